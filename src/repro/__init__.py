@@ -1,0 +1,12 @@
+"""Reproduction of "Effect of the initial configuration of weights on the training and function of
+artificial neural networks" (arXiv:2012.02550).
+
+`Experiment` -> `run` (or `published`) -> an `xarray.Dataset` -> analysis -> figure. Importing the
+package, reading results and drawing them load no machine-learning library; training does.
+"""
+
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.runs import published, published_runs, run
+
+__all__ = ["Experiment", "ReproError", "published", "published_runs", "run"]

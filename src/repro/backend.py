@@ -1,0 +1,97 @@
+"""The differences between TensorFlow and JAX: how to compile, how to differentiate, the device.
+
+Importing this module imports Keras and its backend (environment variable KERAS_BACKEND: tensorflow,
+the default, or jax). Only the training imports it.
+"""
+
+import os
+import platform
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from repro.errors import ReproError
+
+NAMES = ("tensorflow", "jax")
+
+os.environ.setdefault("KERAS_BACKEND", "tensorflow")
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length otherwise
+NAME = os.environ["KERAS_BACKEND"]
+
+if NAME not in NAMES:
+    raise ReproError(f"KERAS_BACKEND must be one of {', '.join(NAMES)}, not {NAME!r}.")
+
+try:
+    import keras
+except ImportError as error:
+    raise ReproError(
+        f"Training needs Keras with {NAME}, which cannot be imported here ({error}): install this "
+        "package with the extra 'train', or 'jax' with KERAS_BACKEND=jax."
+    ) from error
+
+if NAME == "tensorflow":
+    import tensorflow
+
+    tensorflow.config.experimental.enable_tensor_float_32_execution(False)  # float32 throughout
+
+    def compiled(program: Callable) -> Callable:
+        """The program compiled by XLA for the device."""
+        return tensorflow.function(program, jit_compile=True)
+
+    def gradient(loss: Callable, parameters: tuple) -> tuple[tuple, Any]:
+        """Gradient of a scalar loss with respect to the parameters, and what else it returns.
+
+        ``loss(parameters)`` returns (scalar, other).
+        """
+        with tensorflow.GradientTape() as tape:
+            tape.watch(parameters)
+            value, other = loss(parameters)
+        return tuple(tape.gradient(value, parameters)), other
+
+    def _accelerators() -> list[str]:
+        devices = tensorflow.config.list_physical_devices("GPU")
+        details = tensorflow.config.experimental.get_device_details
+        return [details(device).get("device_name", device.name) for device in devices]
+
+else:
+    import jax
+
+    jax.config.update("jax_default_matmul_precision", "highest")  # float32 throughout: no TF32
+
+    def compiled(program: Callable) -> Callable:
+        """The program compiled by XLA for the device."""
+        return jax.jit(program)
+
+    def gradient(loss: Callable, parameters: tuple) -> tuple[tuple, Any]:
+        """Gradient of a scalar loss with respect to the parameters, and what else it returns.
+
+        ``loss(parameters)`` returns (scalar, other).
+        """
+        return jax.grad(loss, has_aux=True)(parameters)
+
+    def _accelerators() -> list[str]:
+        return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+
+
+def device() -> str:
+    """What the programs run on, in words: the accelerator, or the processor and its cores."""
+    accelerators = _accelerators()
+    if accelerators:
+        return accelerators[0]
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return f"CPU {_processor()}, {cores} cores"
+
+
+def versions() -> dict[str, str]:
+    """Version of Keras and of the backend."""
+    library = tensorflow if NAME == "tensorflow" else jax
+    return {"keras": keras.__version__, NAME: library.__version__}
+
+
+def _processor() -> str:
+    information = Path("/proc/cpuinfo")
+    if information.exists():
+        for line in information.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

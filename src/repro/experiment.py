@@ -1,0 +1,178 @@
+"""What is run: one experiment, its parameters checked, and the digest that names its results."""
+
+import hashlib
+import json
+import math
+import operator
+from dataclasses import asdict, dataclass, fields, replace
+
+from repro import datasets
+from repro.errors import ReproError
+
+LOSSES = ("clipped", "logits")
+PIXELS = ("archived", "inverted")
+
+# Part of every digest. Raise it when the same parameters would give another result
+# (another draw of the weights, another order of the samples), so that old files are not mistaken.
+RESULT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """One network and how it is trained; the defaults are the paper's, or our reading of it.
+
+    Parameters
+    ----------
+    dataset:
+        ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``.
+    width:
+        Units in each of the two hidden layers (the paper: 10 to 1000).
+    epochs:
+        Passes over the training set (the paper: 1000). Not part of the digest.
+    loss:
+        ``clipped``, the cross-entropy of Keras 2.2, whose gradient is zero where the probability of
+        the true class is outside [epsilon, 1 - epsilon]; or ``logits``, the exact cross-entropy.
+    pixels:
+        ``archived`` (as stored, divided by 255) or ``inverted`` (one minus that).
+    split:
+        For datasets without a fixed test set: ``fold-1`` to ``fold-10`` of the archive, or the share
+        of samples to train on, drawn from the seed. None where the test set is fixed.
+    mark:
+        None, or one character: hidden-to-hidden weights outside its strokes start at zero.
+    learning_rate, batch_size:
+        Of plain SGD.
+    epsilon:
+        The clip of the loss; a sample whose true class has a probability below it is dead.
+    seed:
+        With the number of the replica it fixes the initial weights and the order of the samples.
+
+    Raises
+    ------
+    ReproError
+        Where a parameter is outside its range; the message says which and what is expected.
+    """
+
+    dataset: str
+    width: int
+    epochs: int
+    loss: str = "clipped"
+    pixels: str = "archived"
+    split: str | float | None = "fold-1"
+    mark: str | None = None
+    learning_rate: float = 0.1
+    batch_size: int = 128
+    epsilon: float = 1e-7
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        _choice("dataset", self.dataset, datasets.NAMES)
+        _choice("loss", self.loss, LOSSES)
+        _choice("pixels", self.pixels, PIXELS)
+        set_field = object.__setattr__  # frozen: normalised once, here
+        for name, low, high in (
+            ("width", 1, 100_000),
+            ("epochs", 1, 10_000_000),
+            ("batch_size", 1, 10_000_000),
+            ("seed", 0, 2**63 - 1),
+        ):
+            set_field(self, name, _whole(name, getattr(self, name), low, high))
+        set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
+        set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
+        set_field(self, "split", _split(self.dataset, self.split))
+        if self.mark is not None and not (
+            isinstance(self.mark, str) and len(self.mark) == 1 and self.mark.isprintable()
+            and not self.mark.isspace()
+        ):  # fmt: skip
+            raise ReproError(
+                f"mark must be one printable character or None, not {self.mark!r}; try mark='a'."
+            )
+
+    @property
+    def parameters(self) -> dict[str, str | int | float | None]:
+        """All parameters by name, in the order of the signature."""
+        return asdict(self)
+
+    @property
+    def digest(self) -> str:
+        """16 hexadecimal digits that name everything that changes the result except ``epochs``."""
+        named = {name: value for name, value in self.parameters.items() if name != "epochs"}
+        named["result_version"] = RESULT_VERSION
+        canonical = json.dumps(named, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
+        return hashlib.sha256(canonical.encode()).hexdigest()[:16]
+
+    @property
+    def name(self) -> str:
+        """What to call it: ``hasyv2-N512-a-1f0c...``; unique, and readable in a listing."""
+        mark = f"-mark{ord(self.mark):04x}" if self.mark else ""
+        return f"{self.dataset}-N{self.width}{mark}-{self.digest}"
+
+    def with_epochs(self, epochs: int) -> "Experiment":
+        """The same experiment, asked for another number of epochs."""
+        return replace(self, epochs=epochs)
+
+    def to_json(self) -> str:
+        """All parameters as JSON; `from_json` reads it."""
+        return json.dumps(self.parameters)
+
+    @classmethod
+    def from_json(cls, text: str) -> "Experiment":
+        """The experiment that `to_json` wrote.
+
+        Raises
+        ------
+        ReproError
+            Where the text is not that.
+        """
+        try:
+            parameters = json.loads(text)
+        except ValueError as error:
+            raise ReproError(f"An experiment must be written as JSON: {error}.") from None
+        known = {field.name for field in fields(cls)}
+        if not isinstance(parameters, dict) or set(parameters) != known:
+            raise ReproError(
+                f"An experiment in JSON must be an object with the keys {', '.join(sorted(known))}."
+            )
+        return cls(**parameters)
+
+
+def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
+    if value not in choices:
+        raise ReproError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+
+
+def _whole(name: str, value: object, low: int, high: int) -> int:
+    try:
+        number = operator.index(value)  # refuses floats and strings; takes NumPy integers
+    except TypeError:
+        number = None
+    if isinstance(value, bool) or number is None or not low <= number <= high:
+        raise ReproError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+    return number
+
+
+def _real(name: str, value: object, low: float, high: float) -> float:
+    try:
+        number = float(value) if not isinstance(value, str | bool) else math.nan
+    except (TypeError, ValueError):
+        number = math.nan
+    if not low < number < high:
+        raise ReproError(f"{name} must be a number between {low:g} and {high:g}, not {value!r}.")
+    return number
+
+
+def _split(dataset: str, split: object) -> str | float | None:
+    if dataset in datasets.FIXED_TEST_SET:
+        if split not in (None, "fold-1"):  # the default must not trouble those without folds
+            raise ReproError(
+                f"split must be left out for {dataset}, whose test set is fixed, not {split!r}."
+            )
+        return None
+    folds = tuple(f"fold-{number}" for number in range(1, 11))
+    if isinstance(split, str) and split in folds:
+        return split
+    try:
+        return _real("split", split, 0.0, 1.0)
+    except ReproError:
+        raise ReproError(
+            f"split must be fold-1 to fold-10 or a share between 0 and 1, not {split!r}."
+        ) from None

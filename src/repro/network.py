@@ -1,0 +1,66 @@
+"""The network: its layers, its initial weights and the order in which it sees the samples.
+
+input - N ReLU - N ReLU - softmax, as in the paper (section 2), fully connected. Everything here is
+drawn by NumPy from (seed, replica), so it is the same on every backend and device.
+"""
+
+import math
+
+import numpy as np
+
+from repro import datasets
+from repro.experiment import Experiment
+from repro.marks import letter_mask
+
+LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
+
+# The two streams of random numbers of a replica.
+_WEIGHTS, _ORDER = 0, 1
+
+
+def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
+    """(fan-in, fan-out) of each layer's weights."""
+    pixels, classes = datasets.SHAPES[experiment.dataset]
+    width = experiment.width
+    return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
+
+
+def glorot_standard_deviation(fan_in: int, fan_out: int) -> float:
+    """Standard deviation of the initial weights, sqrt(2 / (m + n)) (Glorot and Bengio 2010)."""
+    return math.sqrt(2 / (fan_in + fan_out))
+
+
+def initial_weights(experiment: Experiment, replica: int) -> dict[str, np.ndarray]:
+    """Glorot-uniform weights of each layer, float32 (fan-in, fan-out), from (seed, replica).
+
+    U(-sqrt(6 / (m + n)), sqrt(6 / (m + n))), as the paper has it. With a mark, hidden-to-hidden
+    weights outside the strokes of the letter are zero and those on them are the unmarked network's.
+    """
+    generator = _generator(experiment.seed, replica, _WEIGHTS)
+    weights = {}
+    for layer, (fan_in, fan_out) in layer_shapes(experiment).items():
+        limit = math.sqrt(3) * glorot_standard_deviation(fan_in, fan_out)
+        uniform = generator.random((fan_in, fan_out), dtype=np.float32)
+        weights[layer] = np.float32(limit) * (2 * uniform - 1)
+    if experiment.mark is not None:
+        weights["hidden_hidden"] *= letter_mask(experiment.mark, experiment.width)
+    return weights
+
+
+def initial_biases(experiment: Experiment) -> dict[str, np.ndarray]:
+    """Zero biases of each layer, float32 (fan-out,): the default of Keras."""
+    shapes = layer_shapes(experiment)
+    return {layer: np.zeros(fan_out, np.float32) for layer, (_, fan_out) in shapes.items()}
+
+
+def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
+    """The order of the samples in an epoch (the first is 1): a permutation, int32 (samples,).
+
+    Drawn from (seed, replica, epoch) alone, so a run that was stopped goes on as if it had not been.
+    """
+    generator = _generator(experiment.seed, replica, _ORDER, epoch)
+    return generator.permutation(samples).astype(np.int32)
+
+
+def _generator(*key: int) -> np.random.Generator:
+    return np.random.Generator(np.random.PCG64(np.random.SeedSequence(key)))

@@ -1,0 +1,44 @@
+"""Prepared copies: plain bytes in a cache folder, trusted only where their hash is as expected."""
+
+import contextlib
+import hashlib
+import os
+import uuid
+import warnings
+from pathlib import Path
+
+
+def read(path: Path, sha256: str) -> bytes | None:
+    """The bytes of `path` where their SHA-256 is `sha256`; None where there is no such file.
+
+    A file with other content, or one that cannot be read, is reported by a warning and treated as
+    absent, so that the caller makes it again.
+    """
+    try:
+        content = path.read_bytes()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        warnings.warn(
+            f"The prepared copy {path} cannot be read ({error.strerror}) and is made again.",
+            stacklevel=2,
+        )
+        return None
+    if hashlib.sha256(content).hexdigest() != sha256:
+        warnings.warn(f"The prepared copy {path} is damaged and is made again.", stacklevel=2)
+        return None
+    return content
+
+
+def write(path: Path, content: bytes) -> None:
+    """Write `content` to `path` whole or not at all; raises OSError where that is impossible."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
+    try:
+        temporary.write_bytes(content)
+        # Another process may have written the same content meanwhile: replacing it is harmless.
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise

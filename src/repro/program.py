@@ -1,0 +1,196 @@
+"""One epoch as one compiled program, written in `keras.ops`.
+
+Training over all batches, the test set, and the statistics of the deviation, for all replicas at
+once along a leading axis; only small arrays come back. `backend` compiles and differentiates it.
+"""
+
+import math
+from collections.abc import Callable
+from typing import Any, NamedTuple
+
+import numpy as np
+from keras import ops
+
+from repro import backend, deviation
+from repro.experiment import Experiment
+from repro.network import LAYERS, glorot_standard_deviation, layer_shapes
+
+Parameters = tuple  # weights (replica, fan-in, fan-out) of LAYERS, then biases (replica, fan-out)
+
+_EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
+
+
+class Tally(NamedTuple):
+    """What an epoch adds up over its samples, each (replica,)."""
+
+    loss: Any
+    correct: Any
+    dead: Any
+    max_batch_loss: Any
+
+
+def logits(parameters: Parameters, pixels: Any) -> Any:
+    """Output before the softmax: (replica, sample, class).
+
+    ``pixels`` is (replica, sample, pixel), or (sample, pixel) where all replicas see the same.
+    """
+    first, second, third, *biases = parameters
+    first_bias, second_bias, third_bias = (ops.expand_dims(bias, 1) for bias in biases)
+    product = "rsi,rij->rsj" if len(pixels.shape) == 3 else "si,rij->rsj"
+    hidden = ops.relu(ops.einsum(product, pixels, first) + first_bias)
+    hidden = ops.relu(ops.matmul(hidden, second) + second_bias)
+    return ops.matmul(hidden, third) + third_bias
+
+
+def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
+    """Exact cross-entropy -ln p of the true class, and whether that class has the largest output.
+
+    ``outputs`` (replica, sample, class), ``labels`` (replica, sample) or (sample,). Both results
+    are (replica, sample).
+    """
+    classes = outputs.shape[-1]
+    hit = ops.expand_dims(labels, -1) == ops.arange(classes, dtype="int32")
+    true_output = ops.sum(ops.where(hit, outputs, 0.0), axis=-1)
+    exact = ops.logsumexp(outputs, axis=-1) - true_output
+    return exact, true_output >= ops.max(outputs, axis=-1)
+
+
+def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
+    """The loss of each sample from its exact cross-entropy.
+
+    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it. Clipping -ln p instead of
+    p is the same function and keeps float32 digits that p close to 1 does not have. Outside the clip
+    the gradient is zero.
+    """
+    if loss == "logits":
+        return exact
+    low, high = -math.log1p(-epsilon), -math.log(epsilon)
+    # `where`, not `clip`: backends differ in the gradient of `clip` at its edges.
+    inside = ops.logical_and(exact >= low, exact <= high)
+    edge = ops.where(exact > high, high, low)
+    clipped = ops.where(inside, exact, ops.stop_gradient(edge))
+    return ops.where(ops.isnan(exact), exact, clipped)  # a broken network must not look saturated
+
+
+def step(
+    experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, tally: Tally
+) -> tuple[Parameters, Tally]:
+    """One step of plain SGD on one batch per replica: ``pixels`` (replica, sample, pixel)."""
+    size = labels.shape[-1]
+
+    def batch_loss(parameters: Parameters) -> tuple[Any, tuple[Any, Any, Any]]:
+        exact, correct = cross_entropy(logits(parameters, pixels), labels)
+        losses = sample_loss(exact, experiment.loss, experiment.epsilon)
+        # Replicas share no parameter, so the gradient of the sum is each one's own.
+        return ops.sum(ops.mean(losses, axis=-1)), (losses, correct, exact)
+
+    gradients, (losses, correct, exact) = backend.gradient(batch_loss, parameters)
+    parameters = tuple(
+        parameter - experiment.learning_rate * slope
+        for parameter, slope in zip(parameters, gradients, strict=True)
+    )
+    added = _add(tally, losses, correct, exact, experiment.epsilon)
+    worst = ops.maximum(tally.max_batch_loss, ops.sum(losses, axis=-1) / size)
+    return parameters, added._replace(max_batch_loss=worst)
+
+
+def train(
+    experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, order: Any
+) -> tuple[Parameters, Tally]:
+    """One epoch: every sample once, in ``order`` (replica, sample); the last batch may be smaller."""
+    replicas, samples = order.shape
+    size = min(experiment.batch_size, samples)
+    full, rest = divmod(samples, size)
+
+    def batch(start: Any, size: int, parameters: Parameters, tally: Tally) -> tuple:
+        chosen = ops.slice(order, (0, start), (replicas, size))
+        inputs = _scaled(ops.take(pixels, chosen, axis=0))
+        return step(experiment, parameters, inputs, ops.take(labels, chosen, axis=0), tally)
+
+    def body(index: Any, carry: tuple) -> tuple:
+        parameters, tally = batch(index * size, size, carry[0], Tally(*carry[1]))
+        return tuple(parameters), tuple(tally)
+
+    parameters, tally = ops.fori_loop(0, full, body, (tuple(parameters), tuple(_zero(replicas))))
+    tally = Tally(*tally)
+    if rest:
+        parameters, tally = batch(full * size, rest, parameters, tally)
+    return tuple(parameters), tally
+
+
+def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any) -> Tally:
+    """The tally over all samples with the parameters held; ``max_batch_loss`` is not used."""
+    samples, inputs = pixels.shape
+    size = min(_EVALUATION_CHUNK, samples)
+    full, rest = divmod(samples, size)
+
+    def chunk(start: Any, size: int, tally: Tally) -> Tally:
+        images = _scaled(ops.slice(pixels, (start, 0), (size, inputs)))
+        truth = ops.slice(labels, (start,), (size,))
+        exact, correct = cross_entropy(logits(parameters, images), truth)
+        losses = sample_loss(exact, experiment.loss, experiment.epsilon)
+        return _add(tally, losses, correct, exact, experiment.epsilon)
+
+    def body(index: Any, carry: tuple) -> tuple:
+        return tuple(chunk(index * size, size, Tally(*carry)))
+
+    tally = Tally(*ops.fori_loop(0, full, body, tuple(_zero(parameters[0].shape[0]))))
+    return chunk(full * size, rest, tally) if rest else tally
+
+
+def statistics(experiment: Experiment, parameters: Parameters, initial: tuple) -> tuple[Any, Any]:
+    """The deviation's statistics: (statistic, replica, layer) and quantiles (replica, layer, q)."""
+    shapes = layer_shapes(experiment)
+    columns, ranks = [], []
+    for index, layer in enumerate(LAYERS):
+        pair = parameters[index], initial[index]
+        values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=ops)
+        columns.append(ops.stack([values[name] for name in deviation.STATISTICS]))
+        ranks.append(deviation.quantiles(*pair, xp=ops))
+    return ops.stack(columns, axis=-1), ops.stack(ranks, axis=1)
+
+
+def epoch_program(experiment: Experiment) -> Callable:
+    """The compiled epoch.
+
+    ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
+    parameters, the tallies of training and test, and `statistics`. Pixels are uint8, labels and
+    order int32.
+    """
+
+    def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):  # noqa: ANN001, ANN202
+        parameters, training = train(experiment, parameters, x_train, y_train, order)
+        test = evaluate(experiment, parameters, x_test, y_test)
+        return parameters, tuple(training), tuple(test), statistics(experiment, parameters, initial)
+
+    return backend.compiled(epoch)
+
+
+def evaluation_program(experiment: Experiment) -> Callable:
+    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
+
+    def evaluation(parameters, pixels, labels):  # noqa: ANN001, ANN202
+        return tuple(evaluate(experiment, parameters, pixels, labels))
+
+    return backend.compiled(evaluation)
+
+
+def _scaled(pixels: Any) -> Any:
+    return ops.cast(pixels, "float32") / np.float32(255)
+
+
+def _zero(replicas: int) -> Tally:
+    zero = ops.zeros((replicas,), dtype="float32")
+    return Tally(zero, zero, zero, zero)
+
+
+def _add(tally: Tally, losses: Any, correct: Any, exact: Any, epsilon: float) -> Tally:
+    def count(flags: Any) -> Any:
+        return ops.sum(ops.cast(flags, "float32"), axis=-1)
+
+    return Tally(
+        tally.loss + ops.sum(losses, axis=-1),
+        tally.correct + count(correct),
+        tally.dead + count(exact > -math.log(epsilon)),
+        tally.max_batch_loss,
+    )

@@ -1,0 +1,158 @@
+"""Runs by experiment: from the published results, from the user's store, or trained."""
+
+import os
+from collections.abc import Iterable, Sequence
+
+import xarray as xr
+
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.network import initial_weights
+from repro.record import cut, joined
+from repro.store import Run, Store, published_path
+
+
+def run(
+    experiment: Experiment,
+    replicas: int | Sequence[int] = 1,
+    store: str | os.PathLike | None = None,
+    progress: bool = True,
+) -> xr.Dataset:
+    """The experiment's first replicas, trained as far as is missing.
+
+    Each replica comes from the published results, or from the store; what neither has for as many
+    epochs is trained, from the store's or the published checkpoint where there is one.
+
+    Parameters
+    ----------
+    replicas:
+        How many (0, 1, ...), or the numbers of those wanted.
+    store:
+        Folder of the user's own runs; by default REPRO_STORE, else a folder of the platform's.
+
+    Returns
+    -------
+    xarray.Dataset
+        The variables of SPEC section 6, cut to the experiment's epochs.
+
+    Raises
+    ------
+    ReproError
+        Where data or store cannot be used.
+    """
+    numbers = replica_numbers(replicas)
+    own = Store(store)
+    stores = (Store(published_path()), own)
+    missing = [number for number in numbers if _long_enough(stores, experiment, number) is None]
+    if missing:
+        train_missing(experiment, missing, own, progress=progress)
+    found = [_long_enough(stores, experiment, number) for number in numbers]
+    return joined([cut(place.load(one), experiment.epochs) for place, one in found])
+
+
+def published(experiment: Experiment) -> xr.Dataset:
+    """Every published replica of the experiment with at least its epochs, cut to them.
+
+    Raises
+    ------
+    ReproError
+        Where there is none; the message says what there is and how to train it.
+    """
+    store = Store(published_path())
+    found = [
+        one
+        for number in store.replicas(experiment)
+        if (one := store.find(experiment, number)) and one.epochs >= experiment.epochs
+    ]
+    if not found:
+        raise ReproError(_nothing_published(store, experiment))
+    return joined([cut(store.load(one), experiment.epochs) for one in found])
+
+
+def published_runs() -> list[Run]:
+    """Every published run: its experiment (with the epochs it got), replica and file."""
+    return list(Store(published_path()).runs())
+
+
+def train_missing(
+    experiment: Experiment,
+    replicas: Iterable[int],
+    store: Store,
+    time_limit: float | None = None,
+    progress: bool = True,
+) -> bool:
+    """Train what the replicas lack in the store; whether all was trained within the time limit."""
+    import time
+
+    initial_weights_check(experiment)
+    from repro.training import train  # brings in Keras and its backend
+
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    for source, numbers in _groups(experiment, replicas, store):
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and left <= 0:
+            return False
+        outcome = train(experiment, numbers, store, left, progress, source)
+        if not outcome.complete:
+            return False
+    return True
+
+
+def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
+    """The replicas' numbers: the first so many, or those given, each once and in order."""
+    if isinstance(replicas, bool) or (isinstance(replicas, int) and replicas < 1):
+        raise ReproError(f"replicas must be a whole number from 1, not {replicas!r}.")
+    numbers = range(replicas) if isinstance(replicas, int) else sorted(set(replicas))
+    if not numbers or not all(isinstance(n, int) and 0 <= n < 100_000 for n in numbers):
+        raise ReproError(f"replicas must be a number or a list of numbers from 0, not {replicas!r}.")
+    return list(numbers)
+
+
+def initial_weights_check(experiment: Experiment) -> None:
+    """Raise now, not after the data has been prepared, where the mark cannot be drawn."""
+    if experiment.mark is not None:
+        initial_weights(experiment, 0)
+
+
+def _long_enough(
+    stores: tuple[Store, ...], experiment: Experiment, replica: int
+) -> tuple[Store, Run] | None:
+    for store in stores:
+        one = store.find(experiment, replica)
+        if one is not None and one.epochs >= experiment.epochs:
+            return store, one
+    return None
+
+
+def _groups(
+    experiment: Experiment, replicas: Iterable[int], store: Store
+) -> list[tuple[Store, list[int]]]:
+    """Replicas that start from the same epoch and place can train together."""
+    groups: dict[tuple[int, str], tuple[Store, list[int]]] = {}
+    for replica in replicas:
+        source, epoch = store, 0
+        for place in (store, Store(published_path())):
+            one = place.find(experiment, replica)
+            if one is not None and one.continuable and one.epochs > epoch:
+                source, epoch = place, one.epochs
+        if epoch < experiment.epochs:
+            key = (epoch, str(source.path))
+            groups.setdefault(key, (source, []))[1].append(replica)
+    return [groups[key] for key in sorted(groups)]
+
+
+def _nothing_published(store: Store, experiment: Experiment) -> str:
+    options = f"--dataset {experiment.dataset} --widths {experiment.width}"
+    options += f" --epochs {experiment.epochs} --loss {experiment.loss}"
+    if experiment.mark:
+        options += f" --mark {experiment.mark}"
+    lengths = [
+        one.epochs
+        for number in store.replicas(experiment)
+        if (one := store.find(experiment, number)) is not None
+    ]
+    have = f"only {max(lengths)} epochs" if lengths else "nothing"
+    return (
+        f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in {store.path}: "
+        f"ask for fewer epochs, or train it with `repro train {options}` and read it with repro.run."
+    )

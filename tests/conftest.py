@@ -1,0 +1,59 @@
+"""What the tests share: the real data where there is any, and folders of their own for all else."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+REPOSITORY = Path(__file__).resolve().parents[1]
+# Read before any test changes the environment.
+DATA_FOLDER = Path(
+    os.environ.get("REPRO_DATA_DIR") or REPOSITORY.parent / "shared" / "data"
+).absolute()
+
+
+@pytest.fixture(scope="session")
+def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A cache folder for the whole session, so that HASYv2 is decoded at most once."""
+    return tmp_path_factory.mktemp("cache")
+
+
+@pytest.fixture(autouse=True)
+def own_folders(session_cache: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test touches the user's caches, store or data folder."""
+    monkeypatch.setenv("REPRO_CACHE_DIR", str(session_cache))
+    monkeypatch.setenv("REPRO_STORE", str(tmp_path / "store"))
+    monkeypatch.delenv("REPRO_DATA_DIR", raising=False)
+
+
+def _data_folder() -> Path:
+    if not DATA_FOLDER.is_dir():
+        missing = f"There is no data in {DATA_FOLDER}: REPRO_DATA_DIR may name another folder."
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    return DATA_FOLDER
+
+
+@pytest.fixture
+def real_data_dir(own_folders: None, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder with the real data, named by REPRO_DATA_DIR during the test.
+
+    Where there is none the test is skipped, and in continuous integration (CI is set) it fails.
+    """
+    folder = _data_folder()
+    monkeypatch.setenv("REPRO_DATA_DIR", str(folder))
+    return folder
+
+
+@pytest.fixture(scope="session")
+def prepared_cache(session_cache: Path) -> Path:
+    """The session's cache folder, with the real HASYv2 prepared in it."""
+    from repro import datasets
+
+    folder = _data_folder()
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPRO_DATA_DIR", str(folder))
+        patch.setenv("REPRO_CACHE_DIR", str(session_cache))
+        datasets.prepare("hasyv2", progress=False)
+    return session_cache
