@@ -1,7 +1,8 @@
 """The differences between TensorFlow and JAX: how to compile, how to differentiate, the device.
 
 Importing this module imports Keras and its backend (environment variable KERAS_BACKEND: tensorflow,
-the default, or jax). Only the training imports it.
+the default, or jax). Only the training imports it, and takes `ops` from here, so that Keras is never
+imported before the backend is checked.
 """
 
 import os
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ReproError
+
+__all__ = ["NAME", "NAMES", "compiled", "device", "gradient", "ops", "versions"]
 
 NAMES = ("tensorflow", "jax")
 
@@ -23,6 +26,7 @@ if NAME not in NAMES:
 
 try:
     import keras
+    from keras import ops
 except ImportError as error:
     raise ReproError(
         f"Training needs Keras with {NAME}, which cannot be imported here ({error}): install this "

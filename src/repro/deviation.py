@@ -2,7 +2,7 @@
 
 The per-epoch statistics are written once against the functions that NumPy and `keras.ops` share, so
 that the device computes in float32 what the tests compute in float64. Histograms are counted in
-NumPy at a few epochs. Lengths are in units of the layer's Glorot standard deviation where it says so.
+NumPy at a few epochs. Lengths are in units of the layer's Glorot standard deviation where said so.
 """
 
 from types import ModuleType
@@ -89,7 +89,7 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
 
 
 def quantiles(weights: Any, initial: Any, xp: ModuleType = np) -> Any:
-    """QUANTILES of the deviation: (replica, quantile), each the nearest link's, none interpolated."""
+    """QUANTILES of the deviation: (replica, quantile), each the nearest link's own value."""
     replicas, fan_in, fan_out = initial.shape
     links = fan_in * fan_out
     ordered = xp.sort(xp.reshape(weights - initial, (replicas, links)), axis=-1)

@@ -35,8 +35,8 @@ class Experiment:
     pixels:
         ``archived`` (as stored, divided by 255) or ``inverted`` (one minus that).
     split:
-        For datasets without a fixed test set: ``fold-1`` to ``fold-10`` of the archive, or the share
-        of samples to train on, drawn from the seed. None where the test set is fixed.
+        For datasets without a fixed test set: ``fold-1`` to ``fold-10`` of the archive, or the
+        share of samples to train on, drawn from the seed. None where the test set is fixed.
     mark:
         None, or one character: hidden-to-hidden weights outside its strokes start at zero.
     learning_rate, batch_size:

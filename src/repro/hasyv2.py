@@ -212,8 +212,7 @@ class _Decoder:
                     if total > LARGEST_ARCHIVE:
                         raise self.error("it holds far more than expected")
                     name = member.name.removeprefix("./")
-                    wanted = name in TABLES or name.startswith(IMAGES_FOLDER)
-                    if not wanted or member.isdir():
+                    if name not in TABLES and not name.startswith(IMAGES_FOLDER):
                         continue
                     if not member.isfile():
                         raise self.error(f"{name} is no plain file")

@@ -56,7 +56,7 @@ def initial_biases(experiment: Experiment) -> dict[str, np.ndarray]:
 def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
     """The order of the samples in an epoch (the first is 1): a permutation, int32 (samples,).
 
-    Drawn from (seed, replica, epoch) alone, so a run that was stopped goes on as if it had not been.
+    Drawn from (seed, replica, epoch) alone, so a run that was stopped goes on as if it had not.
     """
     generator = _generator(experiment.seed, replica, _ORDER, epoch)
     return generator.permutation(samples).astype(np.int32)

@@ -9,9 +9,9 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import numpy as np
-from keras import ops
 
 from repro import backend, deviation
+from repro.backend import ops
 from repro.experiment import Experiment
 from repro.network import LAYERS, glorot_standard_deviation, layer_shapes
 
@@ -58,9 +58,9 @@ def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
 def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
     """The loss of each sample from its exact cross-entropy.
 
-    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it. Clipping -ln p instead of
-    p is the same function and keeps float32 digits that p close to 1 does not have. Outside the clip
-    the gradient is zero.
+    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it. Clipping -ln p instead
+    of p is the same function and keeps float32 digits that p close to 1 does not have. Outside the
+    clip the gradient is zero.
     """
     if loss == "logits":
         return exact
@@ -97,7 +97,7 @@ def step(
 def train(
     experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, order: Any
 ) -> tuple[Parameters, Tally]:
-    """One epoch: every sample once, in ``order`` (replica, sample); the last batch may be smaller."""
+    """One epoch: every sample once, in ``order`` (replica, sample); the last batch is smaller."""
     replicas, samples = order.shape
     size = min(experiment.batch_size, samples)
     full, rest = divmod(samples, size)
@@ -158,7 +158,7 @@ def epoch_program(experiment: Experiment) -> Callable:
     order int32.
     """
 
-    def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):  # noqa: ANN001, ANN202
+    def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):
         parameters, training = train(experiment, parameters, x_train, y_train, order)
         test = evaluate(experiment, parameters, x_test, y_test)
         return parameters, tuple(training), tuple(test), statistics(experiment, parameters, initial)
@@ -169,7 +169,7 @@ def epoch_program(experiment: Experiment) -> Callable:
 def evaluation_program(experiment: Experiment) -> Callable:
     """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
 
-    def evaluation(parameters, pixels, labels):  # noqa: ANN001, ANN202
+    def evaluation(parameters, pixels, labels):
         return tuple(evaluate(experiment, parameters, pixels, labels))
 
     return backend.compiled(evaluation)

@@ -1,4 +1,4 @@
-"""What a run leaves behind: its numbers per epoch, gathered while it trains, as an xarray.Dataset."""
+"""What a run leaves behind: its numbers per epoch, gathered while it trains, as a dataset."""
 
 import json
 from typing import Any

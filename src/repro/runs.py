@@ -104,7 +104,9 @@ def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
         raise ReproError(f"replicas must be a whole number from 1, not {replicas!r}.")
     numbers = range(replicas) if isinstance(replicas, int) else sorted(set(replicas))
     if not numbers or not all(isinstance(n, int) and 0 <= n < 100_000 for n in numbers):
-        raise ReproError(f"replicas must be a number or a list of numbers from 0, not {replicas!r}.")
+        raise ReproError(
+            f"replicas must be a number or a list of numbers from 0, not {replicas!r}."
+        )
     return list(numbers)
 
 
@@ -153,6 +155,6 @@ def _nothing_published(store: Store, experiment: Experiment) -> str:
     ]
     have = f"only {max(lengths)} epochs" if lengths else "nothing"
     return (
-        f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in {store.path}: "
-        f"ask for fewer epochs, or train it with `repro train {options}` and read it with repro.run."
+        f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in "
+        f"{store.path}; ask for fewer epochs, or train it with `repro train {options}` and use repro.run."
     )

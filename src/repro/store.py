@@ -1,13 +1,16 @@
 """Results on disk: one netCDF file per run, written whole or not at all.
 
-A run's file is found by the experiment's digest and the replica's number. Its root holds the results
-(`record`), its group ``state`` the weights and biases after the last epoch, from which the run can be
-continued. Published files leave the state out once a run is complete.
+A run's file is found by the experiment's digest and the replica's number. Its root holds the
+results (`record`), its group ``state`` the weights and biases after the last epoch, from which the
+run can be continued. Published files leave the state out once a run is complete. Behind the netCDF
+content stands its SHA-256, so that no damaged file is taken for a result; readers of netCDF do not
+mind it.
 """
 
 import contextlib
 import errno
 import hashlib
+import io
 import json
 import os
 import tempfile
@@ -27,7 +30,8 @@ State = dict[str, np.ndarray]
 
 _SUFFIX = ".nc"
 _STATE = "state"
-_CHECKSUM = "content_sha256"
+_TRAILER = b"\nsha256:"
+_TRAILER_LENGTH = len(_TRAILER) + 64
 
 
 @dataclass(frozen=True)
@@ -107,12 +111,12 @@ class Store:
         """
         experiment = _experiment(dataset)
         path = self.file(experiment, int(dataset["replica"].item()))
-        results = _with_checksum(dataset)
         with _replacing(path) as temporary:
-            results.to_netcdf(temporary, engine="h5netcdf", encoding=_compression(results))
+            dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_compression(dataset))
             if state is not None:
-                held = _with_checksum(_state_dataset(state))
+                held = _state_dataset(state)
                 held.to_netcdf(temporary, engine="h5netcdf", group=_STATE, mode="a")
+            _append_trailer(temporary)
         return path
 
     def check_writable(self) -> None:
@@ -137,14 +141,11 @@ def _files(folder: Path) -> list[Path]:
 def _describe(path: Path) -> Run:
     import h5py
 
-    try:
-        with h5py.File(path) as file:
-            epochs = int(file["epoch"][-1])
-            parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
-            experiment = Experiment.from_json(json.dumps(parameters))
-            return Run(path, experiment, int(file["replica"][0]), _STATE in file)
-    except (OSError, KeyError, IndexError, ValueError, TypeError) as error:
-        raise _damaged(path, error) from error
+    with h5py.File(io.BytesIO(_verified(path))) as file:
+        epochs = int(file["epoch"][-1])
+        parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
+        experiment = Experiment.from_json(json.dumps(parameters))
+        return Run(path, experiment, int(file["replica"][0]), _STATE in file)
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment:
@@ -153,39 +154,37 @@ def _experiment(dataset: xr.Dataset) -> Experiment:
 
 
 def _read(path: Path, group: str | None) -> xr.Dataset:
-    try:
-        with xr.open_dataset(path, engine="h5netcdf", group=group) as opened:
-            dataset = opened.load()
-    except (OSError, KeyError, ValueError, TypeError, RuntimeError) as error:
-        raise _damaged(path, error) from error
-    if dataset.attrs.pop(_CHECKSUM, None) != _checksum(dataset):
-        raise _damaged(path, "its content does not match its checksum")
+    content = io.BytesIO(_verified(path))
+    with xr.open_dataset(content, engine="h5netcdf", group=group) as opened:
+        dataset = opened.load()
     for variable in dataset.variables.values():
         variable.encoding = {}
     return dataset
 
 
-def _with_checksum(dataset: xr.Dataset) -> xr.Dataset:
-    return dataset.assign_attrs({_CHECKSUM: _checksum(dataset)})
+def _verified(path: Path) -> bytes:
+    """The file's netCDF content, once its checksum has been found right."""
+    try:
+        whole = path.read_bytes()
+    except OSError as error:
+        raise ReproError(f"{path} cannot be read ({os.strerror(error.errno or 0)}).") from error
+    content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
+    if trailer != _trailer(content):
+        raise ReproError(
+            f"{path} is damaged, or not a run of this project: its checksum is wrong; move it away "
+            "to train the run again."
+        )
+    return content
 
 
-def _checksum(dataset: xr.Dataset) -> str:
-    """SHA-256 over names, dimensions, types, values and attributes, whatever the encoding."""
-    digest = hashlib.sha256()
-    for name in sorted(map(str, dataset.variables)):
-        variable = dataset.variables[name]
-        values = np.ascontiguousarray(variable.values)
-        texts = values.dtype.kind in "OUST"
-        head = [name, list(variable.dims), "text" if texts else values.dtype.str, values.shape]
-        digest.update(json.dumps(head).encode())
-        digest.update(json.dumps(values.tolist()).encode() if texts else values.tobytes())
-    attributes = {str(name): _plain(value) for name, value in dataset.attrs.items()}
-    digest.update(json.dumps(attributes, sort_keys=True).encode())
-    return digest.hexdigest()
+def _trailer(content: bytes) -> bytes:
+    return _TRAILER + hashlib.sha256(content).hexdigest().encode()
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic | np.ndarray) else value
+def _append_trailer(path: Path) -> None:
+    with open(path, "r+b") as file:
+        trailer = _trailer(file.read())
+        file.write(trailer)
 
 
 def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
@@ -219,12 +218,6 @@ def _replacing(path: Path) -> Iterator[Path]:
         raise _unwritable(path, error) from error
     finally:
         temporary.unlink(missing_ok=True)
-
-
-def _damaged(path: Path, reason: object) -> ReproError:
-    return ReproError(
-        f"{path} cannot be read as a run of this project ({reason}): move it away to train it again."
-    )
 
 
 def _unwritable(path: Path, error: OSError) -> ReproError:

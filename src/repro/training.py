@@ -13,10 +13,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
 
 import numpy as np
-from keras import ops
 from tqdm.auto import tqdm
 
 from repro import backend, datasets, network, program, provenance
+from repro.backend import ops
 from repro.deviation import STATISTICS
 from repro.experiment import Experiment
 from repro.network import LAYERS

@@ -1,0 +1,98 @@
+"""What a figure shows, in words: every page states which runs it draws."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+import xarray as xr
+
+DATASET_NAMES: Mapping[str, str] = {
+    "hasyv2": "HASYv2",
+    "mnist": "MNIST",
+    "fashion-mnist": "Fashion-MNIST",
+    "digits": "digits",
+}
+LOSS_NAMES: Mapping[str, str] = {"clipped": "clipped loss", "logits": "exact loss"}
+
+# Told only where they are not the paper's
+PAPER_SETTINGS: Mapping[str, Any] = {"learning_rate": 0.1, "batch_size": 128, "epsilon": 1e-7}
+
+
+def describe_runs(dataset: xr.Dataset) -> str:
+    """One line on the runs of one experiment.
+
+    Such as ``HASYv2 (fold-1), N = 150, 1 replica, 1000 epochs, clipped loss, archived pixels,
+    seed 0; tensorflow on Xeon; code version 0.1.0``.
+
+    Parameters
+    ----------
+    dataset:
+        A run; its attributes (or, where replicas differ, coordinates along them) are read.
+
+    Returns
+    -------
+    The line, without a full stop. What the dataset does not tell is left out.
+    """
+    replicas = int(dataset.sizes.get("replica", 1))
+    parts = [
+        dataset_label(dataset),
+        f"N = {width_of(dataset)}",
+        f"{replicas} replica{'' if replicas == 1 else 's'}",
+        f"{epochs_of(dataset)} epochs",
+    ]
+    if loss := setting(dataset, "loss"):
+        parts.append(LOSS_NAMES.get(loss, f"{loss} loss"))
+    if pixels := setting(dataset, "pixels"):
+        parts.append(f"{pixels} pixels")
+    if mark := setting(dataset, "mark"):
+        parts.append(f"marked “{mark}”")
+    for name, usual in PAPER_SETTINGS.items():
+        value = setting(dataset, name)
+        if value is not None and value != usual:
+            parts.append(f"{name.replace('_', ' ')} {value:g}")
+    seed = setting(dataset, "seed")
+    if seed is not None:
+        parts.append(f"seed {seed}")
+    line = ", ".join(parts)
+    backend, device = _each(dataset, "backend"), _each(dataset, "device")
+    if backend or device:
+        line += "; " + " on ".join(text for text in (backend, device) if text)
+    if version := _each(dataset, "code_version"):
+        line += f"; code version {version}"
+    return line
+
+
+def dataset_label(dataset: xr.Dataset) -> str:
+    """The dataset's name as it is written, with its split where it has one."""
+    name = setting(dataset, "dataset") or "unknown dataset"
+    split = setting(dataset, "split")
+    return DATASET_NAMES.get(name, name) + (f" ({split})" if split else "")
+
+
+def width_of(dataset: xr.Dataset) -> int:
+    """Units in each hidden layer."""
+    return int(setting(dataset, "width"))
+
+
+def epochs_of(dataset: xr.Dataset) -> int:
+    """Epochs trained."""
+    return int(dataset["epoch"].max())
+
+
+def setting(dataset: xr.Dataset, name: str) -> Any:
+    """One parameter of the experiment, None where it is unset or untold."""
+    value = dataset.attrs.get(name)
+    if value is None and "experiment" in dataset.attrs:
+        value = json.loads(dataset.attrs["experiment"]).get(name)
+    if value is None or (isinstance(value, str) and value in ("", "None")):
+        return None
+    return value.item() if hasattr(value, "item") else value
+
+
+def _each(dataset: xr.Dataset, name: str) -> str:
+    """An attribute, or what its replicas have in its place, each once."""
+    if name in dataset.coords:
+        return " and ".join(dict.fromkeys(str(v) for v in dataset[name].values.ravel()))
+    return str(dataset.attrs.get(name, ""))

@@ -1,0 +1,60 @@
+"""From a store to the published results: what is kept, and with how many digits.
+
+Published files are committed, so they must be small. Curves keep every digit. Statistics of the
+deviation keep three digits and more (a relative rounding of 2^-12), quantiles and matrices 2^-8;
+the joint histogram of a complete run is kept at its last epoch alone.
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from repro.deviation import STATISTICS
+from repro.store import Store
+
+_STATISTIC_BITS = 12
+_COARSE_BITS = 8
+
+
+def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool) -> list[Path]:
+    """Copy the source's runs of at least ``minimum_epochs`` into the target; the paths written.
+
+    With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
+    has for as many epochs is left as it is.
+    """
+    written = []
+    for run in source.runs():
+        complete = run.epochs >= minimum_epochs
+        there = target.find(run.experiment, run.replica)
+        if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
+            continue
+        dataset = thinned(source.load(run))
+        if complete:
+            written.append(target.save(dataset.isel(joint_epoch=[-1]), None))
+        else:
+            written.append(target.save(dataset, source.load_state(run)))
+    return written
+
+
+def thinned(dataset: xr.Dataset) -> xr.Dataset:
+    """The run with as many digits as are published."""
+    bits = dict.fromkeys(STATISTICS, _STATISTIC_BITS)
+    bits |= {"deviation_quantiles": _COARSE_BITS, "matrix": _COARSE_BITS}
+    return dataset.assign(
+        {
+            name: dataset[name].copy(data=rounded(dataset[name].values, number))
+            for name, number in bits.items()
+            if name in dataset
+        }
+    )
+
+
+def rounded(values: np.ndarray, bits: int) -> np.ndarray:
+    """Float32 values rounded to so many bits of mantissa, so that they compress; NaN stays NaN."""
+    assert values.dtype == np.float32
+    drop = 23 - bits
+    whole = np.ascontiguousarray(values).view(np.uint32)
+    half = np.uint32((1 << (drop - 1)) - 1) + ((whole >> np.uint32(drop)) & np.uint32(1))
+    mask = np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)
+    return np.where(np.isfinite(values), ((whole + half) & mask).view(np.float32), values)

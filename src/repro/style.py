@@ -1,0 +1,155 @@
+"""How the figures look: type, lines, colours. One colour per width, in every figure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.figure import Figure
+from matplotlib.legend import Legend
+from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+# Okabe and Ito's colours, told apart by colour-blind readers
+TRAIN = "#0072B2"
+TEST = "#D55E00"
+DIVERGENCE = "#000000"
+PAPER = "#8c8c8c"
+PAPER_LABEL = "paper (read off)"
+
+LOW_TRAINABILITY = "#f6e8c3"
+UNTRAINABILITY = "#d9d9d9"
+HIGH_TRAINABILITY = "#d4e7f3"
+
+# Dark blue to orange by way of purple: lightness rises all along, so that grey prints keep the
+# order, and stops where a line would fade on white.
+_WIDTHS = LinearSegmentedColormap.from_list(
+    "width", ["#0b1d78", "#5b0fa6", "#a8199a", "#d64071", "#ef7b3b", "#e0a000"]
+)
+NARROWEST, WIDEST = 10, 1000
+_MIDDLE, _STEEPNESS = np.log10(200.0), 2.6
+
+SETTINGS = {
+    "figure.dpi": 110,
+    "savefig.dpi": 200,
+    "font.size": 9,
+    "axes.titlesize": 9,
+    "axes.labelsize": 9,
+    "xtick.labelsize": 8,
+    "ytick.labelsize": 8,
+    "legend.fontsize": 7.5,
+    "legend.frameon": True,
+    "legend.framealpha": 0.85,
+    "legend.edgecolor": "none",
+    "legend.borderpad": 0.3,
+    "legend.handlelength": 1.6,
+    "axes.linewidth": 0.7,
+    "axes.titlelocation": "left",
+    "axes.axisbelow": True,
+    "xtick.direction": "in",
+    "ytick.direction": "in",
+    "xtick.top": True,
+    "ytick.right": True,
+    "xtick.major.width": 0.7,
+    "ytick.major.width": 0.7,
+    "xtick.minor.width": 0.5,
+    "ytick.minor.width": 0.5,
+    "lines.linewidth": 1.2,
+    "lines.solid_joinstyle": "round",
+    "mathtext.fontset": "dejavusans",
+    "figure.facecolor": "white",
+    "axes.facecolor": "white",
+    "savefig.facecolor": "white",
+}
+
+
+def width_colour(width: float) -> str:
+    """The colour of a width, the same in every figure: continuous and monotonic in log width.
+
+    The scale is steepest around 200 units, where the paper's networks change from one regime to
+    another. Widths below 10 and above 1000 take the colours of the ends.
+
+    Parameters
+    ----------
+    width:
+        Units in each hidden layer.
+
+    Returns
+    -------
+    The colour as ``#rrggbb``.
+    """
+
+    def rise(value: float) -> float:
+        return float(1 / (1 + np.exp(-_STEEPNESS * (np.log10(value) - _MIDDLE) * np.log(10) / 2)))
+
+    low, high = rise(NARROWEST), rise(WIDEST)
+    place = (rise(float(np.clip(width, NARROWEST, WIDEST))) - low) / (high - low)
+    return to_hex(_WIDTHS(place))
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The look of all figures, for as long as they are being drawn."""
+    with rc_context(SETTINGS):
+        yield
+
+
+def new_figure(width: float, height: float, layout: str | None = "constrained") -> Figure:
+    """An empty figure, in inches, unknown to pyplot (so that a notebook shows it once)."""
+    figure = Figure(figsize=(width, height), layout=layout)
+    FigureCanvasAgg(figure)
+    return figure
+
+
+def panel_label(axes: Axes, letter: str, text: str = "") -> None:
+    """``(a)`` and a few words above the panel's left corner."""
+    axes.set_title(rf"$\bf{{({letter})}}$ {text}".rstrip(), pad=5)
+
+
+def plain_log_axis(axis: Axis) -> None:
+    """Plain numbers (0.1, 1, 10) on a logarithmic axis whose limits are set, and enough of them."""
+    low, high = axis.get_view_interval()
+    decades = np.log10(high / low)
+    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    axis.set_major_locator(LogLocator(numticks=12))
+    axis.set_major_formatter(plain)
+    if decades < 2:
+        axis.set_minor_locator(LogLocator(subs=(2, 5) if decades > 0.7 else range(2, 10)))
+        axis.set_minor_formatter(plain)
+    else:
+        axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=12))
+        axis.set_minor_formatter(NullFormatter())
+    axis.set_tick_params(which="minor", labelsize=7.5)
+
+
+def clear_legend(axes: Axes, **changes: Any) -> Legend:
+    """A legend that lines may pass under; what was read off the paper comes last."""
+    handles, labels = axes.get_legend_handles_labels()
+    order = sorted(range(len(labels)), key=lambda index: "paper" in labels[index])
+    legend = axes.legend(
+        [handles[index] for index in order],
+        [labels[index] for index in order],
+        **({"loc": "best"} | changes),
+    )
+    legend.set_zorder(6)
+    return legend
+
+
+def paper_marker(**changes: Any) -> dict[str, Any]:
+    """The look of a value read off the paper."""
+    look: dict[str, Any] = {
+        "marker": "D",
+        "markersize": 5,
+        "markerfacecolor": "white",
+        "markeredgecolor": PAPER,
+        "markeredgewidth": 1.1,
+        "color": PAPER,
+        "linestyle": "none",
+    }
+    return look | changes

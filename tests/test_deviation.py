@@ -1,0 +1,116 @@
+"""Statistics of the deviation against SciPy in float64; histograms account for every link."""
+
+import numpy as np
+import pytest
+import scipy.stats
+from hypothesis import given
+from hypothesis import strategies as st
+
+from repro import deviation
+
+SHAPE = (40, 30)
+
+
+def _layer(scale: float, seed: int = 0):
+    """Initial and later weights of two replicas, the second moved ten times as far, skewed."""
+    generator = np.random.default_rng(seed)
+    initial = generator.uniform(-0.2, 0.2, (2, *SHAPE)).astype(np.float32)
+    moved = generator.gamma(2.0, scale, (2, *SHAPE)) * [[[1]], [[10]]] - scale
+    return (initial + moved).astype(np.float32), initial
+
+
+def _by_scipy(weights, initial, glorot_std):
+    d = (weights.astype(float) - initial.astype(float)).ravel()
+    return {
+        "deviation_mean": d.mean(),
+        "deviation_std": d.std(),
+        "deviation_skewness": scipy.stats.skew(d),
+        "deviation_kurtosis": scipy.stats.kurtosis(d),
+        "relative_deviation": d.std() / glorot_std,
+        "weight_correlation": np.corrcoef(weights.ravel(), initial.ravel())[0, 1],
+    }
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.1, 30.0])
+def test_statistics_equal_those_of_scipy(scale):
+    weights, initial = _layer(scale)
+    ours = deviation.statistics(weights, initial, 0.17)
+    assert tuple(ours) == deviation.STATISTICS
+    for replica in range(2):
+        theirs = _by_scipy(weights[replica], initial[replica], 0.17)
+        for name in deviation.STATISTICS:
+            # A deviation of 1e-4 is the difference of float32 numbers of 0.2: four digits are left.
+            assert ours[name][replica] == pytest.approx(theirs[name], rel=1e-3, abs=1e-3 * scale)
+
+
+@pytest.mark.parametrize("scale", [1e-4, 0.1, 30.0])
+def test_the_device_computes_what_numpy_computes_in_float64(scale):
+    ops = pytest.importorskip("keras").ops
+    weights, initial = _layer(scale)
+    pair = [ops.convert_to_tensor(values) for values in (weights, initial)]
+    on_device = deviation.statistics(*pair, 0.17, xp=ops)
+    exact = deviation.statistics(weights.astype(float), initial.astype(float), 0.17)
+    for name in deviation.STATISTICS:
+        np.testing.assert_allclose(
+            ops.convert_to_numpy(on_device[name]), exact[name], rtol=1e-5, atol=1e-6, err_msg=name
+        )
+    np.testing.assert_array_equal(
+        ops.convert_to_numpy(deviation.quantiles(*pair, xp=ops)),
+        deviation.quantiles(weights, initial),
+    )
+
+
+def test_a_layer_that_has_not_moved():
+    weights, _ = _layer(0.1)
+    with np.errstate(invalid="ignore"):
+        still = deviation.statistics(weights, weights, 0.17)
+    assert (still["deviation_std"] == 0).all() and (still["relative_deviation"] == 0).all()
+    np.testing.assert_allclose(still["weight_correlation"], 1, rtol=1e-6)
+    assert np.isnan(still["deviation_skewness"]).all()
+
+
+def test_quantiles_are_those_of_the_links():
+    weights, initial = _layer(0.1)
+    ours = deviation.quantiles(weights, initial)
+    for replica in range(2):
+        d = (weights[replica] - initial[replica]).ravel()
+        theirs = np.quantile(d, deviation.QUANTILES, method="nearest")
+        np.testing.assert_allclose(ours[replica], theirs, rtol=0, atol=np.ptp(d) / 1000)
+    np.testing.assert_array_equal(ours[:, 0], (weights - initial).min(axis=(1, 2)))
+    np.testing.assert_array_equal(ours[:, -1], (weights - initial).max(axis=(1, 2)))
+
+
+@given(st.floats(1e-6, 1e6), st.integers(0, 100))
+def test_histograms_count_every_link_once_however_far_it_went(scale, seed):
+    weights, initial = (values[1] for values in _layer(scale, seed))
+    single = deviation.deviation_histogram(weights, initial, 0.17)
+    joint = deviation.joint_histogram(weights, initial, 0.2 / np.sqrt(3))
+    assert single.sum() == joint.sum() == weights.size
+    np.testing.assert_array_equal(
+        joint.sum(axis=1),
+        np.histogram(initial.astype(float) / 0.2 * np.sqrt(3), deviation.INITIAL_EDGES)[0],
+    )
+
+
+def test_a_histogram_counts_what_numpy_counts():
+    weights, initial = (values[0] for values in _layer(0.1))
+    d = (weights.astype(float) - initial) / 0.17
+    expected = [np.count_nonzero((low <= d) & (d < high))
+                for low, high in zip(deviation.DEVIATION_EDGES[:-1], deviation.DEVIATION_EDGES[1:],
+                                     strict=True)]  # fmt: skip
+    np.testing.assert_array_equal(deviation.deviation_histogram(weights, initial, 0.17), expected)
+
+
+def test_infinite_weights_are_in_the_outer_bins_and_nan_in_none():
+    initial = np.zeros((1, 4), np.float32)
+    weights = np.asarray([[np.inf, -np.inf, np.nan, 0]], np.float32)
+    single = deviation.deviation_histogram(weights, initial, 1.0)
+    assert (single[0], single[-1], single.sum()) == (1, 1, 3)
+    joint = deviation.joint_histogram(weights, initial, 1.0)
+    assert (joint[:, 0].sum(), joint[:, -1].sum(), joint.sum()) == (1, 1, 3)
+
+
+def test_what_is_kept_when():
+    kept = [epoch for epoch in range(3001) if deviation.is_joint_epoch(epoch)]
+    assert kept == [0, 75, 200, 250, 500, 750, 1000, 2000, 3000]  # Figure 1's insets, Figure 3
+    assert all(map(deviation.is_matrix_epoch, kept))

@@ -1,0 +1,187 @@
+"""The store: whole files or none, found by digest and replica, read only when undamaged."""
+
+import numpy as np
+import pytest
+import xarray as xr
+
+from repro import Experiment, ReproError, publication, published, published_runs, run
+from repro.record import Record
+from repro.store import Store
+
+LAYERS = 3
+
+
+def _record(epochs: int, experiment: Experiment, replica: int = 0):
+    """A run's dataset with made-up numbers: nothing here trains."""
+    generator = np.random.default_rng(replica)
+    record = Record(experiment, replica)
+    width, (pixels, classes) = experiment.width, (64, 10)
+    shapes = {"input_hidden": (pixels, width), "hidden_hidden": (width, width)}
+    shapes["hidden_output"] = (width, classes)
+    initial = {name: generator.normal(0, 0.1, shape) for name, shape in shapes.items()}
+    initial = {name: values.astype(np.float32) for name, values in initial.items()}
+    for epoch in range(epochs + 1):
+        curves = dict.fromkeys(record._curves, 1 / (1 + epoch))
+        statistics = generator.random((6, LAYERS), dtype=np.float32)
+        record.append(curves, statistics, generator.random((LAYERS, 9), dtype=np.float32))
+        if record.wants_weights(epoch == epochs):
+            record.look({n: w + 0.01 for n, w in initial.items()}, initial, epoch == epochs)
+    making = {
+        "code_version": "test", "library_versions": "{}", "backend": "none", "device": "none",
+        "trained_together": 1, "wall_seconds": 1.5, "started": "now", "finished": f"{epochs}",
+    }  # fmt: skip
+    state = {"weights_hidden_hidden": initial["hidden_hidden"], "biases_hidden": np.zeros(10)}
+    return record.to_dataset(making), state
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return Experiment("digits", 12, 5)
+
+
+def test_what_is_saved_is_read_back(tmp_path, experiment):
+    dataset, state = _record(5, experiment)
+    store = Store(tmp_path / "store")
+    store.save(dataset, state)
+    found = store.find(experiment, 0)
+    assert (found.experiment, found.replica, found.epochs) == (experiment, 0, 5)
+    assert store.load(found).identical(dataset)
+    for name, values in store.load_state(found).items():
+        np.testing.assert_array_equal(values, state[name])
+    assert [one.path for one in store.runs()] == [found.path]
+    assert store.find(experiment, 1) is None
+
+
+def test_every_flipped_bit_is_noticed(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    good = path.read_bytes()
+    generator = np.random.default_rng(0)
+    ends = [0, len(good) - 1]
+    for place in [*ends, *generator.integers(0, len(good), 100)]:
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(ReproError, match="is damaged"):
+            store.find(experiment, 0)
+
+
+def test_any_netcdf_reader_reads_a_run(tmp_path, experiment):
+    dataset, _ = _record(5, experiment)
+    path = Store(tmp_path).save(dataset, None)
+    assert xr.load_dataset(path, engine="h5netcdf").identical(dataset)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(tmp_path, experiment, share):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ReproError, match="move it away"):
+        store.load(store.find(experiment, 0))
+
+
+def test_another_runs_file_is_refused(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    other = Experiment("digits", 13, 5)
+    store.file(other, 0).parent.mkdir(parents=True)
+    path.rename(store.file(other, 0))
+    with pytest.raises(ReproError, match="another run"):
+        store.find(other, 0)
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, experiment, monkeypatch):
+    store = Store(tmp_path)
+    path = store.save(*_record(3, experiment))
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("repro.store.os.fsync", full)
+    with pytest.raises(ReproError, match=r"cannot be written \(No space left"):
+        store.save(*_record(5, experiment))
+    assert path.read_bytes() == before
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ReproError, match="cannot be written"):
+        Store(tmp_path / "file" / "store").check_writable()
+    Store(tmp_path / "new" / "store").check_writable()
+    assert not (tmp_path / "new").exists()
+
+
+def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    store = Store(tmp_path)
+    for replica, epochs in ((0, 5), (1, 3), (2, 5)):
+        store.save(_record(epochs, experiment, replica)[0], None)
+    together = published(experiment)
+    assert together.replica.values.tolist() == [0, 2]
+    assert together.train_loss.dims == ("replica", "epoch")
+    short = published(experiment.with_epochs(2))
+    assert short.replica.values.tolist() == [0, 1, 2]
+    assert short.epoch.values.tolist() == [0, 1, 2]
+    assert short.histogram_epoch.values.tolist() == [0, 1, 2]
+    # Differing attributes are kept, along the replicas.
+    assert short.finished.values.tolist() == ["5", "3", "5"] and short.attrs["device"] == "none"
+    np.testing.assert_array_equal(short.sel(replica=0).train_loss, together.sel(replica=0)[
+        "train_loss"
+    ].sel(epoch=slice(0, 2)))  # fmt: skip
+
+
+def test_what_is_not_published_is_told_with_the_command_that_trains_it(
+    tmp_path, experiment, monkeypatch
+):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    with pytest.raises(ReproError, match=r"nothing is published.*repro train --dataset digits"):
+        published(experiment)
+    Store(tmp_path).save(_record(3, experiment)[0], None)
+    with pytest.raises(ReproError, match="only 3 epochs"):
+        published(experiment)
+
+
+def test_run_reads_published_results_without_training(tmp_path, experiment, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    monkeypatch.setattr("repro.runs.train_missing", None)  # calling it would fail
+    Store(tmp_path / "published").save(_record(5, experiment)[0], None)
+    Store(tmp_path / "own").save(_record(5, experiment, 1)[0], None)
+    assert run(experiment, 2, tmp_path / "own").sizes["replica"] == 2
+
+
+def test_publishing_thins_complete_runs_and_keeps_the_state_of_unfinished_ones(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 6, mark="a")
+    short = Experiment("digits", 14, 6)
+    complete, _ = _record(6, marked)
+    own.save(*_record(6, marked))
+    own.save(*_record(3, short))
+    assert len(publication.publish(own, target, 6, unfinished=False)) == 1
+    assert len(publication.publish(own, target, 6, unfinished=True)) == 1
+    done, open_ = target.find(marked, 0), target.find(short, 0)
+    assert (done.continuable, open_.continuable) == (False, True)
+    thin = target.load(done)
+    np.testing.assert_array_equal(thin.train_loss, complete.train_loss)
+    np.testing.assert_allclose(thin.matrix, complete.matrix, rtol=2**-9)
+    np.testing.assert_allclose(thin.deviation_std, complete.deviation_std, rtol=2**-13)
+    assert thin.joint_epoch.values.tolist() == [6]
+    assert publication.publish(own, target, 6, unfinished=True) == []
+
+
+def test_rounding_keeps_what_is_not_a_number():
+    values = np.array([np.nan, np.inf, -np.inf, 0, 1, -1.0001, 3e-40, 3.3e38], np.float32)
+    result = publication.rounded(values, 8)
+    assert np.isnan(result[0]) and result[1] == np.inf and result[2] == -np.inf
+    np.testing.assert_allclose(result[3:], values[3:], rtol=2**-9, atol=1e-40)
+
+
+def test_the_published_results_of_this_checkout_are_sound():
+    runs = published_runs()
+    for one in runs:
+        dataset = Store(one.path.parents[1]).load(one)
+        assert np.isfinite(dataset.train_loss.values).all()
+        assert dataset.attrs["code_version"] and dataset.attrs["device"]
+        assert not dataset.attrs["code_version"].endswith("dirty")
