@@ -7,6 +7,6 @@ package, reading results and drawing them load no machine-learning library; trai
 
 from repro.errors import ReproError
 from repro.experiment import Experiment
-from repro.runs import published, published_runs, run
+from repro.runs import by_width, published, published_runs, run
 
-__all__ = ["Experiment", "ReproError", "published", "published_runs", "run"]
+__all__ = ["Experiment", "ReproError", "by_width", "published", "published_runs", "run"]

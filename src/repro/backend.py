@@ -40,7 +40,7 @@ if NAME == "tensorflow":
 
     def compiled(program: Callable) -> Callable:
         """The program compiled by XLA for the device."""
-        return tensorflow.function(program, jit_compile=True)
+        return tensorflow.function(program, jit_compile=True, autograph=False)
 
     def gradient(loss: Callable, parameters: tuple) -> tuple[tuple, Any]:
         """Gradient of a scalar loss with respect to the parameters, and what else it returns.

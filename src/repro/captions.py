@@ -56,10 +56,10 @@ def describe_runs(dataset: xr.Dataset) -> str:
     if seed is not None:
         parts.append(f"seed {seed}")
     line = ", ".join(parts)
-    backend, device = _each(dataset, "backend"), _each(dataset, "device")
+    backend, device = made(dataset, "backend"), made(dataset, "device")
     if backend or device:
         line += "; " + " on ".join(text for text in (backend, device) if text)
-    if version := _each(dataset, "code_version"):
+    if version := made(dataset, "code_version"):
         line += f"; code version {version}"
     return line
 
@@ -91,7 +91,7 @@ def setting(dataset: xr.Dataset, name: str) -> Any:
     return value.item() if hasattr(value, "item") else value
 
 
-def _each(dataset: xr.Dataset, name: str) -> str:
+def made(dataset: xr.Dataset, name: str) -> str:
     """An attribute, or what its replicas have in its place, each once."""
     if name in dataset.coords:
         return " and ".join(dict.fromkeys(str(v) for v in dataset[name].values.ravel()))

@@ -16,6 +16,7 @@ from repro import paper, style
 from repro.captions import dataset_label, epochs_of, setting, width_of
 from repro.errors import ReproError
 from repro.joint import GLOROT_LIMIT
+from repro.marks import contrast_of_run
 
 INSETS = 5
 
@@ -137,6 +138,7 @@ def _panel(axes: Axes, letter: str, run: xr.Dataset, *, with_test: bool, until: 
 def _draw_pictures(axes: Axes, run: xr.Dataset) -> None:
     """A row of square pictures above the panel, each tied to its point on the train loss."""
     shown = picture_epochs(run)
+    contrasts = contrast_of_run(run.sel(matrix_epoch=shown))
     limit = GLOROT_LIMIT * float(run["glorot_std"].sel(layer="hidden_hidden"))
     last = axes.get_xlim()[1]
     side, height = PICTURE / PANEL_WIDTH, PICTURE / PANEL
@@ -153,7 +155,7 @@ def _draw_pictures(axes: Axes, run: xr.Dataset) -> None:
         picture.set(xticks=[], yticks=[])
         for spine in picture.spines.values():
             spine.set(color="0.4", linewidth=0.6)
-        contrast = float(run["mark_contrast"].sel(matrix_epoch=epoch))
+        contrast = float(contrasts.sel(matrix_epoch=epoch))
         picture.set_title(
             f"epoch {epoch}\ncontrast {contrast:.2f}", fontsize=7, loc="center", pad=2.5
         )
@@ -206,7 +208,7 @@ def _spread(wanted: list[float], apart: float) -> NDArray[np.float64]:
 
 
 def _one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
-    if "matrix" not in run or "mark_contrast" not in run:
+    if "matrix" not in run:
         raise ReproError(
             f"Figure 1 shows marked networks, and the run of width {width_of(run)} has no mark: "
             "run an experiment with one, such as mark='a'."

@@ -314,7 +314,7 @@ def _shade_regions(
     limit = np.exp(np.interp(up, widths, np.log(np.maximum(divergence, 1.0))))
     low = np.interp(up, widths, np.log(share)) > np.log(regimes.LOW_LOSS_SHARE)
     known = np.interp(up, widths, np.array(decided, dtype=float)) > 0.5
-    lost = across[None, :] >= limit[:, None]
+    lost = (across[None, :] >= limit[:, None]) & (limit < 0.999 * longest)[:, None]
     for name, colour, here in (
         ("low trainability", style.LOW_TRAINABILITY, ~lost & (low & known)[:, None]),
         ("high trainability", style.HIGH_TRAINABILITY, ~lost & (~low & known)[:, None]),
@@ -344,14 +344,15 @@ def _name_region(
     left, right = np.log(axes.get_xlim())
     cells = len(across) / np.log(across[-1] / across[0]) * (right - left)  # per panel, across
     rows = len(up) / np.ptp(up) * np.ptp(axes.get_ylim())
-    length = len(name)
-    for rotation, high, wide in ((0, 0.075, 0.021 * length), (90, 0.025 * length, 0.06)):
-        size = (max(int(high * rows), 1), max(int(wide * cells), 1))  # from shares of the panel
+    level = (0.075, 0.021 * len(name), 0)  # height and width as shares of the panel, degrees
+    upright = (0.025 * len(name), 0.06, 90)
+    for high, wide, rotation in (level, upright):  # noqa: B007
+        size = (max(int(high * rows), 1), max(int(wide * cells), 1))
         fits = minimum_filter(here, size=size, mode="constant", cval=False)
         if fits.any():
             break
     else:
-        fits = here
+        away, fits = distance_transform_edt(np.pad(here, 1))[1:-1, 1:-1], here
     row, column = np.unravel_index(int(np.where(fits, away, -1).argmax()), fits.shape)
     axes.text(
         across[column], up[row], name, ha="center", va="center", fontsize=7.5, color="0.3",

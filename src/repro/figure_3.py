@@ -83,15 +83,14 @@ def figure_3(
     at = int(counts["joint_epoch"])
     with style.styled():
         figure = style.new_figure(6.0, 6.4)
+        figure.get_layout_engine().set(hspace=0.07)  # room for the strips' ties
         grid = figure.add_gridspec(2, 3, height_ratios=(1, 3.1))
         joint = figure.add_subplot(grid[1, :], label="joint counts")
         top = _limit(counted, final)
         _joint(joint, counted, initial, final, top)
         if _is_papers(dataset, layer):
             _draw_paper(joint)
-        figure.legend(
-            *joint.get_legend_handles_labels(), loc="outside lower center", ncols=5
-        )
+        figure.legend(*joint.get_legend_handles_labels(), loc="outside lower center", ncols=5)
         share = paper.OUTER_STRIP_SHARE * GLOROT_LIMIT * unit
         strips = [
             figure.add_subplot(grid[0, column], label=f"strip {column}") for column in range(3)
@@ -116,7 +115,7 @@ def _is_papers(dataset: xr.Dataset, layer: str) -> bool:
 
 
 def _limit(counted: NDArray[np.uint32], final: NDArray[np.float64]) -> float:
-    """Half the height of the panel: all but a few of the links lie within."""
+    """Half the height of the panel: all but a few of the links (or of the bins) lie within."""
     by_bin = counted.sum(axis=0).astype(float)
     centre = 0.5 * (final[1:] + final[:-1])
     inner = np.isfinite(centre)
@@ -124,7 +123,7 @@ def _limit(counted: NDArray[np.uint32], final: NDArray[np.float64]) -> float:
     order = np.argsort(size)
     reached = np.cumsum(by_bin[order]) / max(by_bin.sum(), 1)
     limit = size[order][min(np.searchsorted(reached, 0.9995), len(size) - 1)]
-    return float(1.1 * limit)
+    return float(min(1.1 * limit, np.abs(final[np.isfinite(final)]).max()))
 
 
 def _joint(
@@ -193,9 +192,13 @@ def _strip(
     axes.set_xlabel("$w_f$", labelpad=1)
     value = f"{centre:.3g}".replace("-", "\N{MINUS SIGN}")
     axes.set_title(f"$w_i$ ≈ {value}", fontsize=8.5, loc="center", pad=3)
-    joint.figure.add_artist(
-        ConnectionPatch(
-            (0.5, -0.34), (centre, 1.0), axes.transAxes, joint.get_xaxis_transform(),
-            color="0.55", linewidth=0.6, zorder=0,
-        )
+    tie = ConnectionPatch(
+        (0.5, -0.33), (centre, 1.0), axes.transAxes, joint.get_xaxis_transform(),
+        color="0.5", linewidth=0.7, clip_on=False,
+    )  # fmt: skip
+    tie.set_in_layout(False)
+    joint.add_artist(tie)
+    joint.plot(
+        centre, 1.0, "v", transform=joint.get_xaxis_transform(), color="0.35", markersize=5,
+        clip_on=False, zorder=5,
     )  # fmt: skip

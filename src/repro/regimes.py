@@ -289,8 +289,10 @@ def _flat_plateau(curve: NDArray[np.float64]) -> tuple[int, float] | None:
     if not far_above <= level < np.inf:
         return None
     smooth = median_filter(curve, size=2 * SPIKE_EPOCHS + 1, mode="reflect")
-    below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)
+    edge = (1 - PLATEAU_BAND) * level
+    below = np.flatnonzero(smooth < edge)
     start = int(below[-1]) + 1 if below.size else 0
+    start += int(np.argmax(curve[start:] >= edge))  # the median may have lifted a first low value
     stretch = curve[start:][np.isfinite(curve[start:])]
     if len(stretch) < PLATEAU_EPOCHS or _drifts(stretch, level):
         return None

@@ -11,6 +11,8 @@ from repro.network import initial_weights
 from repro.record import cut, joined
 from repro.store import Run, Store, published_path
 
+FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes
+
 
 def run(
     experiment: Experiment,
@@ -74,6 +76,54 @@ def published_runs() -> list[Run]:
     return list(Store(published_path()).runs())
 
 
+def by_width(
+    dataset: str,
+    widths: Sequence[int] | None = None,
+    epochs: int | None = None,
+    replicas: int | None = None,
+    store: str | os.PathLike | None = None,
+    **options: object,
+) -> dict[int, xr.Dataset]:
+    """Runs of several widths, as the notebooks ask for them.
+
+    Parameters
+    ----------
+    widths:
+        Those wanted; None for every published one, and then nothing is trained.
+    epochs:
+        How long; None for as long as each is published, and `FIRST_LOOK_EPOCHS` where it is not.
+    replicas:
+        How many; None for all that are published, and one where none is.
+    options:
+        Further parameters of `Experiment`: loss, pixels, mark, ...
+
+    Returns
+    -------
+    dict
+        Datasets by width, from narrow to wide. Those of different lengths stay so.
+
+    Raises
+    ------
+    ReproError
+        Where ``widths`` is None and nothing is published, and where `run` raises it.
+    """
+    runs = [one for one in published_runs() if _is_of(one.experiment, dataset, options)]
+    if widths is None and not runs:
+        raise ReproError(
+            f"No run of {dataset} with these parameters is published; name the widths to train."
+        )
+    found = {}
+    for width in sorted(set(widths or (one.experiment.width for one in runs))):
+        lengths = [one.epochs for one in runs if one.experiment.width == width]
+        length = epochs or max(lengths, default=FIRST_LOOK_EPOCHS)
+        experiment = Experiment(dataset, width, length, **options)
+        if replicas is None and max(lengths, default=0) >= length:
+            found[width] = published(experiment)
+        else:
+            found[width] = run(experiment, replicas or 1, store)
+    return found
+
+
 def train_missing(
     experiment: Experiment,
     replicas: Iterable[int],
@@ -114,6 +164,12 @@ def initial_weights_check(experiment: Experiment) -> None:
     """Raise now, not after the data has been prepared, where the mark cannot be drawn."""
     if experiment.mark is not None:
         initial_weights(experiment, 0)
+
+
+def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> bool:
+    if experiment.dataset != dataset:
+        return False
+    return Experiment(dataset, experiment.width, 1, **options).digest == experiment.digest
 
 
 def _long_enough(

@@ -1,0 +1,65 @@
+# Two commands: `make book` builds the book, `make test` runs every test. Both set up what they need in
+# .venv from requirements.lock (hashes checked); nothing outside the checkout is touched.
+
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+
+# TensorFlow has wheels for these; name another with `make PYTHON=...`.
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
+	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
+	2>/dev/null && { echo $$name; break; }; done)
+VENV := .venv
+BIN := $(VENV)/bin
+SETUP := $(VENV)/set-up
+PROFILE ?= published
+
+.PHONY: help book test lint format notebooks sweep lock clean setup
+
+help: ## list what there is
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+
+setup: $(SETUP) ## set up .venv only
+
+# The stamp is written last, so that an interrupted set-up is done again.
+$(SETUP): requirements.lock pyproject.toml
+	@test -n "$(PYTHON)" || { echo "make: Python 3.11, 3.12 or 3.13 with venv is needed and none \
+	was found: install one, or name it with make PYTHON=/path/to/python." >&2; exit 2; }
+	rm -rf $(VENV)
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \
+		--requirement requirements.lock
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps \
+		--no-build-isolation --editable .
+	touch $(SETUP)
+
+book: $(SETUP) ## build the book from the published results: _build/html/index.html
+	$(BIN)/python -m repro.book build --profile $(PROFILE)
+
+test: $(SETUP) ## run every test
+	$(BIN)/python -m pytest
+
+lint: $(SETUP) ## check style
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+
+format: $(SETUP) ## mend style
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+notebooks: $(SETUP) ## execute the committed notebooks again, from their paired text
+	$(BIN)/python -m repro.book notebooks --profile $(PROFILE)
+
+sweep: $(SETUP) ## train what Figure 2 still lacks (days on a laptop; stop and repeat at will)
+	$(BIN)/repro sweep --datasets hasyv2 --replicas 10 --epochs 1000 \
+		--widths 150,250,275,300,200,100,500,50,225,350,400,450,10
+
+lock: ## resolve the dependencies again (needs uv)
+	printf 'hatchling\npip\n' | uv pip compile --universal --fork-strategy fewest \
+		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade \
+		--python-version 3.11 --extra train --extra jax --extra book --extra test \
+		--output-file requirements.lock pyproject.toml -
+
+clean: ## remove the built book and .venv (results and stores stay)
+	rm -rf _build $(VENV)

@@ -1,0 +1,165 @@
+"""The book: notebooks executed by papermill with a named profile, and built into HTML.
+
+Run as ``python -m repro.book build`` (into ``_build/html``) or ``python -m repro.book notebooks``
+(the committed notebooks of ``book/`` executed again from their paired text in ``book/text/``).
+Profiles are sets of notebook parameters in ``book/profiles.yml``; ``published``, the default, shows
+the published results and trains nothing.
+"""
+
+import argparse
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import Any
+
+from repro.errors import ReproError
+
+ROOT = Path(__file__).resolve().parents[2]
+PAGES = "book"
+TEXT = "book/text"
+KERNEL = "python3"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the module's command line; returns the exit code."""
+    parser = argparse.ArgumentParser(prog="python -m repro.book", description=__doc__)
+    parser.add_argument("what", choices=("build", "notebooks"))
+    parser.add_argument("--profile", default="published", help="a set of book/profiles.yml")
+    chosen = parser.parse_args(arguments)
+    try:
+        parameters = profile(chosen.profile)
+        if chosen.what == "build":
+            return build(parameters)
+        for page in pages():
+            sync(page)
+        execute_all(parameters, ROOT / PAGES)
+        return 0
+    except ReproError as error:
+        print(f"repro.book: {error}", file=sys.stderr)
+        return 2
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Names of the book's pages in the order of the table of contents."""
+    import yaml
+
+    contents = yaml.safe_load((root / "_toc.yml").read_text())
+    chapters = [part for group in contents.get("parts", []) for part in group["chapters"]]
+    files = [contents["root"], *(part["file"] for part in contents.get("chapters", []) + chapters)]
+    return [Path(file).name for file in files]
+
+
+def profile(name: str) -> dict[str, dict[str, Any]]:
+    """Parameters by page of the named profile; those under ``all`` go to every page.
+
+    Raises
+    ------
+    ReproError
+        Where there is no such profile.
+    """
+    import yaml
+
+    profiles = yaml.safe_load((ROOT / PAGES / "profiles.yml").read_text())
+    if name not in profiles:
+        raise ReproError(f"profile must be one of {', '.join(profiles)}, not {name!r}.")
+    return profiles[name] or {}
+
+
+def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Execute every page into the folder, two at a time.
+
+    Raises
+    ------
+    ReproError
+        Where a notebook ends in an error; the message names it and the cell's error.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [
+            pool.submit(
+                execute,
+                ROOT / PAGES / f"{page}.ipynb",
+                folder / f"{page}.ipynb",
+                parameters.get("all", {}) | parameters.get(page, {}),
+            )
+            for page in pages()
+        ]
+        for task in tasks:
+            print(f"executed {task.result().name}", flush=True)
+
+
+def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
+    """Execute a notebook by papermill; the target is written only when it ended well."""
+    import nbformat
+    import papermill
+
+    temporary = target.with_name(f".{target.name}.part")
+    try:
+        papermill.execute_notebook(
+            str(source), str(temporary), parameters, cwd=str(ROOT), kernel_name=KERNEL,
+            progress_bar=False,
+        )  # fmt: skip
+        notebook = nbformat.read(temporary, as_version=4)
+        nbformat.write(lasting(notebook), temporary)
+        os.replace(temporary, target)
+    except papermill.PapermillExecutionError as error:
+        raise ReproError(
+            f"{source.name} ended in an error in cell {error.exec_count}: {error.ename}: "
+            f"{error.evalue}"
+        ) from error
+    finally:
+        temporary.unlink(missing_ok=True)
+    return target
+
+
+def lasting(notebook: Any) -> Any:
+    """The notebook without what changes from one execution to the next: times, paths, progress."""
+    notebook.metadata.pop("papermill", None)
+    notebook.metadata.pop("widgets", None)
+    notebook.metadata.get("language_info", {}).pop("version", None)
+    for number, cell in enumerate(notebook.cells):
+        cell.metadata.pop("papermill", None)
+        cell.metadata.pop("execution", None)
+        cell["id"] = f"cell-{number}"
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
+
+
+def sync(page: str) -> None:
+    """Bring the notebook's sources up to its paired text."""
+    import jupytext
+    import nbformat
+
+    target = ROOT / PAGES / f"{page}.ipynb"
+    notebook = jupytext.read(ROOT / TEXT / f"{page}.md")
+    notebook.metadata["kernelspec"] = {
+        "name": KERNEL, "display_name": "Python 3", "language": "python",
+    }  # fmt: skip
+    nbformat.write(lasting(notebook), target)
+
+
+def build(parameters: dict[str, dict[str, Any]]) -> int:
+    """Execute the pages and build the book into ``_build/html``; the exit code."""
+    stage = ROOT / "_build" / "stage"
+    shutil.rmtree(stage, ignore_errors=True)
+    execute_all(parameters, stage / PAGES)
+    for name in ("_config.yml", "_toc.yml"):
+        shutil.copy(ROOT / name, stage)
+    for folder in ("images", "_static"):
+        if (ROOT / PAGES / folder).is_dir():
+            shutil.copytree(ROOT / PAGES / folder, stage / PAGES / folder)
+    for file in (ROOT / PAGES).glob("*.bib"):
+        shutil.copy(file, stage / PAGES)
+    command = ["-m", "jupyter_book", "build", str(stage), "--path-output", str(ROOT)]
+    return subprocess.run(
+        [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
+    ).returncode
+
+
+if __name__ == "__main__":
+    sys.exit(main())

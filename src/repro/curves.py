@@ -1,0 +1,103 @@
+"""Small figures beside the paper's: the examples, the mark, the dead samples, the spread."""
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+from matplotlib.figure import Figure
+
+from repro.style import clear_legend, new_figure, panel_label, styled, width_colour
+
+LAYER_NAMES = {
+    "input_hidden": "input – hidden",
+    "hidden_hidden": "hidden – hidden",
+    "hidden_output": "hidden – output",
+}
+
+
+def examples(images: np.ndarray) -> Figure:
+    """Images side by side: ``images`` uint8 (image, row, column), black is 0."""
+    with styled():
+        figure = new_figure(8.0, 8.0 / len(images) + 0.1)
+        for axes, image in zip(figure.subplots(1, len(images)), images, strict=True):
+            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
+            axes.set_axis_off()
+    return figure
+
+
+def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
+    """How well the mark can be told against the epoch, and the training loss below it.
+
+    ``runs``: marked networks by width; every replica is drawn.
+    """
+    with styled():
+        figure = new_figure(6.4, 4.4)
+        above, below = figure.subplots(2, 1, sharex=True)
+        for width, run in runs.items():
+            for replica in range(run.sizes["replica"]):
+                one = run.isel(replica=replica)
+                colour = width_colour(width)
+                label = f"N = {width}" if replica == 0 else None
+                above.plot(one.matrix_epoch, one.mark_contrast, "o-", color=colour, label=label)
+                below.plot(one.epoch[1:], one.train_loss[1:], color=colour)
+        above.axhline(0.5, color="0.6", linestyle=":")
+        above.set_ylabel("area under ROC curve")
+        above.set_ylim(0.45, 1.03)
+        below.set_ylabel("training loss")
+        below.set_yscale("log")
+        below.set_xlabel("epoch")
+        clear_legend(above)
+    return figure
+
+
+def dead_fraction_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
+    """The share of dead samples against the epoch, with the training loss below it.
+
+    ``runs`` by width; every replica is drawn. On a logarithmic scale no dead sample is not shown.
+    """
+    with styled():
+        figure = new_figure(6.4, 4.4)
+        above, below = figure.subplots(2, 1, sharex=True)
+        for width, run in runs.items():
+            for replica in range(run.sizes["replica"]):
+                one, colour = run.isel(replica=replica, epoch=slice(1, None)), width_colour(width)
+                label = f"N = {width}" if replica == 0 else None
+                share = one.dead_fraction.where(one.dead_fraction > 0)
+                above.plot(one.epoch, share, color=colour, label=label)
+                below.plot(one.epoch, one.train_loss, color=colour)
+        above.set_ylabel("share of dead samples")
+        below.set_ylabel("training loss")
+        below.set_xlabel("epoch")
+        above.set_yscale("log")
+        below.set_yscale("log")
+        clear_legend(above)
+    return figure
+
+
+def deviation_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
+    """Relative deviation and correlation with the initial weights against the epoch, by layer.
+
+    ``runs`` by width; every replica is drawn.
+    """
+    styles = dict(zip(LAYER_NAMES, ("-", "--", ":"), strict=True))
+    with styled():
+        figure = new_figure(8.0, 3.4)
+        left, right = figure.subplots(1, 2)
+        for width, run in runs.items():
+            for replica in range(run.sizes["replica"]):
+                one = run.isel(replica=replica)
+                for layer, style in styles.items():
+                    chosen = one.sel(layer=layer)
+                    label = f"N = {width}, {LAYER_NAMES[layer]}" if replica == 0 else None
+                    look = {"color": width_colour(width), "linestyle": style, "label": label}
+                    left.plot(one.epoch, chosen.relative_deviation, **look)
+                    right.plot(one.epoch, chosen.weight_correlation, **look)
+        panel_label(left, "a")
+        panel_label(right, "b")
+        left.set_ylabel("relative deviation")
+        right.set_ylabel("correlation of w(t) with w_i")
+        right.set_ylim(min(0.0, right.get_ylim()[0]), 1.03)
+        for axes in (left, right):
+            axes.set_xlabel("epoch")
+        clear_legend(right, fontsize=7.5)
+    return figure

@@ -1,0 +1,60 @@
+"""What the book says of the datasets, counted once and published, so that pages need no data.
+
+``python -m repro.dataset_facts`` counts again and writes ``results/datasets.json``.
+"""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from repro import datasets
+from repro.duplicates import duplicate_report
+from repro.store import published_path
+
+FILE = "datasets.json"
+EXAMPLES = 12
+
+
+def gather(name: str) -> dict[str, Any]:
+    """Counts and a few examples of a dataset (its first fold, where it has folds)."""
+    split = None if name in datasets.FIXED_TEST_SET else "fold-1"
+    data = datasets.load(name, split)
+    report = duplicate_report(data)
+    # Spread over the training set, so that they show different classes.
+    chosen = np.linspace(0, len(data.y_train) - 1, EXAMPLES).astype(int)
+    return {
+        "train_images": len(data.y_train),
+        "test_images": len(data.y_test),
+        "pixels": data.x_train.shape[1],
+        "classes": data.classes,
+        "smallest_class": int(np.bincount(data.y_train, minlength=data.classes).min()),
+        "largest_class": int(np.bincount(data.y_train, minlength=data.classes).max()),
+        "mean_pixel": round(float(data.x_train.mean() / 255), 4),
+        "test_images_in_train": report.test_images_in_train,
+        "ambiguous_images": report.ambiguous_images,
+        "image_shape": list(data.image_shape),
+        "examples": [data.x_train[index].tobytes().hex() for index in chosen],
+    }
+
+
+def published() -> dict[str, dict[str, Any]]:
+    """The published facts by dataset, the examples as uint8 arrays (example, row, column)."""
+    facts = json.loads((published_path() / FILE).read_text())
+    for fact in facts.values():
+        pixels = np.frombuffer(bytes.fromhex("".join(fact["examples"])), np.uint8)
+        fact["examples"] = pixels.reshape(-1, *fact["image_shape"])
+    return facts
+
+
+def main(folder: Path | None = None) -> None:
+    """Write the facts of every dataset."""
+    facts = {name: gather(name) for name in datasets.NAMES}
+    path = (folder or published_path()) / FILE
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(facts, indent=1) + "\n")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,68 @@
+"""The parameters of a notebook, however papermill was given them."""
+
+import operator
+from collections.abc import Iterable
+from typing import Any
+
+from repro.errors import ReproError
+
+
+def whole_numbers(name: str, value: Any) -> list[int] | None:
+    """Whole numbers from 1, each once, in the order given; None stays None (all there are).
+
+    Parameters
+    ----------
+    name:
+        The parameter's name, for the message.
+    value:
+        A list (``-y "widths: [64, 96]"``), one number alone (``-p widths 64``), or text with
+        commas between them (``-p widths 64,96``).
+
+    Raises
+    ------
+    ReproError
+        For anything else.
+    """
+    if value is None:
+        return None
+    if isinstance(value, str):
+        parts: Iterable[Any] = value.strip().removeprefix("[").removesuffix("]").split(",")
+    else:
+        parts = value if isinstance(value, Iterable) else [value]
+    try:
+        numbers = list(dict.fromkeys(_whole(part) for part in parts))
+    except (TypeError, ValueError):
+        numbers = []
+    if not numbers or min(numbers) < 1:
+        raise ReproError(
+            f'{name} must be whole numbers from 1, such as -y "{name}: [64, 96]" or '
+            f"-p {name} 64,96, not {value!r}."
+        )
+    return numbers
+
+
+def whole_number(name: str, value: Any) -> int | None:
+    """One whole number from 1, as a number or as text; None stays None.
+
+    Raises
+    ------
+    ReproError
+        For anything else.
+    """
+    if value is None:
+        return None
+    try:
+        number = _whole(value)
+    except (TypeError, ValueError):
+        number = 0
+    if number < 1:
+        raise ReproError(
+            f"{name} must be a whole number from 1, such as -p {name} 64, not {value!r}."
+        )
+    return number
+
+
+def _whole(part: Any) -> int:
+    if isinstance(part, bool):
+        raise TypeError
+    return int(part) if isinstance(part, str) else operator.index(part)
