@@ -38,7 +38,7 @@ book: $(SETUP) ## build the book from the published results: _build/html/index.h
 	$(BIN)/python -m repro.book build --profile $(PROFILE)
 
 test: $(SETUP) ## run every test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests book
 
 lint: $(SETUP) ## check style
 	$(BIN)/ruff check .

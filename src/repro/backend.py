@@ -1,8 +1,8 @@
 """The differences between TensorFlow and JAX: how to compile, how to differentiate, the device.
 
 Importing this module imports Keras and its backend (environment variable KERAS_BACKEND: tensorflow,
-the default, or jax). Only the training imports it, and takes `ops` from here, so that Keras is never
-imported before the backend is checked.
+the default, or jax). Only the training imports it, and takes `ops` from here, so that Keras is
+never imported before the backend is checked.
 """
 
 import os
@@ -18,7 +18,7 @@ __all__ = ["NAME", "NAMES", "compiled", "device", "gradient", "ops", "versions"]
 NAMES = ("tensorflow", "jax")
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # TensorFlow greets at length otherwise
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")  # TensorFlow greets at length otherwise
 NAME = os.environ["KERAS_BACKEND"]
 
 if NAME not in NAMES:

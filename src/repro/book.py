@@ -97,7 +97,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     import nbformat
     import papermill
 
-    temporary = target.with_name(f".{target.name}.part")
+    temporary = target.with_name(f".{target.stem}.part.ipynb")
     try:
         papermill.execute_notebook(
             str(source), str(temporary), parameters, cwd=str(ROOT), kernel_name=KERNEL,
@@ -155,7 +155,8 @@ def build(parameters: dict[str, dict[str, Any]]) -> int:
             shutil.copytree(ROOT / PAGES / folder, stage / PAGES / folder)
     for file in (ROOT / PAGES).glob("*.bib"):
         shutil.copy(file, stage / PAGES)
-    command = ["-m", "jupyter_book", "build", str(stage), "--path-output", str(ROOT)]
+    program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+    command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
     return subprocess.run(
         [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
     ).returncode

@@ -35,12 +35,12 @@ def describe_runs(dataset: xr.Dataset) -> str:
     -------
     The line, without a full stop. What the dataset does not tell is left out.
     """
-    replicas = int(dataset.sizes.get("replica", 1))
+    replicas, epochs = int(dataset.sizes.get("replica", 1)), epochs_of(dataset)
     parts = [
         dataset_label(dataset),
         f"N = {width_of(dataset)}",
         f"{replicas} replica{'' if replicas == 1 else 's'}",
-        f"{epochs_of(dataset)} epochs",
+        f"{epochs} epoch{'' if epochs == 1 else 's'}",
     ]
     if loss := setting(dataset, "loss"):
         parts.append(LOSS_NAMES.get(loss, f"{loss} loss"))

@@ -9,9 +9,9 @@ from matplotlib.figure import Figure
 from repro.style import clear_legend, new_figure, panel_label, styled, width_colour
 
 LAYER_NAMES = {
-    "input_hidden": "input – hidden",
-    "hidden_hidden": "hidden – hidden",
-    "hidden_output": "hidden – output",
+    "input_hidden": "input to hidden",
+    "hidden_hidden": "hidden to hidden",
+    "hidden_output": "hidden to output",
 }
 
 

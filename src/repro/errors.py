@@ -4,6 +4,6 @@
 class ReproError(ValueError):
     """A bad parameter, file or download, told in one sentence.
 
-    The message names what is wrong, what was expected and what to do; the command line prints it and
-    exits with status 2.
+    The message names what is wrong, what was expected and what to do; the command line prints it
+    and exits with status 2.
     """

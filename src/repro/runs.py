@@ -212,5 +212,6 @@ def _nothing_published(store: Store, experiment: Experiment) -> str:
     have = f"only {max(lengths)} epochs" if lengths else "nothing"
     return (
         f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in "
-        f"{store.path}; ask for fewer epochs, or train it with `repro train {options}` and use repro.run."
+        f"{store.path}; ask for fewer epochs, or train it with `repro train {options}` and use "
+        "repro.run."
     )
