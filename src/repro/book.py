@@ -146,15 +146,16 @@ def sync(page: str) -> None:
 def build(parameters: dict[str, dict[str, Any]]) -> int:
     """Execute the pages and build the book into ``_build/html``; the exit code."""
     stage = ROOT / "_build" / "stage"
-    shutil.rmtree(stage, ignore_errors=True)
-    execute_all(parameters, stage / PAGES)
+    for folder in (stage, ROOT / "_build" / "html"):
+        shutil.rmtree(folder, ignore_errors=True)
+    execute_all(parameters, stage)
     for name in ("_config.yml", "_toc.yml"):
         shutil.copy(ROOT / name, stage)
     for folder in ("images", "_static"):
         if (ROOT / PAGES / folder).is_dir():
-            shutil.copytree(ROOT / PAGES / folder, stage / PAGES / folder)
+            shutil.copytree(ROOT / PAGES / folder, stage / folder)
     for file in (ROOT / PAGES).glob("*.bib"):
-        shutil.copy(file, stage / PAGES)
+        shutil.copy(file, stage)
     program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
     command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
     return subprocess.run(
