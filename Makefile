@@ -7,12 +7,13 @@ SHELL := /bin/bash
 .DELETE_ON_ERROR:
 
 # TensorFlow has wheels for these; name another with `make PYTHON=...`.
+SUITABLE := import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))
 PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3 python; do \
-	$$name -c 'import sys, venv, ensurepip; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' \
-	2>/dev/null && { echo $$name; break; }; done)
+	$$name -c '$(SUITABLE)' 2>/dev/null && { echo $$name; break; }; done)
 VENV := .venv
 BIN := $(VENV)/bin
-SETUP := $(VENV)/set-up
+# Named after the checkout's place: a copy of the checkout must not go on using the first one's code.
+SETUP := $(VENV)/set-up-$(shell pwd | cksum | cut -d ' ' -f 1)
 PROFILE ?= published
 
 .PHONY: help book test lint format notebooks sweep lock clean setup
@@ -24,8 +25,11 @@ setup: $(SETUP) ## set up .venv only
 
 # The stamp is written last, so that an interrupted set-up is done again.
 $(SETUP): requirements.lock pyproject.toml
-	@test -n "$(PYTHON)" || { echo "make: Python 3.11, 3.12 or 3.13 with venv is needed and none \
-	was found: install one, or name it with make PYTHON=/path/to/python." >&2; exit 2; }
+	@$(or $(PYTHON),false) -c '$(SUITABLE)' 2>/dev/null || { echo "make: Python 3.11, 3.12 or 3.13 with \
+	venv is needed, and $(if $(PYTHON),$(PYTHON) is not that,none was found): install it, or name it with \
+	make PYTHON=/path/to/python." \
+	>&2; exit 2; }
+	@echo "Setting up $(VENV) with $(PYTHON): about 3 GB, some minutes, once."
 	rm -rf $(VENV)
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes \

@@ -23,10 +23,22 @@ def test_each_kind_of_run_is_recognised(kind: str, classes: int, seed: int) -> N
 
 def test_the_published_example_diverges_where_it_reaches_its_plateau() -> None:
     curve = loss_curve("unstable", 1000, noise=0.005)
-    assert divergence_epoch(curve) == pytest.approx(410, abs=15)  # 15.6 at 421
+    assert divergence_epoch(curve) == pytest.approx(415, abs=6)  # 15.6 at 421
     assert plateau_level(curve) == pytest.approx(15.7, rel=0.01)
     assert minimum(curve).epoch == pytest.approx(165, abs=40)
     assert not minimum(curve).at_end
+
+
+def test_the_divergence_is_where_an_uneven_climb_becomes_flat() -> None:
+    """The end of the climb at width 150, as trained."""
+    climb = "9.4 9.7 9.8 10.5 10.5 10.8 11.1 11.1 11.2 11.5 11.7 11.7 11.8 12.1 12.7 12.2 13.2 "
+    climb += "13.0 14.1 14.2 13.2 13.8 13.9 13.4 13.7 14.7 14.3 13.8 14.8 15.4 15.2 14.0 14.1 14.6 "
+    climb += "15.0 15.1"
+    curve = np.concatenate(
+        [np.geomspace(6, 0.243, 196), np.geomspace(0.243, 9.3, 359), np.float64(climb.split())]
+    )
+    assert divergence_epoch(curve) is None
+    assert divergence_epoch(np.concatenate([curve, [15.88], np.full(400, 15.99)])) == 591
 
 
 def test_a_step_diverges_at_its_first_epoch() -> None:
@@ -42,7 +54,7 @@ def test_noise_on_the_plateau_does_not_matter(noise: float) -> None:
         random = np.random.default_rng(seed)
         curve = np.concatenate([np.geomspace(5.9, 0.2, 150), np.full(400, 15.7)])
         curve *= 1 + noise * random.standard_normal(curve.size)
-        assert divergence_epoch(curve) == 150
+        assert 150 <= divergence_epoch(curve) <= 150 + (0 if noise < 0.03 else 3)
 
 
 def test_short_spikes_that_recover_are_no_divergence() -> None:

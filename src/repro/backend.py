@@ -5,9 +5,12 @@ the default, or jax). Only the training imports it, and takes `ops` from here, s
 never imported before the backend is checked.
 """
 
+import contextlib
 import os
 import platform
-from collections.abc import Callable
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +27,35 @@ NAME = os.environ["KERAS_BACKEND"]
 if NAME not in NAMES:
     raise ReproError(f"KERAS_BACKEND must be one of {', '.join(NAMES)}, not {NAME!r}.")
 
+
+@contextlib.contextmanager
+def _unwelcomed() -> Iterator[None]:
+    """Keep back what TensorFlow's libraries write to standard error while they are loaded.
+
+    They write to the file descriptor, whatever the log level. Where the loading fails it is shown.
+    """
+    try:
+        kept = os.dup(2)
+    except OSError:  # no standard error at all
+        yield
+        return
+    with tempfile.TemporaryFile() as said:
+        os.dup2(said.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            said.seek(0)
+            sys.stderr.write(said.read().decode(errors="replace"))
+            raise
+        finally:
+            os.dup2(kept, 2)
+            os.close(kept)
+
+
 try:
-    import keras
-    from keras import ops
+    with _unwelcomed():
+        import keras
+        from keras import ops
 except ImportError as error:
     raise ReproError(
         f"Training needs Keras with {NAME}, which cannot be imported here ({error}): install this "

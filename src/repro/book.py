@@ -101,7 +101,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     try:
         papermill.execute_notebook(
             str(source), str(temporary), parameters, cwd=str(ROOT), kernel_name=KERNEL,
-            progress_bar=False,
+            progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
         )  # fmt: skip
         notebook = nbformat.read(temporary, as_version=4)
         nbformat.write(lasting(notebook), temporary)

@@ -150,7 +150,7 @@ def _draw_pictures(axes: Axes, run: xr.Dataset) -> None:
         matrix = run["matrix"].sel(matrix_epoch=epoch).transpose("row", "column")
         picture.imshow(
             np.abs(matrix) / limit, cmap=INK, vmin=0, vmax=FULL_INK, origin="upper",
-            interpolation="antialiased", aspect="equal",
+            interpolation="auto", aspect="equal",
         )  # fmt: skip
         picture.set(xticks=[], yticks=[])
         for spine in picture.spines.values():

@@ -295,33 +295,33 @@ def _shade_regions(
     """Low trainability, high trainability and, after the divergence, untrainability.
 
     The divergence epoch (the runs' length where there is none) and the lowest train loss are
-    interpolated between widths. Widths whose regime is not decided yet stay blank.
+    interpolated between widths. What lies next to a width whose regime is not
+    decided yet stays blank.
     """
     if len(runs) < 2:
         return
     widths = np.array(list(runs), dtype=float)
-    divergence = [
-        float(s["divergence_epoch"].fillna(s["epochs"]).mean()) for s in summaries.values()
-    ]
+    decided = np.array([(s["regime"] != "undecided").any().item() for s in summaries.values()])
+    divergence = np.array(
+        [float(s["divergence_epoch"].fillna(longest).mean()) for s in summaries.values()]
+    )
     share = [
         float((s["minimum_train_loss"] / runs[width]["train_loss"].isel(epoch=0)).mean())
         for width, s in summaries.items()
     ]
-    decided = [bool((s["regime"] != "undecided").any()) for s in summaries.values()]
-
     across = np.geomspace(axes.get_xlim()[0], longest, 240)
     up = np.linspace(widths[0], widths[-1], 240)
     limit = np.exp(np.interp(up, widths, np.log(np.maximum(divergence, 1.0))))
     low = np.interp(up, widths, np.log(share)) > np.log(regimes.LOW_LOSS_SHARE)
-    known = np.interp(up, widths, np.array(decided, dtype=float)) > 0.5
+    known = np.interp(up, widths, decided.astype(float)) > 0.999  # so are both its neighbours
     lost = (across[None, :] >= limit[:, None]) & (limit < 0.999 * longest)[:, None]
     for name, colour, here in (
         ("low trainability", style.LOW_TRAINABILITY, ~lost & (low & known)[:, None]),
         ("high trainability", style.HIGH_TRAINABILITY, ~lost & (~low & known)[:, None]),
         ("untrainability", style.UNTRAINABILITY, lost & known[:, None]),
     ):
-        if not here.any():
-            continue
+        if here.any(axis=1).sum() < 3:
+            continue  # nothing, or one width between two that are undecided
         axes.contourf(across, up, here, levels=[0.5, 1.5], colors=[colour], zorder=0)
         _name_region(axes, across, up, here, name)
 
@@ -353,6 +353,8 @@ def _name_region(
             break
     else:
         away, fits = distance_transform_edt(np.pad(here, 1))[1:-1, 1:-1], here
+        if away.max() < 0.06 * len(up):
+            return  # a sliver
     row, column = np.unravel_index(int(np.where(fits, away, -1).argmax()), fits.shape)
     axes.text(
         across[column], up[row], name, ha="center", va="center", fontsize=7.5, color="0.3",

@@ -122,9 +122,7 @@ def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
     outside = inside.size - letter
     if letter == 0 or outside == 0:
         raise ReproError("The contrast of a mark needs links on the letter and links outside it.")
-    if np.isnan(size).any():
-        return float("nan")
-    ranks = rankdata(size, axis=None)
+    ranks = rankdata(size, axis=None)  # all NaN where one weight is
     surplus = ranks[inside.ravel()].sum() - letter * (letter + 1) / 2
     return float(surplus / (letter * outside))
 

@@ -10,10 +10,11 @@ The rules, in words:
   when it was stopped, so that the true minimum lies later.
 - **divergence epoch**: the first epoch of the final flat stretch of the train loss, if that
   stretch is far above the minimum. The curve first passes a running median, so a spike or a dip
-  of one or two epochs counts for nothing. The stretch is where the curve stays within
-  ``PLATEAU_BAND`` of its level at the end. It must be ``PLATEAU_EPOCHS`` long, and its later half
-  must not drift, or the curve is still climbing (or still recovering) and has no divergence epoch
-  yet. A loss that turns infinite or not-a-number for good has diverged at that epoch.
+  of one or two epochs counts for nothing. The stretch is where the curve stays no more than
+  ``PLATEAU_BAND`` below its level at the end; it must be ``PLATEAU_EPOCHS`` long, and its later
+  half must not drift, or the curve is still climbing (or still recovering) and has no divergence
+  epoch yet. Its first epoch is the first that comes within ``PLATEAU_REACHED`` of that level. A
+  loss that turns infinite or not-a-number for good has diverged at that epoch.
 - **regime**: *weak* (never a low loss), *unstable* (a low loss, then divergence), *strong* (a low
   loss, still low at the end, no divergence) or *undecided*: a run shorter than the paper's 1000
   epochs of which more epochs could still change the answer, or one that has lost its low loss but
@@ -48,9 +49,12 @@ PLATEAU_RATIO = 2.0
 """A plateau is at least this many times the minimum: a run that never learned has none."""
 
 PLATEAU_BAND = 0.1
-"""The plateau begins where the curve comes, for good, within this share of its final level."""
+"""On the plateau the curve stays no more than this share below its final level."""
 
-PLATEAU_EPOCHS = 20
+PLATEAU_REACHED = 0.05
+"""The plateau begins where, in that stretch, the curve first comes this near to its level."""
+
+PLATEAU_EPOCHS = 30
 """A plateau lasts at least this many epochs; the last of them give its level."""
 
 PLATEAU_DRIFT = 0.015
@@ -289,14 +293,15 @@ def _flat_plateau(curve: NDArray[np.float64]) -> tuple[int, float] | None:
     if not far_above <= level < np.inf:
         return None
     smooth = median_filter(curve, size=2 * SPIKE_EPOCHS + 1, mode="reflect")
-    edge = (1 - PLATEAU_BAND) * level
-    below = np.flatnonzero(smooth < edge)
+    below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)
     start = int(below[-1]) + 1 if below.size else 0
-    start += int(np.argmax(curve[start:] >= edge))  # the median may have lifted a first low value
     stretch = curve[start:][np.isfinite(curve[start:])]
     if len(stretch) < PLATEAU_EPOCHS or _drifts(stretch, level):
         return None
-    return start, float(np.median(stretch))
+    reached = (1 - PLATEAU_REACHED) * level
+    here = (smooth >= reached) & (curve >= reached)  # the median may lift a first low value
+    start += int(np.argmax(here[start:]))
+    return start, float(np.median(curve[start:][np.isfinite(curve[start:])]))
 
 
 def _drifts(stretch: NDArray[np.float64], level: float) -> bool:
