@@ -119,9 +119,7 @@ def test_the_mark_leaves_the_letter_as_it_would_have_been():
     marked = network.initial_weights(Experiment("hasyv2", 64, 1, mark="a"), 0)
     letter = marked["hidden_hidden"] != 0
     assert 0.2 < letter.mean() < 0.5
-    np.testing.assert_array_equal(
-        marked["hidden_hidden"][letter], plain["hidden_hidden"][letter]
-    )
+    np.testing.assert_array_equal(marked["hidden_hidden"][letter], plain["hidden_hidden"][letter])
     for layer in ("input_hidden", "hidden_output"):
         np.testing.assert_array_equal(marked[layer], plain[layer])
 

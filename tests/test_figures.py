@@ -89,6 +89,7 @@ def test_figure_1_has_the_papers_panels_and_pictures(marked) -> None:
             box = picture.get_window_extent()
             assert box.width == pytest.approx(box.height, rel=0.02)
             assert box.y0 > axes.get_window_extent().y1
+            assert box.width > 0.15 * axes.get_window_extent().width
     assert "$N$ = 512" in a.get_title(loc="left")
     assert legend_texts(a.get_legend())[:2] == ["train loss", "test loss"]
     assert "test loss" not in legend_texts(b.get_legend())
@@ -222,6 +223,28 @@ def test_figure_2_draws_what_has_not_happened_as_arrows() -> None:
     assert len(arrows(axes)) == 2  # no divergence, and the train loss still falling
     unstable = {300: synthetic_run(300, 1000, "unstable", dataset="mnist", joint_layers=())}
     assert not arrows(panels(figure_2(unstable))["c"])
+
+
+def test_what_most_runs_of_a_width_have_not_reached_has_no_mean() -> None:
+    def mixed(diverging: int):
+        run = synthetic_run(300, 1000, "strong", replicas=3, joint_layers=())
+        other = synthetic_run(300, 1000, "unstable", replicas=3, joint_layers=())
+        return run.where(run["replica"] >= diverging, other)
+
+    few, many = mixed(1), mixed(2)
+    for run in (few, many):
+        run.attrs = synthetic_run(300, 2, joint_layers=()).attrs
+    assert "divergence, N = 300" not in bars(panels(figure_2({300: few}))["c"])
+    table = table_2({300: few}).set_index("quantity")
+    assert table.loc["divergence_epoch", "ours"] == "not by 1000"
+    assert np.isnan(table.loc["divergence_epoch", "ours_value"])
+
+    at = regimes.summary(many)["divergence_epoch"].values[:2]
+    axes = panels(figure_2({300: many}))["c"]
+    assert bars(axes)["divergence, N = 300"][0] == pytest.approx(at.mean())
+    table = table_2({300: many}).set_index("quantity")
+    assert table.loc["divergence_epoch", "ours_value"] == pytest.approx(at.mean())
+    assert table.loc["divergence_epoch", "remark"] == "1 of 3 runs not by epoch 1000"
 
 
 def test_figure_2_shades_the_three_regions(sweep) -> None:

@@ -100,6 +100,18 @@ def test_a_loss_that_falls_again_slowly_has_not_come_to_rest() -> None:
     assert regime(curve) == "undecided"
 
 
+def test_the_last_plateau_counts() -> None:
+    parts = [np.geomspace(5.9, 0.2, 200), np.full(80, 15.7), np.full(100, 9.0), np.full(300, 15.7)]
+    assert divergence_epoch(np.concatenate(parts)) == 380
+
+
+def test_a_low_loss_that_settles_a_little_higher_is_no_divergence() -> None:
+    """Ten times the minimum, and next to nothing of what was learned."""
+    curve = np.concatenate([np.geomspace(2.3, 1e-4, 500), [0.4, 0.1, 0.01], np.full(498, 1e-3)])
+    assert divergence_epoch(curve) is None
+    assert regime(curve) == "strong"
+
+
 def test_a_plateau_needs_its_length() -> None:
     rise = np.geomspace(5.9, 0.2, 100)
     for length in (5, regimes.PLATEAU_EPOCHS - 1):

@@ -166,9 +166,7 @@ class _Group:
         # No batch has been seen yet.
         nothing = np.full(len(self.replicas), np.nan, np.float32)
         test = program.Tally(*evaluation(self._parameters, x_test, y_test))
-        statistics = program.statistics(
-            self.experiment, self._parameters, self._initial_on_device
-        )
+        statistics = program.statistics(self.experiment, self._parameters, self._initial_on_device)
         self._note(training._replace(max_batch_loss=nothing), test, statistics)
 
     def _resume(self, source: Store, runs: list) -> None:
