@@ -5,6 +5,7 @@ import sys
 
 import numpy as np
 import pytest
+import xarray as xr
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
@@ -12,7 +13,7 @@ from sklearn.metrics import roc_auc_score
 from synthetic import synthetic_run
 
 from repro.errors import ReproError
-from repro.marks import contrast_of_run, letter_mask, mark_contrast
+from repro.marks import contrast_of_run, letter_mask, mark_contrast, silent_share
 
 # The marked runs in results/ started from this letter: another outline would make them other runs.
 SMALL_A = """
@@ -153,3 +154,10 @@ def test_contrast_of_a_run_follows_its_pictures() -> None:
     direct = mark_contrast(run["matrix"].sel(replica=1, matrix_epoch=50), letter_mask("x", 24))
     assert float(contrast.sel(replica=1, matrix_epoch=50)) == direct
     assert 0.5 < direct < 1
+
+
+def test_units_outside_the_letter_stay_silent() -> None:
+    matrix = np.zeros((2, 1, 4, 5))  # replica, epoch, row, column
+    matrix[0, 0, 1, 2] = matrix[1, 0, 0, [0, 2]] = 0.1
+    run = xr.Dataset({"matrix": (("replica", "matrix_epoch", "row", "column"), matrix)})
+    assert silent_share(run) == pytest.approx((4 / 5 + 3 / 5) / 2)

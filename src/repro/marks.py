@@ -196,3 +196,12 @@ def _orientation(polygon: NDArray[np.float64]) -> int:
     """1 for a polygon running anticlockwise, -1 for clockwise, 0 for one without area."""
     x, y = polygon[:, 0], polygon[:, 1]
     return int(np.sign(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)))
+
+
+def silent_share(run: xr.Dataset) -> float:
+    """Share of the second hidden layer's units whose incoming links are all still zero at the end.
+
+    ``run`` is a marked network's; the mean over its replicas. Such a unit never gets a gradient.
+    """
+    last = run["matrix"].isel(matrix_epoch=-1)
+    return float((last == 0).all("row").mean())
