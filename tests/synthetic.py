@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
-from repro.marks import letter_mask, mark_contrast
+from repro.marks import letter_mask
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 QUANTILES = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)
@@ -115,7 +115,6 @@ def synthetic_run(
     histogram = np.zeros((replicas, len(histogram_epochs), 3, len(bin_edge) - 1), np.uint32)
     joint = np.zeros((replicas, len(joint_epochs), len(joint_layers), 65, 202), np.uint32)
     matrix = np.zeros((replicas, len(matrix_epochs), width, width), np.float32)
-    contrast = np.zeros((replicas, len(matrix_epochs)))
     moments = {name: np.empty((replicas, epochs + 1, 3)) for name in ("mean", "correlation")}
     mask = None if mark is None else letter_mask(mark, width)
 
@@ -154,9 +153,7 @@ def synthetic_run(
                     )[0]
             if layer == "hidden_hidden" and mask is not None:
                 for i, at in enumerate(matrix_epochs):
-                    drawn = glorot[1] * weights(at).reshape(width, width)
-                    matrix[replica, i] = drawn
-                    contrast[replica, i] = mark_contrast(drawn, mask)
+                    matrix[replica, i] = glorot[1] * weights(at).reshape(width, width)
 
     by_layer = ("replica", "epoch", "layer")
     unknown = np.where(epoch == 0, np.nan, 1.0)[None, :, None] * np.ones((replicas, 1, 3))
@@ -209,9 +206,6 @@ def synthetic_run(
     dataset_of_run["joint_histogram"] = joint_array
     if mask is not None:
         dataset_of_run["matrix"] = (("replica", "matrix_epoch", "row", "column"), matrix)
-        dataset_of_run["mark_contrast"] = (
-            ("replica", "matrix_epoch"), contrast.astype(np.float32)
-        )  # fmt: skip
         dataset_of_run.coords["matrix_epoch"] = matrix_epochs
     described = {
         "dataset": dataset, "width": width, "epochs": epochs, "loss": loss, "pixels": "archived",

@@ -27,7 +27,7 @@ from repro.figures import (
     width_colour,
 )
 from repro.joint import conditional_quantiles, joint_counts, strip
-from repro.tables import compare
+from repro.tables import compare, regime_table, run_table, shown
 
 
 @pytest.fixture(scope="module")
@@ -508,3 +508,25 @@ def test_figures_need_no_machine_learning_library() -> None:
         "sys.exit(bool({'tensorflow', 'keras', 'jax', 'matplotlib.pyplot'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_a_table_as_a_page_shows_it_leaves_out_what_says_nothing() -> None:
+    table = table_2({150: synthetic_run(150, 1000, "unstable", joint_layers=())})
+    page = shown(table)
+    assert page.index.names == ["width", "quantity"]
+    assert (150, "minimum train loss") in page.index
+    assert not {"theirs_value", "theirs value", "in error bars"} & set(page.columns)
+    assert {"theirs", "ours", "difference, %"} <= set(page.columns)
+
+
+def test_run_and_regime_tables_have_a_row_for_every_run() -> None:
+    runs = {
+        10: synthetic_run(10, 1000, "weak", joint_layers=()),
+        150: synthetic_run(150, 1000, "unstable", replicas=2, joint_layers=()),
+    }
+    assert run_table(runs).index.tolist() == [10, 150]
+    assert run_table(runs)["replicas"].tolist() == [1, 2]
+    table = regime_table(runs)
+    assert table["regime"].tolist() == ["weak", "unstable", "unstable"]
+    assert table["diverged at epoch"].tolist()[0] == ""
+    assert table["diverged at epoch"].tolist()[1].isdigit()

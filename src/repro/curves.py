@@ -6,6 +6,7 @@ import numpy as np
 import xarray as xr
 from matplotlib.figure import Figure
 
+from repro.marks import contrast_of_run
 from repro.style import clear_legend, new_figure, panel_label, styled, width_colour
 
 LAYER_NAMES = {
@@ -38,7 +39,8 @@ def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
                 one = run.isel(replica=replica)
                 colour = width_colour(width)
                 label = f"N = {width}" if replica == 0 else None
-                above.plot(one.matrix_epoch, one.mark_contrast, "o-", color=colour, label=label)
+                contrast = contrast_of_run(one)
+                above.plot(one.matrix_epoch, contrast, "o-", color=colour, label=label)
                 below.plot(one.epoch[1:], one.train_loss[1:], color=colour)
         above.axhline(0.5, color="0.6", linestyle=":")
         above.set_ylabel("area under ROC curve")

@@ -8,7 +8,6 @@ import xarray as xr
 
 from repro import deviation
 from repro.experiment import Experiment
-from repro.marks import letter_mask, mark_contrast
 from repro.network import LAYERS, glorot_standard_deviation, layer_shapes
 
 CURVES = (
@@ -33,7 +32,6 @@ class Record:
         self._histograms: dict[int, np.ndarray] = {}
         self._joint: dict[int, np.ndarray] = {}
         self._matrices: dict[int, np.ndarray] = {}
-        self._contrasts: dict[int, float] = {}
         shapes = layer_shapes(experiment)
         self._glorot = {name: glorot_standard_deviation(*shapes[name]) for name in LAYERS}
 
@@ -75,12 +73,7 @@ class Record:
         if last or deviation.is_joint_epoch(epoch):
             self._joint[epoch] = layered(deviation.joint_histogram)
         if self.experiment.mark is not None and (last or deviation.is_matrix_epoch(epoch)):
-            matrix = weights["hidden_hidden"]
-            mask = letter_mask(self.experiment.mark, self.experiment.width)
-            self._matrices[epoch] = matrix.copy()
-            self._contrasts[epoch] = (
-                mark_contrast(matrix, mask) if np.isfinite(matrix).all() else np.nan
-            )
+            self._matrices[epoch] = weights["hidden_hidden"].copy()
 
     def to_dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The run as SPEC section 6 has it, with a replica dimension of length one.
@@ -124,10 +117,6 @@ class Record:
                 ("replica", "matrix_epoch", "row", "column"),
                 np.stack(list(self._matrices.values()))[None],
             )
-            variables["mark_contrast"] = (
-                ("replica", "matrix_epoch"),
-                np.asarray([list(self._contrasts.values())], np.float32),
-            )
             coordinates["matrix_epoch"] = list(self._matrices)
         variables["glorot_std"] = (("layer",), np.asarray([self._glorot[n] for n in LAYERS]))
         dataset = xr.Dataset(variables, coordinates)
@@ -159,7 +148,6 @@ class Record:
         )
         record._joint = kept("joint_histogram", "joint_epoch", deviation.is_joint_epoch)
         record._matrices = kept("matrix", "matrix_epoch", deviation.is_matrix_epoch)
-        record._contrasts = kept("mark_contrast", "matrix_epoch", deviation.is_matrix_epoch)
         return record
 
 

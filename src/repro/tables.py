@@ -217,7 +217,11 @@ def regime_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of comparison as a page shows it: texts and rounded differences alone."""
+    """A table of comparison as a page shows it: texts and rounded differences alone.
+
+    The first two columns (what a row is of) become the index; columns that say nothing are left
+    out.
+    """
     kept = table.drop(columns=["theirs_value", "ours_value"])
     for name, digits in (("difference_percent", 0), ("difference_in_errors", 1)):
         kept[name] = [_number_or_none(value, f"+.{digits}f") for value in table[name]]
@@ -225,7 +229,8 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     kept = kept.rename(columns=renamed).rename(columns=lambda name: name.replace("_", " "))
     if "quantity" in kept:
         kept["quantity"] = kept["quantity"].str.replace("_", " ")
-    return kept.fillna("")
+    kept = kept.astype(object).fillna("").set_index(list(kept.columns[:2]))
+    return kept.loc[:, (kept != "").any()]
 
 
 def _whole_or_none(value: Any) -> str:
