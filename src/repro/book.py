@@ -1,7 +1,8 @@
 """The book: notebooks executed by papermill with a named profile, and built into HTML.
 
 Run as ``python -m repro.book build`` (into ``_build/html``) or ``python -m repro.book notebooks``
-(the committed notebooks of ``book/`` executed again from their paired text in ``book/text/``).
+(the committed notebooks of ``book/`` executed again from their paired text in ``book/text/``, and
+the picture that the README shows).
 Profiles are sets of notebook parameters in ``book/profiles.yml``; ``published``, the default, shows
 the published results and trains nothing.
 """
@@ -37,6 +38,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for page in pages():
             sync(page)
         execute_all(parameters, ROOT / PAGES)
+        draw_readme_picture()
         return 0
     except ReproError as error:
         print(f"repro.book: {error}", file=sys.stderr)
@@ -141,6 +143,16 @@ def sync(page: str) -> None:
         "name": KERNEL, "display_name": "Python 3", "language": "python",
     }  # fmt: skip
     nbformat.write(lasting(notebook), target)
+
+
+def draw_readme_picture() -> None:
+    """Figure 2 of the published runs, for the README."""
+    from repro.figures import figure_2
+    from repro.runs import by_width
+
+    target = ROOT / PAGES / "images" / "figure-2.png"
+    target.parent.mkdir(exist_ok=True)
+    figure_2(by_width("hasyv2")).savefig(target, dpi=110, metadata={"Software": None})
 
 
 def build(parameters: dict[str, dict[str, Any]]) -> int:
