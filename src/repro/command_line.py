@@ -1,4 +1,4 @@
-"""The command line, ``repro``: data, train, sweep, results, publish.
+"""The command line, ``repro``: data, train, sweep, results, bench, publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
@@ -6,11 +6,13 @@ by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, 
 
 import argparse
 import itertools
+import json
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
-from repro import datasets, publication, runs, store
+from repro import benchmark, datasets, publication, runs, store
 from repro.errors import ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
 
@@ -72,6 +74,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_store_option(results)
     results.set_defaults(action=_results)
 
+    _add_bench(commands)
+
     publish = commands.add_parser("publish", help="copy runs into the published results")
     _add_store_option(publish)
     publish.add_argument(
@@ -83,6 +87,33 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     publish.set_defaults(action=_publish)
     return parser
+
+
+def _add_bench(commands: argparse._SubParsersAction) -> None:
+    bench = commands.add_parser(
+        "bench", help="time our engine, Keras, JAX and PyTorch on the same work"
+    )
+    bench.add_argument("--widths", type=_wholes, default=benchmark.WIDTHS, metavar="N,N")
+    bench.add_argument("--replicas", type=_wholes, default=benchmark.REPLICAS, metavar="R,R")
+    bench.add_argument(
+        "--engines", type=_words, default=tuple(benchmark.ENGINES), metavar="NAME,NAME",
+        help="of " + ", ".join(benchmark.ENGINES),
+    )  # fmt: skip
+    bench.add_argument("--dataset", default="mnist", help="(default: %(default)s)")
+    bench.add_argument("--synthetic", action="store_true", help="random data of its shape")
+    bench.add_argument("--batch-size", type=_whole, default=128)
+    bench.add_argument(
+        "--steps", type=_whole, help="in a measured call (default: about a second, up to an epoch)"
+    )
+    bench.add_argument("--repeats", type=_whole, default=5, help="(default: %(default)s)")
+    bench.add_argument(
+        "--growth", action="store_true",
+        help="besides, how our engine's time and memory grow with width, replicas and epochs",
+    )  # fmt: skip
+    bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    bench.add_argument("--output", metavar="FILE", help="write the JSON there, too")
+    bench.add_argument("--quiet", action="store_true", help="no progress bar")
+    bench.set_defaults(action=_bench)
 
 
 def _add_store_option(parser: argparse.ArgumentParser) -> None:
@@ -185,6 +216,30 @@ def _results(chosen: argparse.Namespace) -> int:
     return 0
 
 
+def _bench(chosen: argparse.Namespace) -> int:
+    from repro import benchmark_figure  # pandas and matplotlib take a second to import
+
+    output = Path(chosen.output) if chosen.output else None
+    if output is not None and not output.parent.is_dir():
+        raise ReproError(f"--output names a file in {output.parent}, which is no folder.")
+    shared = {
+        "dataset": chosen.dataset, "synthetic": chosen.synthetic, "steps": chosen.steps,
+        "progress": not chosen.quiet,
+    }  # fmt: skip
+    measured = benchmark.compare(
+        chosen.widths, chosen.replicas, chosen.engines, batch_size=chosen.batch_size,
+        repeats=chosen.repeats, **shared,
+    )  # fmt: skip
+    if chosen.growth:
+        own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]
+        measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
+    text = json.dumps(measured, indent=1)
+    if output is not None:
+        output.write_text(text + "\n")
+    print(text if chosen.json else benchmark_figure.report(measured))
+    return 0
+
+
 def _publish(chosen: argparse.Namespace) -> int:
     paths = publication.publish(
         store.Store(chosen.store),
@@ -211,6 +266,10 @@ def _wholes(text: str) -> list[int]:
         raise argparse.ArgumentTypeError(
             f"must be whole numbers with commas between them, like 64,96, not {text!r}"
         ) from None
+
+
+def _words(text: str) -> list[str]:
+    return text.split(",")
 
 
 def _real(text: str) -> float:

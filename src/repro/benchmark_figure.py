@@ -1,0 +1,159 @@
+"""What `repro bench` measured, as tables and figures; nothing here measures."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+from matplotlib.figure import Figure
+from matplotlib.ticker import FuncFormatter, NullLocator
+
+from repro.style import clear_legend, new_figure, panel_label, styled
+
+Rows = Sequence[dict[str, Any]]
+
+LOOKS = {
+    "repro-tensorflow": {"color": "#0072B2", "marker": "o"},
+    "repro-jax": {"color": "#56B4E9", "marker": "s"},
+    "keras-fit": {"color": "#D55E00", "marker": "^"},
+    "jax-vmap": {"color": "#009E73", "marker": "v"},
+    "torch-vmap": {"color": "#CC79A7", "marker": "D"},
+}
+_GIBIBYTE, _MEBIBYTE = 2**30, 2**20
+
+
+def benchmark_table(rows: Rows) -> pd.DataFrame:
+    """One line per width, replicas and engine: what a reader compares, in readable units."""
+    lines = []
+    for row in rows:
+        lines.append(
+            {
+                "width": row["width"],
+                "replicas": row["replicas"],
+                "engine": row["engine"],
+                "s/epoch": row["seconds_per_epoch"],
+                "s/epoch/replica": row["seconds_per_epoch_and_replica"],
+                "times keras-fit": row["ratio_to_keras_fit"],
+                "of ceiling %": _percent(row["fraction_of_ceiling"]),
+                "of its products %": _percent(row["fraction_of_products"]),
+                "compile s": row["compile_seconds"],
+                "peak MiB": row["peak_memory_bytes"] / _MEBIBYTE,
+                "s/epoch as trained": row["seconds_per_epoch_with_statistics"],
+                "same work": "yes" if row["same_work"] else "NO",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def growth_table(rows: Rows) -> pd.DataFrame:
+    """One line per size."""
+    lines = []
+    for row in rows:
+        lines.append(
+            {
+                "along": row["along"],
+                "width": row["width"],
+                "replicas": row["replicas"],
+                "epochs": row["epochs"],
+                "s/epoch": row["seconds_per_epoch"],
+                "s": row["seconds"],
+                "GFLOP/s": row["flops_per_epoch"] / row["seconds_per_epoch"] / 1e9,
+                "compile s": row["compile_seconds"],
+                "peak MiB": row["peak_memory_bytes"] / _MEBIBYTE,
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def as_text(table: pd.DataFrame) -> str:
+    """The table for a terminal: three significant digits."""
+    return table.to_string(index=False, na_rep="-", float_format=lambda value: f"{value:.3g}")
+
+
+def report(measured: dict[str, Any]) -> str:
+    """All of it for a terminal, from the JSON of `repro bench`."""
+    rows = measured["rows"]
+    parts = [as_text(benchmark_table(rows))]
+    if measured.get("growth"):
+        parts.append(as_text(growth_table(measured["growth"])))
+    versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items())
+    about = [f"Device: {measured['device']}. Versions: {versions}."]
+    if square := measured["ceiling"]["square"]:
+        about.append(f"Ceiling: {square / 1e9:.0f} GFLOP/s, the best big square matrix product.")
+    for each in measured["skipped"]:
+        where = f" at width {each['width']} x{each['replicas']}" if "width" in each else ""
+        about.append(f"Not measured: {each['engine']}{where}: {each['reason']}")
+    if any(not row["same_work"] for row in rows):
+        about.append("Rows marked NO came to another loss than the others: not the same work.")
+    return "\n\n".join([*parts, "\n".join(about)])
+
+
+def benchmark_figure(rows: Rows) -> Figure:
+    """Seconds per epoch and replica, and the fraction of the ceiling, against the width.
+
+    Parameters
+    ----------
+    rows:
+        As in the JSON of `repro bench`. A column of panels for each number of replicas.
+    """
+    counts = sorted({row["replicas"] for row in rows})
+    names = [name for name in LOOKS if any(row["engine"] == name for row in rows)]
+    with styled():
+        figure = new_figure(3.3 * len(counts) + 0.6, 4.8)
+        panels = figure.subplots(2, len(counts), sharex=True, sharey="row", squeeze=False)
+        for column, count in enumerate(counts):
+            for name in names:
+                chosen = sorted(
+                    (row for row in rows if (row["replicas"], row["engine"]) == (count, name)),
+                    key=lambda row: row["width"],
+                )
+                widths = [row["width"] for row in chosen]
+                look = {"label": name, "markersize": 4, **LOOKS[name]}
+                seconds = [row["seconds_per_epoch_and_replica"] for row in chosen]
+                panels[0, column].plot(widths, seconds, **look)
+                fractions = [_percent(row["fraction_of_ceiling"]) for row in chosen]
+                panels[1, column].plot(widths, fractions, **look)
+            title = "one replica" if count == 1 else f"{count} replicas together"
+            panel_label(panels[0, column], "abcdefgh"[column], title)
+            panels[0, column].set(xscale="log", yscale="log")
+            panels[1, column].set(xscale="log", ylim=(0, None), xlabel="width")
+            _widths_axis(panels[1, column], sorted({row["width"] for row in rows}))
+        panels[0, 0].set_ylabel("seconds per epoch and replica")
+        panels[1, 0].set_ylabel("% of the matrix-product ceiling")
+        clear_legend(panels[0, 0])
+    return figure
+
+
+def growth_figure(rows: Rows) -> Figure:
+    """Seconds per epoch and peak memory against width, replicas and epochs."""
+    labels = {
+        "width": "width, one replica",
+        "replicas": "replicas",
+        "epochs": "epochs trained",
+    }
+    with styled():
+        figure = new_figure(7.6, 4.4)
+        panels = figure.subplots(2, 3, sharex="col", sharey="row")
+        for column, (along, label) in enumerate(labels.items()):
+            chosen = [row for row in rows if row["along"] == along]
+            sizes = [row[along] for row in chosen]
+            look = {"markersize": 4, **LOOKS["repro-tensorflow"]}
+            panels[0, column].plot(sizes, [row["seconds_per_epoch"] for row in chosen], **look)
+            memory = [row["peak_memory_bytes"] / _GIBIBYTE for row in chosen]
+            panels[1, column].plot(sizes, memory, **look)
+            panels[0, column].set(xscale="log", yscale="log")
+            panels[1, column].set(xlabel=label, ylim=(0, None))
+            panel_label(panels[0, column], "abc"[column])
+            _widths_axis(panels[1, column], sizes)
+        panels[0, 0].set_ylabel("seconds per epoch")
+        panels[1, 0].set_ylabel("peak memory (GiB)")
+    return figure
+
+
+def _percent(fraction: float | None) -> float:
+    return float("nan") if fraction is None else 100 * fraction
+
+
+def _widths_axis(axes: Any, values: Sequence[int]) -> None:
+    axes.set_xticks(values, [f"{value:g}" for value in values])
+    axes.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axes.xaxis.set_minor_locator(NullLocator())
