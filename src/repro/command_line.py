@@ -9,6 +9,7 @@ import itertools
 import json
 import os
 import sys
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -163,8 +164,6 @@ def _data(chosen: argparse.Namespace) -> int:
 
 
 def _train(chosen: argparse.Namespace) -> int:
-    import time
-
     started = time.monotonic()
     named = (chosen.dataset, chosen.loss, chosen.pixels, chosen.mark or [None])
     grid = itertools.product(*map(chosen.listed, named), chosen.widths)

@@ -1,6 +1,7 @@
 """Runs by experiment: from the published results, from the user's store, or trained."""
 
 import os
+import time
 from collections.abc import Iterable, Sequence
 
 import xarray as xr
@@ -132,9 +133,7 @@ def train_missing(
     progress: bool = True,
 ) -> bool:
     """Train what the replicas lack in the store; whether all was trained within the time limit."""
-    import time
-
-    initial_weights_check(experiment)
+    _check_mark(experiment)
     from repro.training import train  # brings in Keras and its backend
 
     deadline = None if time_limit is None else time.monotonic() + time_limit
@@ -160,7 +159,7 @@ def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
     return list(numbers)
 
 
-def initial_weights_check(experiment: Experiment) -> None:
+def _check_mark(experiment: Experiment) -> None:
     """Raise now, not after the data has been prepared, where the mark cannot be drawn."""
     if experiment.mark is not None:
         initial_weights(experiment, 0)
