@@ -18,6 +18,7 @@ NEEDS = {
     "repro-tensorflow": "tensorflow",
     "repro-jax": "jax",
     "keras-fit": "tensorflow",
+    "keras-default": "tensorflow",
     "jax-vmap": "jax",
     "torch-vmap": "torch",
 }

@@ -1,6 +1,8 @@
 """The command line as a user types it: what it does, and what it says when it cannot."""
 
+import json
 import os
+import re
 import subprocess
 import sys
 
@@ -23,10 +25,18 @@ def test_train_then_results(tmp_path, capsys):
     pytest.importorskip("keras")
     place = str(tmp_path / "store")
     assert main([*TINY, "--replicas", "2", "--store", place]) == 0
-    assert "2 replicas, 2 epochs, train loss" in capsys.readouterr().out
+    said = capsys.readouterr().out.splitlines()
+    assert len(said) == 5 and "4 of 4 runs" in said[-1]
+    assert all(re.search(r"replica [01]: 2 epochs, train loss \d", line) for line in said[:-1])
     assert main(["results", "--store", place]) == 0
     listing = capsys.readouterr().out.splitlines()
     assert len(listing) == 5 and all("digits-N" in line for line in listing[1:])
+    assert main(["results", "--json", "--store", place]) == 0
+    listed = json.loads(capsys.readouterr().out)["runs"]
+    assert [(run["parameters"]["width"], run["replica"]) for run in listed] == [
+        (8, 0), (8, 1), (9, 0), (9, 1)
+    ]  # fmt: skip
+    assert all(run["where"] == "own" and run["epochs"] == 2 and run["device"] for run in listed)
     assert main(["publish", "--minimum-epochs", "2", "--store", place]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert len(list(Store(tmp_path / "published").runs())) == 4
@@ -46,6 +56,21 @@ def test_a_sweep_trains_the_grid(tmp_path, capsys):
     assert main([*words.split(), "--store", str(tmp_path)]) == 0
     found = {(run.experiment.width, run.experiment.loss) for run in Store(tmp_path).runs()}
     assert found == {(8, "clipped"), (8, "logits"), (9, "clipped"), (9, "logits")}
+    assert "4 of 4 runs are there" in capsys.readouterr().out
+
+
+def test_a_sweep_from_a_plan_and_its_results_in_one_file(tmp_path, capsys):
+    pytest.importorskip("keras")
+    plan = tmp_path / "plan.yml"
+    plan.write_text("- {datasets: digits, widths: 8, epochs: 1, marks: [null, a]}\n")
+    here, there, packed = tmp_path / "here", tmp_path / "there", tmp_path / "runs.tar"
+    assert main(["sweep", "--plan", str(plan), "--quiet", "--store", str(here)]) == 0
+    assert main(["pack", str(packed), "--store", str(here)]) == 0
+    assert main(["unpack", str(packed), "--store", str(there)]) == 0
+    assert [run.experiment.mark for run in Store(there).runs()] == [None, "a"]
+    # Nothing is left to train there.
+    assert main(["sweep", "--plan", str(plan), "--quiet", "--store", str(there)]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "2 of 2 runs are there."
 
 
 @pytest.mark.parametrize(
@@ -60,6 +85,12 @@ def test_a_sweep_trains_the_grid(tmp_path, capsys):
         ("train --dataset digits --widths 64 --loss mse", "loss must be one of"),
         ("train --dataset digits", "--widths"),
         ("sweep --datasets digits cifar --widths 8", "dataset must be one of"),
+        ("sweep --datasets digits", "widths is missing"),
+        ("sweep --plan nowhere.yml", "nowhere.yml cannot be read (No such file"),
+        ("sweep --plan nowhere.yml --widths 8", "leave out widths"),
+        ("train --dataset digits --widths 8 --lanes 0", "must be a whole number from 1"),
+        ("pack out.tar", "There is no run in"),
+        ("unpack nowhere.tar", "nowhere.tar cannot be read (No such file"),
         ("data cifar", "cifar"),
         ("paint", "paint"),
         ("", "COMMAND"),
@@ -91,7 +122,9 @@ def test_a_folder_without_the_data_is_told(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("command", ["", "data", "train", "sweep", "results", "bench", "publish"])
+@pytest.mark.parametrize(
+    "command", ["", "data", "train", "sweep", "results", "pack", "unpack", "bench", "publish"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])

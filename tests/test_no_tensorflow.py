@@ -40,8 +40,12 @@ def test_the_check_notices_an_import(tmp_path):
 
 def test_all_modules_but_those_that_train(tmp_path):
     modules = sorted(path.stem for path in Path(book.__file__).parent.glob("*.py"))
-    engines = {f"engine_{name}" for name in ("repro", "keras", "jax", "torch")}
-    light = set(modules) - engines - {"__init__", "__main__", "backend", "program", "training"}
+    engines = {f"engine_{name}" for name in ("repro", "keras", "keras_default", "jax", "torch")}
+    light = (
+        set(modules)
+        - engines
+        - {"__init__", "__main__", "backend", "program", "samples", "training"}
+    )
     assert {"runs", "figures", "command_line", "regimes", "benchmark", "benchmark_figure"} <= light
     run_without_heavy_libraries("\n".join(f"import repro.{name}" for name in light), tmp_path)
 

@@ -3,8 +3,8 @@
 import pytest
 from made_up import made_up_run
 
-from repro import Experiment, ReproError, by_width, runs
-from repro.store import Store
+from repro import Experiment, ReproError, by_width, runs, schedule
+from repro.store import Store, published_path
 
 
 @pytest.fixture
@@ -25,12 +25,14 @@ def trained(monkeypatch) -> list:
     """What would have been trained, instead of training it."""
     asked = []
 
-    def train_missing(experiment, replicas, store, **_):
-        asked.append((experiment.width, experiment.epochs, list(replicas)))
-        for replica in replicas:
-            store.save(*made_up_run(experiment.epochs, experiment, replica))
+    def train_missing(wanted, store, **_):
+        published = Store(published_path())
+        for experiment, replicas in schedule.missing(wanted, (published, store)):
+            asked.append((experiment.width, experiment.epochs, list(replicas)))
+            for replica in replicas:
+                store.save(*made_up_run(experiment.epochs, experiment, replica))
 
-    monkeypatch.setattr(runs, "train_missing", train_missing)
+    monkeypatch.setattr(schedule, "train_missing", train_missing)
     return asked
 
 
@@ -62,25 +64,6 @@ def test_more_epochs_or_replicas_than_published_are_trained(published_store, tra
 def test_nothing_published_and_no_width_named(published_store):
     with pytest.raises(ReproError, match=r"No run of mnist .* name the widths"):
         by_width("mnist")
-
-
-def test_replicas_go_on_together_only_from_the_same_epoch(published_store, tmp_path):
-    own, experiment = Store(tmp_path / "own"), Experiment("digits", 20, 9)
-    for replica, epochs in ((0, 3), (1, 3), (2, 9), (3, 5)):
-        own.save(*made_up_run(epochs, experiment, replica))
-    groups = runs._groups(experiment, range(6), own)
-    assert [numbers for _, numbers in groups] == [[4, 5], [0, 1], [3]]
-
-
-def test_training_goes_on_from_a_published_checkpoint(published_store, tmp_path):
-    own, experiment = Store(tmp_path / "own"), Experiment("digits", 20, 9)
-    published_store.save(*made_up_run(7, experiment, 0))
-    published_store.save(made_up_run(8, experiment, 1)[0], None)  # no state: cannot go on
-    own.save(*made_up_run(3, experiment, 0))
-    groups = runs._groups(experiment, range(2), own)
-    assert [(source.path, numbers) for source, numbers in groups] == [
-        (own.path, [1]), (published_store.path, [0]),
-    ]  # fmt: skip
 
 
 @pytest.mark.parametrize("replicas", [0, -1, True, [], [-1], [0.5]])

@@ -121,7 +121,7 @@ def test_what_is_not_published_is_told_with_the_command_that_trains_it(
 
 def test_run_reads_published_results_without_training(tmp_path, experiment, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
-    monkeypatch.setattr("repro.runs.train_missing", None)  # calling it would fail
+    monkeypatch.setattr("repro.schedule.groups", None)  # calling it would fail
     Store(tmp_path / "published").save(_record(5, experiment)[0], None)
     Store(tmp_path / "own").save(_record(5, experiment, 1)[0], None)
     assert run(experiment, 2, tmp_path / "own").sizes["replica"] == 2

@@ -215,7 +215,7 @@ def test_a_time_limit_stops_at_a_checkpoint_and_loses_nothing(tmp_path):
     experiment = _experiment(epochs=4)
     outcomes = []
     for _ in range(4):
-        outcomes.append(training.train(experiment, [0], limited, time_limit=0, progress=False))
+        outcomes.append(training.train(experiment, [0], limited, deadline=0, progress=False))
     assert [outcome.epoch for outcome in outcomes] == [1, 2, 3, 4]
     assert [outcome.complete for outcome in outcomes] == [False, False, False, True]
     result, _ = _train(experiment, straight)
@@ -225,10 +225,12 @@ def test_a_time_limit_stops_at_a_checkpoint_and_loses_nothing(tmp_path):
 def test_a_replica_is_the_same_run_alone_or_in_company(tmp_path):
     alone, company = Store(tmp_path / "alone"), Store(tmp_path / "company")
     experiment = _experiment(epochs=3)
-    _, single = _train(experiment, alone, (1,))
-    _, among = _train(experiment, company, (0, 1))
+    result, single = _train(experiment, alone, (1,))
+    result_among, among = _train(experiment, company, (0, 1))
     for name, values in single.items():
         np.testing.assert_allclose(values, among[name], rtol=0, atol=2e-6, err_msg=name)
+    for name in ("train_loss", "deviation_std", "deviation_quantiles", "weight_correlation"):
+        np.testing.assert_allclose(result[name], result_among[name], rtol=1e-4, atol=1e-6)
 
 
 def test_replicas_differ(tmp_path):

@@ -16,7 +16,17 @@ from typing import Any
 
 from repro.errors import ReproError
 
-__all__ = ["NAME", "NAMES", "compiled", "device", "gradient", "ops", "versions"]
+__all__ = [
+    "NAME",
+    "NAMES",
+    "compiled",
+    "device",
+    "gradient",
+    "lanes",
+    "ops",
+    "replicas_together",
+    "versions",
+]
 
 NAMES = ("tensorflow", "jax")
 
@@ -111,14 +121,33 @@ def device() -> str:
     accelerators = _accelerators()
     if accelerators:
         return accelerators[0]
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return f"CPU {_processor()}, {cores} cores"
+    return f"CPU {_processor()}, {_cores()} cores"
+
+
+def lanes() -> int:
+    """How many programs should run at the same time: one per core, or one on an accelerator.
+
+    On a CPU two programs on two cores do more than one on both: a step's products are too small to
+    be shared well. An accelerator runs one after another anyway.
+    """
+    return 1 if _accelerators() else _cores()
+
+
+def replicas_together() -> int:
+    """How many replicas one program should train: one on a CPU (see `lanes`), or what fills it."""
+    return 16 if _accelerators() else 1
 
 
 def versions() -> dict[str, str]:
     """Version of Keras and of the backend."""
     library = tensorflow if NAME == "tensorflow" else jax
     return {"keras": keras.__version__, NAME: library.__version__}
+
+
+def _cores() -> int:
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
 
 
 def _processor() -> str:

@@ -2,8 +2,8 @@
 
 Every engine runs in a process of its own and they take turns (A B C A B C ...), so that what else
 happens on the machine meets all alike; what is reported are medians, and medians of the ratios
-within a turn. The first call of each, which compiles, is reported apart. After the last turn all
-must have come to the same loss, or their work was not the same and the row says so.
+within a turn. The first call of each, which compiles, is reported apart. After it all must have
+come to the same loss, or their work was not the same and the row says so.
 """
 
 import contextlib
@@ -29,6 +29,7 @@ ENGINES: dict[str, tuple[str, str | None]] = {
     "repro-tensorflow": ("engine_repro", "tensorflow"),
     "repro-jax": ("engine_repro", "jax"),
     "keras-fit": ("engine_keras", "tensorflow"),
+    "keras-default": ("engine_keras_default", "tensorflow"),
     "jax-vmap": ("engine_jax", None),
     "torch-vmap": ("engine_torch", None),
 }
@@ -47,7 +48,7 @@ _LIBRARIES: dict[str, tuple[str, str | None]] = {
     "torch": ("engine_torch", None),
 }
 _CALL_OPERATIONS, _FEWEST_STEPS = 2e11, 100  # about a second, and enough to forget the start
-# Float32 rounding grows over the steps; another order of samples or another loss shows far above.
+# Float32 rounding grows over the steps of a call; other samples or another loss show far above.
 _LOSS_TOLERANCE = 2e-3
 
 
@@ -250,6 +251,7 @@ def _compare_one(
                     group.pop(name, None)
                 return None
 
+        results = {}
         for turn in range(repeats + 1):
             request = {"action": "measure"} if turn else {
                 "action": "prepare", "work": work.parameters
@@ -258,6 +260,8 @@ def _compare_one(
                 answer = attempt(name, lambda worker=worker: worker.ask(**request))  # noqa: B023
                 if answer:
                     seconds[name].append(answer["seconds"])
+                if answer and not turn:
+                    results[name] = attempt(name, lambda w=worker: w.ask(action="losses"))
                 bar.update()
             for name, worker in list(libraries.items()):
                 answer = attempt(name, lambda worker=worker: worker.ask(
@@ -266,21 +270,18 @@ def _compare_one(
                 if answer and turn:
                     rates[name].append(answer)
                 bar.update()
-        results = {}
         for name, worker in list(workers.items()):
-            answer = attempt(name, lambda worker=worker: worker.ask(action="losses"))
-            if answer:
-                results[name] = answer
-        # Only now: these calls are ours alone, so the others' losses would differ.
+            if answer := attempt(name, lambda worker=worker: worker.ask(action="memory")):
+                results[name] |= answer
         for _ in range(min(repeats, 3) + 1):
-            for name in [name for name in OWN_ENGINES if name in results]:
-                pair = [
-                    attempt(name, lambda name=name, action=action: workers[name].ask(action=action))
-                    for action in ("measure", "measure_epoch")
-                ]  # fmt: skip
-                if all(pair):
+            for name in [name for name in OWN_ENGINES if name in workers]:
+                pair = attempt(name, lambda worker=workers[name]: [
+                    worker.ask(action=action) for action in ("measure", "measure_epoch")
+                ])  # fmt: skip
+                if pair:
                     whole[name].append(pair[1]["seconds"] - pair[0]["seconds"])
                     results[name]["whole_memory"] = pair[1]["peak_memory_bytes"]
+        results = {name: result for name, result in results.items() if name in workers}
     _note_rates(work, rates, report)
     report.rows += _rows(work, seconds, whole, results, repeats, report.rates[-1:])
 

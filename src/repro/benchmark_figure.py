@@ -15,6 +15,7 @@ LOOKS = {
     "repro-tensorflow": {"color": "#0072B2", "marker": "o"},
     "repro-jax": {"color": "#56B4E9", "marker": "s"},
     "keras-fit": {"color": "#D55E00", "marker": "^"},
+    "keras-default": {"color": "#E69F00", "marker": "<"},
     "jax-vmap": {"color": "#009E73", "marker": "v"},
     "torch-vmap": {"color": "#CC79A7", "marker": "D"},
 }

@@ -79,8 +79,8 @@ class _EngineTask:
         return {"peak_memory_bytes": _peak_memory()}
 
     def losses(self) -> dict[str, Any]:
-        """The loss of each replica after all calls, and the memory until then."""
-        return self.memory() | {"losses": self._work.losses(self._engine.parameters())}
+        """The loss of each replica after the calls so far."""
+        return {"losses": self._work.losses(self._engine.parameters())}
 
     def _next_order(self) -> np.ndarray:
         self._calls += 1

@@ -1,21 +1,22 @@
-"""The command line, ``repro``: data, train, sweep, results, bench, publish.
+"""The command line, ``repro``: data, train, sweep, results, pack, unpack, bench, publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
 """
 
 import argparse
-import itertools
 import json
 import os
 import sys
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-from repro import benchmark, datasets, publication, runs, store
+from tqdm.auto import tqdm
+
+from repro import benchmark, datasets, grid, listing, packing, publication, runs, schedule, store
 from repro.errors import ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
+from repro.schedule import Group, Wanted
 
 STOPPED_BY_TIME_LIMIT = 3
 INTERRUPTED = 130
@@ -63,17 +64,37 @@ def _parser() -> argparse.ArgumentParser:
 
     train = commands.add_parser("train", help="train networks, as far as is missing")
     _add_experiment_options(train)
+    _add_training_options(train)
     train.set_defaults(action=_train)
 
     sweep = commands.add_parser(
-        "sweep", help="train a grid: several datasets, widths, losses, pixels, marks"
+        "sweep",
+        help="train a grid or a plan: several datasets, widths, losses, pixels, marks, ...",
+        description="Train every combination of the values named, or the grids of a plan, as far "
+        "as is missing: everyone's first replica before anyone's second. Stop it at will; the same "
+        "command goes on.",
     )
-    _add_experiment_options(sweep, several=True)
-    sweep.set_defaults(action=_train)
+    sweep.add_argument(
+        "--plan", metavar="FILE", help="a YAML file of grids, such as sweeps/paper.yml"
+    )
+    _add_grid_options(sweep)
+    _add_training_options(sweep)
+    sweep.set_defaults(action=_sweep)
 
     results = commands.add_parser("results", help="list what is published and what is in the store")
     _add_store_option(results)
+    results.add_argument("--json", action="store_true", help="print JSON instead of a table")
     results.set_defaults(action=_results)
+
+    pack = commands.add_parser("pack", help="write a store into one file, to carry it elsewhere")
+    pack.add_argument("file", metavar="FILE")
+    _add_store_option(pack)
+    pack.set_defaults(action=_pack)
+
+    unpack = commands.add_parser("unpack", help="bring the runs of a packed file into a store")
+    unpack.add_argument("file", metavar="FILE")
+    _add_store_option(unpack)
+    unpack.set_defaults(action=_unpack)
 
     _add_bench(commands)
 
@@ -123,36 +144,59 @@ def _add_store_option(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _add_experiment_options(parser: argparse.ArgumentParser, several: bool = False) -> None:
-    """Options of `train`; with ``several``, those of `sweep`, which takes lists of more of them."""
-    many = {"nargs": "+"} if several else {}
-    plural = "s" if several else ""
-
-    def listed(value: str) -> list[str]:
-        return [value] if isinstance(value, str) else value
-
-    parser.add_argument("--dataset" + plural, dest="dataset", required=True, **many)
+def _add_experiment_options(parser: argparse.ArgumentParser) -> None:
+    """Options of one experiment, several widths apart, under the keys of a grid."""
+    parser.add_argument("--dataset", dest="datasets", required=True, help=", ".join(datasets.NAMES))
     parser.add_argument(
         "--widths", type=_wholes, required=True, metavar="N,N", help="units in a hidden layer"
     )
-    parser.add_argument("--replicas", type=_whole, default=1, metavar="R")
-    parser.add_argument("--epochs", type=_whole, default=1000, metavar="E")
-    parser.add_argument("--loss" + ("es" if several else ""), dest="loss", default="clipped",
-                        help=", ".join(LOSSES), **many)  # fmt: skip
-    parser.add_argument("--pixels", default="archived", help=", ".join(PIXELS), **many)
-    parser.add_argument("--mark" + plural, dest="mark", default=None, metavar="CHARACTER", **many)
-    parser.add_argument("--split", type=_split, default="fold-1", help="fold-1 ... or a share")
-    parser.add_argument("--learning-rate", type=_real, default=0.1)
-    parser.add_argument("--batch-size", type=_whole, default=128)
-    parser.add_argument("--epsilon", type=_real, default=1e-7, help="the clip of the loss")
-    parser.add_argument("--seed", type=_whole, default=0)
+    parser.add_argument("--loss", dest="losses", default="clipped", help=", ".join(LOSSES))
+    parser.add_argument("--pixels", default="archived", help=", ".join(PIXELS))
+    parser.add_argument("--mark", dest="marks", metavar="CHARACTER")
+    parser.add_argument(
+        "--split", dest="splits", type=_split, default="fold-1", help="fold-1 ... or a share"
+    )
+    parser.add_argument("--learning-rate", dest="learning_rates", type=_real, default=0.1)
+    _add_single_options(parser)
+
+
+def _add_grid_options(parser: argparse.ArgumentParser) -> None:
+    """Options that take several values, under the keys of a grid; none where it is not given."""
+    known = ", ".join(datasets.NAMES)
+    parser.add_argument("--datasets", nargs="+", metavar="DATASET", help=known)
+    parser.add_argument("--widths", type=_wholes, metavar="N,N", help="units in a hidden layer")
+    parser.add_argument("--losses", nargs="+", metavar="LOSS", help=", ".join(LOSSES))
+    parser.add_argument("--pixels", nargs="+", metavar="PIXELS", help=", ".join(PIXELS))
+    parser.add_argument("--marks", nargs="+", metavar="CHARACTER", help="none: without a mark")
+    parser.add_argument("--splits", nargs="+", type=_split, metavar="SPLIT")
+    parser.add_argument("--learning-rates", nargs="+", type=_real, metavar="RATE")
+    _add_single_options(parser)
+
+
+def _add_single_options(parser: argparse.ArgumentParser) -> None:
+    """The defaults are those of `grid`."""
+    parser.add_argument("--replicas", type=_whole, metavar="R", help="(default: 1)")
+    parser.add_argument("--epochs", type=_whole, metavar="E", help="(default: 1000)")
+    parser.add_argument("--batch-size", type=_whole, help="(default: 128)")
+    parser.add_argument("--epsilon", type=_real, help="the clip of the loss (default: 1e-7)")
+    parser.add_argument("--seed", type=_whole, help="(default: 0)")
+
+
+def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--time-limit", type=_real, metavar="SECONDS",
         help=f"stop at a checkpoint after so long (exit code {STOPPED_BY_TIME_LIMIT})",
     )  # fmt: skip
+    parser.add_argument(
+        "--lanes", type=_count, metavar="L",
+        help="programs at the same time (default: one per core; one on an accelerator)",
+    )  # fmt: skip
+    parser.add_argument(
+        "--together", type=_count, metavar="R",
+        help="replicas in one program (default: one on a CPU; up to 16 on an accelerator)",
+    )  # fmt: skip
     parser.add_argument("--quiet", action="store_true", help="no progress bar")
     _add_store_option(parser)
-    parser.set_defaults(listed=listed)
 
 
 def _data(chosen: argparse.Namespace) -> int:
@@ -164,54 +208,72 @@ def _data(chosen: argparse.Namespace) -> int:
 
 
 def _train(chosen: argparse.Namespace) -> int:
-    started = time.monotonic()
-    named = (chosen.dataset, chosen.loss, chosen.pixels, chosen.mark or [None])
-    grid = itertools.product(*map(chosen.listed, named), chosen.widths)
-    # All are checked before any is trained.
-    experiments = [
-        Experiment(
-            dataset, width, chosen.epochs, loss, pixels, _split_of(chosen, dataset), mark,
-            chosen.learning_rate, chosen.batch_size, chosen.epsilon, chosen.seed,
+    return _train_wanted(grid.experiments(_grid(chosen)), chosen)
+
+
+def _sweep(chosen: argparse.Namespace) -> int:
+    named = _grid(chosen)
+    if chosen.plan and named:
+        raise ReproError(
+            f"--plan names all there is to train: leave out {', '.join(sorted(named))}, or --plan."
         )
-        for dataset, loss, pixels, mark, width in grid
-    ]  # fmt: skip
-    numbers = runs.replica_numbers(chosen.replicas)
-    place = store.Store(chosen.store)
-    for experiment in experiments:
-        left = None
-        if chosen.time_limit is not None:
-            left = chosen.time_limit - (time.monotonic() - started)
-        if not runs.train_missing(experiment, numbers, place, left, not chosen.quiet):
-            print("Stopped at the time limit; the same command goes on from here.")
-            return STOPPED_BY_TIME_LIMIT
-        print(_losses(experiment, numbers, place))
+    if "marks" in named:
+        named["marks"] = [None if mark == "none" else mark for mark in named["marks"]]
+    wanted = grid.read_plan(chosen.plan) if chosen.plan else grid.experiments(named)
+    return _train_wanted(wanted, chosen)
+
+
+def _grid(chosen: argparse.Namespace) -> dict[str, object]:
+    """What was given of a grid's keys."""
+    given = {key: getattr(chosen, key) for key in grid.KEYS}
+    return {key: value for key, value in given.items() if value is not None}
+
+
+def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
+    own = store.Store(chosen.store)
+
+    def finished(group: Group) -> None:
+        for replica in group.replicas:
+            tqdm.write(_losses(group.experiment, replica, own))
+
+    done = schedule.train_missing(
+        wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished
+    )
+    left = schedule.missing(wanted, (store.Store(store.published_path()), own))
+    there = sum(len(replicas) for _, replicas in schedule.merged(wanted))
+    there -= sum(len(replicas) for _, replicas in left)
+    print(f"{there} of {there + sum(len(replicas) for _, replicas in left)} runs are there.")
+    if not done:
+        print("Stopped at the time limit; the same command goes on from here.")
+        return STOPPED_BY_TIME_LIMIT
     return 0
 
 
-def _split_of(chosen: argparse.Namespace, dataset: str) -> str | float | None:
-    fixed = dataset in datasets.FIXED_TEST_SET and chosen.split == "fold-1"
-    return None if fixed else chosen.split
-
-
-def _losses(experiment: Experiment, numbers: list[int], place: store.Store) -> str:
-    result = runs.run(experiment, numbers, place.path)
-    last = result.isel(epoch=-1).mean("replica")
+def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
+    last = runs.run(experiment, [replica], own.path).isel(epoch=-1, replica=0)
     return (
-        f"{experiment.name}: {result.sizes['replica']} replicas, {experiment.epochs} epochs, "
-        f"train loss {float(last.train_loss):.4g}, test loss {float(last.test_loss):.4g}"
+        f"{experiment.name} replica {replica}: {experiment.epochs} epochs, train loss "
+        f"{float(last.train_loss):.4g}, test loss {float(last.test_loss):.4g}"
     )
 
 
 def _results(chosen: argparse.Namespace) -> int:
-    places = {
-        "published": store.Store(store.published_path()),
-        "own": store.Store(chosen.store),
-    }
-    row = "{:<10} {:<36} {:>7} {:>7}  {}"
-    print(row.format("where", "experiment", "replica", "epochs", "file"))
-    for where, place in places.items():
-        for run in place.runs():
-            print(row.format(where, run.experiment.name, run.replica, run.epochs, run.path))
+    rows = listing.rows(
+        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)}
+    )
+    print(json.dumps({"runs": rows}, indent=1) if chosen.json else listing.table(rows))
+    return 0
+
+
+def _pack(chosen: argparse.Namespace) -> int:
+    packed = packing.pack(store.Store(chosen.store), chosen.file)
+    print(f"{chosen.file}: {len(packed)} runs")
+    return 0
+
+
+def _unpack(chosen: argparse.Namespace) -> int:
+    for path in packing.unpack(chosen.file, store.Store(chosen.store)):
+        print(path)
     return 0
 
 
@@ -256,6 +318,13 @@ def _whole(text: str) -> int:
         return int(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a whole number, not {text!r}") from None
+
+
+def _count(text: str) -> int:
+    number = _whole(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(f"must be a whole number from 1, not {text!r}")
+    return number
 
 
 def _wholes(text: str) -> list[int]:

@@ -51,12 +51,12 @@ def is_matrix_epoch(epoch: int) -> bool:
 
 
 def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = np) -> dict:
-    """The statistics of one layer's deviation, for each replica.
+    """The statistics of one layer's deviation, for each network.
 
     Parameters
     ----------
     weights, initial:
-        (replica, fan-in, fan-out), w(t) and w_i.
+        (..., fan-in, fan-out), w(t) and w_i; the leading axes, if any, are of networks.
     glorot_std:
         The layer's Glorot standard deviation.
     xp:
@@ -65,7 +65,7 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
     Returns
     -------
     dict
-        STATISTICS, each (replica,): mean and standard deviation of d in units of weight, skewness,
+        STATISTICS, each (...): mean and standard deviation of d in units of weight, skewness,
         excess kurtosis, std(d) / glorot_std, Pearson's correlation of w with w_i. Where d is zero
         everywhere, skewness and kurtosis are NaN.
     """
@@ -77,7 +77,7 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
     covariance = _mean(weights_centred * initial_centred, xp)
     spread = xp.sqrt(_mean(weights_centred**2, xp)) * xp.sqrt(_mean(initial_centred**2, xp))
     # Scaled by std before taking powers: d**4 of a small deviation underflows in float32.
-    scaled = centred / xp.reshape(std, (-1, 1, 1))
+    scaled = centred / std[..., None, None]
     return {
         "deviation_mean": mean,
         "deviation_std": std,
@@ -89,10 +89,10 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
 
 
 def quantiles(weights: Any, initial: Any, xp: ModuleType = np) -> Any:
-    """QUANTILES of the deviation: (replica, quantile), each the nearest link's own value."""
-    replicas, fan_in, fan_out = initial.shape
+    """QUANTILES of the deviation: (..., quantile), each the nearest link's own value."""
+    *leading, fan_in, fan_out = initial.shape
     links = fan_in * fan_out
-    ordered = xp.sort(xp.reshape(weights - initial, (replicas, links)), axis=-1)
+    ordered = xp.sort(xp.reshape(weights - initial, (*leading, links)), axis=-1)
     nearest = np.rint(np.asarray(QUANTILES) * (links - 1)).astype(np.int32)
     return xp.take(ordered, nearest, axis=-1)
 
@@ -136,4 +136,4 @@ def _mean(values: Any, xp: ModuleType) -> Any:
 
 def _centre(values: Any, xp: ModuleType) -> tuple[Any, Any]:
     mean = _mean(values, xp)
-    return mean, values - xp.reshape(mean, (-1, 1, 1))
+    return mean, values - mean[..., None, None]

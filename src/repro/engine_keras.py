@@ -19,28 +19,41 @@ class Engine:
     """One model, given each replica's weights in turn."""
 
     def __init__(self, work: Workload) -> None:
-        experiment, data = work.experiment, work.data
         self._batch_size = work.batch_size
+        self._model = self._compiled(work)
+        parts = work.initial_parameters()
+        self._replicas = [[part[replica] for part in parts] for replica in range(work.replicas)]
+
+    def _compiled(self, work: Workload) -> keras.Model:
         with tensorflow.device("CPU"):  # tf.data gathers there
-            self._pixels = tensorflow.constant(data.x_train)
-            self._labels = tensorflow.constant(data.y_train)
-        self._model = keras.Sequential(
+            self._pixels = tensorflow.constant(work.data.x_train)
+            self._labels = tensorflow.constant(work.data.y_train)
+        model = keras.Sequential(
             [
-                keras.Input((data.x_train.shape[1],), dtype="uint8"),
+                keras.Input((work.data.x_train.shape[1],), dtype="uint8"),
                 keras.layers.Rescaling(1 / 255),
-                keras.layers.Dense(work.width, activation="relu"),
-                keras.layers.Dense(work.width, activation="relu"),
-                keras.layers.Dense(data.classes),
+                *self._layers(work),
             ]
         )
-        self._model.compile(
-            optimizer=keras.optimizers.SGD(experiment.learning_rate),
-            loss=keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+        model.compile(
+            optimizer=keras.optimizers.SGD(work.experiment.learning_rate),
+            loss=self._loss(),
             jit_compile=True,
             steps_per_execution=work.steps,
         )
-        parts = work.initial_parameters()
-        self._replicas = [[part[replica] for part in parts] for replica in range(work.replicas)]
+        return model
+
+    @staticmethod
+    def _layers(work: Workload) -> list[keras.Layer]:
+        return [
+            keras.layers.Dense(work.width, activation="relu"),
+            keras.layers.Dense(work.width, activation="relu"),
+            keras.layers.Dense(work.data.classes),
+        ]
+
+    @staticmethod
+    def _loss() -> keras.Loss:
+        return keras.losses.SparseCategoricalCrossentropy(from_logits=True)
 
     def run(self, order: np.ndarray) -> float:
         """Train in this order; returns the seconds between begin and end of the epochs.
@@ -53,7 +66,7 @@ class Engine:
             together = np.reshape(range(6), (2, 3)).T.ravel()
             self._model.set_weights([self._replicas[replica][index] for index in together])
             clock = _Clock()
-            self._model.fit(self._dataset(batches), epochs=1, verbose=0, callbacks=[clock])
+            self._fit(batches, clock)
             seconds += clock.seconds
             trained = self._model.get_weights()
             self._replicas[replica] = trained[::2] + trained[1::2]
@@ -62,6 +75,9 @@ class Engine:
     def parameters(self) -> tuple[np.ndarray, ...]:
         """Weights, then biases, with the replica in front."""
         return tuple(np.stack(parts) for parts in zip(*self._replicas, strict=True))
+
+    def _fit(self, batches: np.ndarray, clock: keras.callbacks.Callback) -> None:
+        self._model.fit(self._dataset(batches), epochs=1, verbose=0, callbacks=[clock])
 
     def _dataset(self, order: np.ndarray) -> tensorflow.data.Dataset:
         def gather(chosen: tensorflow.Tensor) -> tuple:

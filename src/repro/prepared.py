@@ -1,11 +1,10 @@
 """Prepared copies: plain bytes in a cache folder, trusted only where their hash is as expected."""
 
-import contextlib
 import hashlib
-import os
-import uuid
 import warnings
 from pathlib import Path
+
+from repro.whole_file import replacing
 
 
 def read(path: Path, sha256: str) -> bytes | None:
@@ -32,13 +31,6 @@ def read(path: Path, sha256: str) -> bytes | None:
 
 def write(path: Path, content: bytes) -> None:
     """Write `content` to `path` whole or not at all; raises OSError where that is impossible."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f"{path.name}.{uuid.uuid4().hex}")
-    try:
+    # Another process may have written the same content meanwhile: replacing it is harmless.
+    with replacing(path) as temporary:
         temporary.write_bytes(content)
-        # Another process may have written the same content meanwhile: replacing it is harmless.
-        os.replace(temporary, path)
-    except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
-        raise

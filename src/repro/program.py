@@ -1,11 +1,14 @@
 """One epoch as one compiled program, written in `keras.ops`.
 
-Training over all batches, the test set, and the statistics of the deviation, for all replicas at
-once along a leading axis; only small arrays come back. `backend` compiles and differentiates it.
+Training over all batches, the test set, and the statistics of the deviation; only small arrays come
+back. `backend` compiles and differentiates it. All is written for one network, and a leading axis
+of replicas passes through: ``...`` in the shapes below is ``replica``, or nothing.
 """
 
+import functools
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,13 +18,13 @@ from repro.backend import ops
 from repro.experiment import Experiment
 from repro.network import LAYERS, glorot_standard_deviation, layer_shapes
 
-Parameters = tuple  # weights (replica, fan-in, fan-out) of LAYERS, then biases (replica, fan-out)
+Parameters = tuple  # weights (..., fan-in, fan-out) of LAYERS, then biases (..., fan-out)
 
 _EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
 
 
 class Tally(NamedTuple):
-    """What an epoch adds up over its samples, each (replica,)."""
+    """What an epoch adds up over its samples, each (...)."""
 
     loss: Any
     correct: Any
@@ -30,14 +33,13 @@ class Tally(NamedTuple):
 
 
 def logits(parameters: Parameters, pixels: Any) -> Any:
-    """Output before the softmax: (replica, sample, class).
+    """Output before the softmax: (..., sample, class).
 
-    ``pixels`` is (replica, sample, pixel), or (sample, pixel) where all replicas see the same.
+    ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
     """
     first, second, third, *biases = parameters
-    first_bias, second_bias, third_bias = (ops.expand_dims(bias, 1) for bias in biases)
-    product = "rsi,rij->rsj" if len(pixels.shape) == 3 else "si,rij->rsj"
-    hidden = ops.relu(ops.einsum(product, pixels, first) + first_bias)
+    first_bias, second_bias, third_bias = (ops.expand_dims(bias, -2) for bias in biases)
+    hidden = ops.relu(ops.matmul(pixels, first) + first_bias)
     hidden = ops.relu(ops.matmul(hidden, second) + second_bias)
     return ops.matmul(hidden, third) + third_bias
 
@@ -45,8 +47,8 @@ def logits(parameters: Parameters, pixels: Any) -> Any:
 def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
     """Exact cross-entropy -ln p of the true class, and whether that class has the largest output.
 
-    ``outputs`` (replica, sample, class), ``labels`` (replica, sample) or (sample,). Both results
-    are (replica, sample).
+    ``outputs`` (..., sample, class), ``labels`` (..., sample) or (sample,). Both results are
+    (..., sample).
     """
     classes = outputs.shape[-1]
     hit = ops.expand_dims(labels, -1) == ops.arange(classes, dtype="int32")
@@ -75,7 +77,7 @@ def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
 def step(
     experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, tally: Tally
 ) -> tuple[Parameters, Tally]:
-    """One step of plain SGD on one batch per replica: ``pixels`` (replica, sample, pixel)."""
+    """One step of plain SGD on one batch per network: ``pixels`` (..., sample, pixel)."""
     size = labels.shape[-1]
 
     def batch_loss(parameters: Parameters) -> tuple[Any, tuple[Any, Any, Any]]:
@@ -97,13 +99,13 @@ def step(
 def train(
     experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, order: Any
 ) -> tuple[Parameters, Tally]:
-    """One epoch: every sample once, in ``order`` (replica, sample); the last batch is smaller."""
-    replicas, samples = order.shape
+    """One epoch: every sample once, in ``order`` (..., sample); the last batch is smaller."""
+    *leading, samples = order.shape
     size = min(experiment.batch_size, samples)
     full, rest = divmod(samples, size)
 
     def batch(start: Any, size: int, parameters: Parameters, tally: Tally) -> tuple:
-        chosen = ops.slice(order, (0, start), (replicas, size))
+        chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
         inputs = _scaled(ops.take(pixels, chosen, axis=0))
         return step(experiment, parameters, inputs, ops.take(labels, chosen, axis=0), tally)
 
@@ -111,7 +113,7 @@ def train(
         parameters, tally = batch(index * size, size, carry[0], Tally(*carry[1]))
         return tuple(parameters), tuple(tally)
 
-    parameters, tally = ops.fori_loop(0, full, body, (tuple(parameters), tuple(_zero(replicas))))
+    parameters, tally = ops.fori_loop(0, full, body, (tuple(parameters), tuple(_zero(leading))))
     tally = Tally(*tally)
     if rest:
         parameters, tally = batch(full * size, rest, parameters, tally)
@@ -134,20 +136,20 @@ def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels
     def body(index: Any, carry: tuple) -> tuple:
         return tuple(chunk(index * size, size, Tally(*carry)))
 
-    tally = Tally(*ops.fori_loop(0, full, body, tuple(_zero(parameters[0].shape[0]))))
+    tally = Tally(*ops.fori_loop(0, full, body, tuple(_zero(parameters[0].shape[:-2]))))
     return chunk(full * size, rest, tally) if rest else tally
 
 
 def statistics(experiment: Experiment, parameters: Parameters, initial: tuple) -> tuple[Any, Any]:
-    """The deviation's statistics: (statistic, replica, layer) and quantiles (replica, layer, q)."""
+    """The deviation's statistics: (..., statistic, layer) and quantiles (..., layer, quantile)."""
     shapes = layer_shapes(experiment)
     columns, ranks = [], []
     for index, layer in enumerate(LAYERS):
         pair = parameters[index], initial[index]
         values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=ops)
-        columns.append(ops.stack([values[name] for name in deviation.STATISTICS]))
+        columns.append(ops.stack([values[name] for name in deviation.STATISTICS], axis=-1))
         ranks.append(deviation.quantiles(*pair, xp=ops))
-    return ops.stack(columns, axis=-1), ops.stack(ranks, axis=1)
+    return ops.stack(columns, axis=-1), ops.stack(ranks, axis=-2)
 
 
 def epoch_program(experiment: Experiment) -> Callable:
@@ -155,9 +157,18 @@ def epoch_program(experiment: Experiment) -> Callable:
 
     ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
     parameters, the tallies of training and test, and `statistics`. Pixels are uint8, labels and
-    order int32.
+    order int32. Experiments that differ in their epochs, seed or mark share one program.
     """
+    return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None))
 
+
+def evaluation_program(experiment: Experiment) -> Callable:
+    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
+    return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None))
+
+
+@functools.lru_cache(maxsize=8)
+def _epoch_program(experiment: Experiment) -> Callable:
     def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):
         parameters, training = train(experiment, parameters, x_train, y_train, order)
         test = evaluate(experiment, parameters, x_test, y_test)
@@ -166,21 +177,28 @@ def epoch_program(experiment: Experiment) -> Callable:
     return backend.compiled(epoch)
 
 
-def evaluation_program(experiment: Experiment) -> Callable:
-    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
-
+@functools.lru_cache(maxsize=8)
+def _evaluation_program(experiment: Experiment) -> Callable:
     def evaluation(parameters, pixels, labels):
         return tuple(evaluate(experiment, parameters, pixels, labels))
 
     return backend.compiled(evaluation)
 
 
+def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """One array of all replicas, along a leading axis; one replica alone has no such axis.
+
+    Its products are then of plain matrices, which XLA multiplies faster than batches of one.
+    """
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays)
+
+
 def _scaled(pixels: Any) -> Any:
     return ops.cast(pixels, "float32") / np.float32(255)
 
 
-def _zero(replicas: int) -> Tally:
-    zero = ops.zeros((replicas,), dtype="float32")
+def _zero(leading: Sequence[int]) -> Tally:
+    zero = ops.zeros(tuple(leading), dtype="float32")
     return Tally(zero, zero, zero, zero)
 
 

@@ -7,6 +7,7 @@ import subprocess
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 VERSION = "0.1.0"
 
@@ -33,13 +34,33 @@ def code_version() -> str:
     return f"{VERSION}+g{commit.stdout.strip()}{'.dirty' if dirty.stdout.strip() else ''}"
 
 
-def library_versions(extra: dict[str, str]) -> str:
-    """Versions of Python, NumPy, xarray and the given ones, as JSON."""
-    named = {"python": platform.python_version()}
+def library_versions(extra: dict[str, str], before: str | None = None) -> str:
+    """Versions of Python, NumPy, xarray and the given ones, as JSON.
+
+    Where ``before``, those that a run was begun with, are others, they are kept under that name.
+    """
+    named: dict[str, Any] = {"python": platform.python_version()}
     named |= {name: importlib.metadata.version(name) for name in ("numpy", "xarray")}
-    return json.dumps(named | extra)
+    named |= extra
+    earlier = json.loads(before) if before else named
+    if {name: earlier[name] for name in earlier if name != "before"} == named:
+        return before or json.dumps(named)
+    return json.dumps(named | {"before": earlier})
 
 
 def now() -> str:
     """The time, ISO 8601 in UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def continued(before: str | None, now: str, epoch: int) -> str:
+    """What made a run: ``now`` alone, or what made it until ``epoch`` and what from there on.
+
+    ``A, then B from epoch 620``: a run that was begun elsewhere does not pass for one made here.
+    """
+    if before is None:
+        return now
+    latest = before.rpartition(", then ")[2]
+    if now in (latest, latest.rpartition(" from epoch ")[0]):
+        return before
+    return f"{before}, then {now} from epoch {epoch}"

@@ -1,14 +1,13 @@
 """Runs by experiment: from the published results, from the user's store, or trained."""
 
 import os
-import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import xarray as xr
 
+from repro import schedule
 from repro.errors import ReproError
 from repro.experiment import Experiment
-from repro.network import initial_weights
 from repro.record import cut, joined
 from repro.store import Run, Store, published_path
 
@@ -45,11 +44,9 @@ def run(
     """
     numbers = replica_numbers(replicas)
     own = Store(store)
+    schedule.train_missing([(experiment, numbers)], own, progress=progress)
     stores = (Store(published_path()), own)
-    missing = [number for number in numbers if _long_enough(stores, experiment, number) is None]
-    if missing:
-        train_missing(experiment, missing, own, progress=progress)
-    found = [_long_enough(stores, experiment, number) for number in numbers]
+    found = [schedule.long_enough(experiment, number, stores) for number in numbers]
     return joined([cut(place.load(one), experiment.epochs) for place, one in found])
 
 
@@ -125,28 +122,6 @@ def by_width(
     return found
 
 
-def train_missing(
-    experiment: Experiment,
-    replicas: Iterable[int],
-    store: Store,
-    time_limit: float | None = None,
-    progress: bool = True,
-) -> bool:
-    """Train what the replicas lack in the store; whether all was trained within the time limit."""
-    _check_mark(experiment)
-    from repro.training import train  # brings in Keras and its backend
-
-    deadline = None if time_limit is None else time.monotonic() + time_limit
-    for source, numbers in _groups(experiment, replicas, store):
-        left = None if deadline is None else deadline - time.monotonic()
-        if left is not None and left <= 0:
-            return False
-        outcome = train(experiment, numbers, store, left, progress, source)
-        if not outcome.complete:
-            return False
-    return True
-
-
 def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
     """The replicas' numbers: the first so many, or those given, each once and in order."""
     if isinstance(replicas, bool) or (isinstance(replicas, int) and replicas < 1):
@@ -159,43 +134,10 @@ def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
     return list(numbers)
 
 
-def _check_mark(experiment: Experiment) -> None:
-    """Raise now, not after the data has been prepared, where the mark cannot be drawn."""
-    if experiment.mark is not None:
-        initial_weights(experiment, 0)
-
-
 def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> bool:
     if experiment.dataset != dataset:
         return False
     return Experiment(dataset, experiment.width, 1, **options).digest == experiment.digest
-
-
-def _long_enough(
-    stores: tuple[Store, ...], experiment: Experiment, replica: int
-) -> tuple[Store, Run] | None:
-    for store in stores:
-        one = store.find(experiment, replica)
-        if one is not None and one.epochs >= experiment.epochs:
-            return store, one
-    return None
-
-
-def _groups(
-    experiment: Experiment, replicas: Iterable[int], store: Store
-) -> list[tuple[Store, list[int]]]:
-    """Replicas that start from the same epoch and place can train together."""
-    groups: dict[tuple[int, str], tuple[Store, list[int]]] = {}
-    for replica in replicas:
-        source, epoch = store, 0
-        for place in (store, Store(published_path())):
-            one = place.find(experiment, replica)
-            if one is not None and one.continuable and one.epochs > epoch:
-                source, epoch = place, one.epochs
-        if epoch < experiment.epochs:
-            key = (epoch, str(source.path))
-            groups.setdefault(key, (source, []))[1].append(replica)
-    return [groups[key] for key in sorted(groups)]
 
 
 def _nothing_published(store: Store, experiment: Experiment) -> str:

@@ -14,8 +14,8 @@ import io
 import json
 import os
 import tempfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -23,25 +23,35 @@ import numpy as np
 import platformdirs
 import xarray as xr
 
+from repro import run_lock
 from repro.errors import ReproError
 from repro.experiment import Experiment
+from repro.whole_file import replacing
 
 State = dict[str, np.ndarray]
 
 _SUFFIX = ".nc"
 _STATE = "state"
+_MADE = (
+    "code_version", "library_versions", "backend", "device", "trained_together", "wall_seconds",
+    "started", "finished",
+)  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
 
 
 @dataclass(frozen=True)
 class Run:
-    """A run's file: where it is, what it is of, how far it got."""
+    """A run's file: where it is, what it is of, how far it got, and how it was made.
+
+    ``made`` has what `provenance` tells: code_version, backend, device, wall_seconds, finished, ...
+    """
 
     path: Path
     experiment: Experiment
     replica: int
     continuable: bool
+    made: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def epochs(self) -> int:
@@ -119,33 +129,99 @@ class Store:
             _append_trailer(temporary)
         return path
 
+    @contextlib.contextmanager
+    def held(self, experiment: Experiment, replica: int) -> Iterator[bool]:
+        """Keep the run to this process while the block runs; whether that is possible.
+
+        What an earlier process left half-written when it was killed is removed.
+
+        Raises
+        ------
+        ReproError
+            Where the store cannot be written.
+        """
+        path = self.file(experiment, replica)
+        with _passing_folders(path.parent), contextlib.ExitStack() as stack:
+            try:
+                lock = run_lock.held(path.with_name(f".{path.name}.lock"))
+                ours = stack.enter_context(lock)
+                for part in path.parent.glob(f".{path.name}.*.part") if ours else ():
+                    part.unlink(missing_ok=True)
+            except OSError as error:
+                raise _unwritable(path, error) from error
+            yield ours
+
+    @staticmethod
+    def check(content: bytes, name: str) -> None:
+        """Raise a `ReproError` that names it where the content is not the file of a sound run."""
+        _describe(Path(name), content)
+
+    def adopt(self, content: bytes, name: str) -> Path | None:
+        """Keep a run's file made elsewhere, where it has more epochs than what is here.
+
+        Parameters
+        ----------
+        content:
+            The whole file. Where it is kept follows from it alone.
+        name:
+            What to call it in a message.
+
+        Returns
+        -------
+        Path or None
+            Where it is kept now; None where the store has as much already.
+
+        Raises
+        ------
+        ReproError
+            Where it is damaged or no run, and where the store cannot be written.
+        """
+        run = _describe(Path(name), content)
+        path = self.file(run.experiment, run.replica)
+        there = self.find(run.experiment, run.replica)
+        # Of two with as many epochs the one that can be continued is worth more.
+        if there is not None and (there.epochs, there.continuable) >= (run.epochs, run.continuable):
+            return None
+        with _replacing(path) as temporary:
+            temporary.write_bytes(content)
+        return path
+
     def check_writable(self) -> None:
         """Raise a `ReproError` where the store cannot be written: before hours of training."""
-        made = [path for path in (self.path, *self.path.parents) if not path.exists()]
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            with tempfile.TemporaryFile(dir=self.path):
-                pass
-        except OSError as error:
-            raise _unwritable(self.path, error) from error
-        finally:
-            for path in made:  # an empty store is left as it was found
-                with contextlib.suppress(OSError):
-                    path.rmdir()
+        with _passing_folders(self.path):
+            try:
+                self.path.mkdir(parents=True, exist_ok=True)
+                with tempfile.TemporaryFile(dir=self.path):
+                    pass
+            except OSError as error:
+                raise _unwritable(self.path, error) from error
 
 
 def _files(folder: Path) -> list[Path]:
     return sorted(folder.glob(f"replica-[0-9][0-9][0-9][0-9]*{_SUFFIX}"))
 
 
-def _describe(path: Path) -> Run:
+@contextlib.contextmanager
+def _passing_folders(folder: Path) -> Iterator[None]:
+    """Leave the folder and its parents as they were found, unless something is in them then."""
+    made = [each for each in (folder, *folder.parents) if not each.exists()]
+    try:
+        yield
+    finally:
+        for each in made:
+            with contextlib.suppress(OSError):
+                each.rmdir()
+
+
+def _describe(path: Path, whole: bytes | None = None) -> Run:
     import h5py
 
-    with h5py.File(io.BytesIO(_verified(path))) as file:
+    with h5py.File(io.BytesIO(_verified(path, whole))) as file:
         epochs = int(file["epoch"][-1])
         parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
         experiment = Experiment.from_json(json.dumps(parameters))
-        return Run(path, experiment, int(file["replica"][0]), _STATE in file)
+        made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
+        return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment:
@@ -162,10 +238,13 @@ def _read(path: Path, group: str | None) -> xr.Dataset:
     return dataset
 
 
-def _verified(path: Path) -> bytes:
-    """The file's netCDF content, once its checksum has been found right."""
+def _verified(path: Path, whole: bytes | None = None) -> bytes:
+    """The file's netCDF content, once its checksum has been found right.
+
+    ``whole`` is what the file holds, where it has been read already.
+    """
     try:
-        whole = path.read_bytes()
+        whole = path.read_bytes() if whole is None else whole
     except OSError as error:
         raise ReproError(f"{path} cannot be read ({os.strerror(error.errno or 0)}).") from error
     content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
@@ -206,18 +285,11 @@ def _state_dataset(state: State) -> xr.Dataset:
 
 @contextlib.contextmanager
 def _replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of ``path`` once the block has ended well."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        yield temporary
-        with open(temporary, "rb") as written:
-            os.fsync(written.fileno())
-        os.replace(temporary, path)
+        with replacing(path) as temporary:
+            yield temporary
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        temporary.unlink(missing_ok=True)
 
 
 def _unwritable(path: Path, error: OSError) -> ReproError:

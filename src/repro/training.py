@@ -1,21 +1,20 @@
 """Training: replicas of one experiment together, from wherever they stopped, never losing an epoch.
 
-Importing this module imports Keras and its backend; `runs` does so only when there is something to
-train.
+Importing this module imports Keras and its backend; `schedule` does so only when there is something
+to train.
 """
 
-import contextlib
-import signal
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from tqdm.auto import tqdm
 
-from repro import backend, datasets, network, program, provenance
+from repro import backend, network, program, provenance, samples
 from repro.backend import ops
 from repro.deviation import STATISTICS
 from repro.experiment import Experiment
@@ -38,49 +37,48 @@ def train(
     experiment: Experiment,
     replicas: Sequence[int],
     store: Store,
-    time_limit: float | None = None,
-    progress: bool = True,
     source: Store | None = None,
+    stop: threading.Event | None = None,
+    deadline: float | None = None,
+    progress: bool = True,
+    line: int = 0,
 ) -> Outcome:
     """Train the replicas to the experiment's epochs and save each in the store as it goes.
 
     Replicas train together along a leading axis; they must have come equally far. Those with a
-    file in ``source`` (the store itself where None) go on from it.
+    file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
 
     Parameters
     ----------
-    time_limit:
-        Seconds after which to stop at the end of an epoch, saved; the same call goes on from there.
+    stop:
+        Once it is set, the current epoch is the last, and is saved.
+    deadline:
+        As `time.monotonic` tells the time: no epoch is begun that would not end before it.
     progress:
-        Whether to draw a progress bar.
+        Whether to draw a progress bar, and ``line``: on which line of the terminal.
 
     Raises
     ------
     ReproError
         Where the data or the store cannot be used; before anything is trained.
-    KeyboardInterrupt
-        On Ctrl-C or SIGTERM, once the current epoch has been saved.
     """
-    started = time.monotonic()
     store.check_writable()
-    data = datasets.load(experiment.dataset, experiment.split, experiment.seed)
-    group = _Group(experiment, replicas, data, source or store, store)
-    with _deferred_interrupts() as interrupted, group, _bar(group, progress) as bar:
+    group = _Group(experiment, replicas, source or store, store)
+    with group, _bar(group, progress, line) as bar:
         saved = time.monotonic()
         while group.epoch < experiment.epochs:
+            began = time.monotonic()
             group.advance()
             now = time.monotonic()
-            out_of_time = time_limit is not None and now - started >= time_limit
-            stopping = interrupted.is_set() or out_of_time
+            out_of_time = deadline is not None and now + (now - began) > deadline
+            stopping = out_of_time or (stop is not None and stop.is_set())
             if stopping or now - saved >= CHECKPOINT_SECONDS or group.epoch == experiment.epochs:
                 group.save()
                 saved = time.monotonic()
+            bar.set_postfix_str(group.losses(), refresh=False)
             bar.update()
-            bar.set_postfix_str(group.losses())
             if stopping:
                 break
-    if interrupted.is_set():
-        raise KeyboardInterrupt
     return Outcome(group.epoch, group.epoch == experiment.epochs)
 
 
@@ -88,35 +86,24 @@ class _Group:
     """Replicas on the device, with their records."""
 
     def __init__(
-        self,
-        experiment: Experiment,
-        replicas: Sequence[int],
-        data: datasets.DataSplit,
-        source: Store,
-        store: Store,
+        self, experiment: Experiment, replicas: Sequence[int], source: Store, store: Store
     ) -> None:
         self.experiment, self.replicas, self.store = experiment, list(replicas), store
-        self._wall_before = [0.0] * len(self.replicas)
         self._since = time.monotonic()
-        self._started = provenance.now()
+        self._samples = samples.of(experiment)
+        self._sizes = len(self._samples.y_train), len(self._samples.y_test)
         self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
-        self._initial_on_device = tuple(
-            ops.convert_to_tensor(np.stack([weights[layer] for weights in self._initial]))
-            for layer in LAYERS
-        )
-        inverted = experiment.pixels == "inverted"
-        self._data = tuple(
-            ops.convert_to_tensor(255 - array if inverted and array.dtype == np.uint8 else array)
-            for array in (data.x_train, data.y_train, data.x_test, data.y_test)
-        )
-        self._samples, self._test_samples = len(data.y_train), len(data.y_test)
+        self._initial_on_device = self._on_device(self._initial, LAYERS)
         self._orders = ThreadPoolExecutor(1, "sample-order")
         self._program = program.epoch_program(experiment)
+        self._before: list[dict[str, Any]] = [{} for _ in self.replicas]
         runs = [source.find(experiment, replica) for replica in self.replicas]
         if all(run is not None and run.continuable for run in runs):
             self._resume(source, runs)
         else:
             self._begin()
+        self._began_at = self.epoch + 1
+        self._started = provenance.now()
         self._next_order = self._draw(self.epoch + 1)
 
     def __enter__(self) -> "_Group":
@@ -136,7 +123,7 @@ class _Group:
         # Drawn while the device trains.
         self._next_order = self._draw(self.epoch + 2)
         self._parameters, training, test, statistics = self._program(
-            self._parameters, self._initial_on_device, ops.convert_to_tensor(order), *self._data
+            self._parameters, self._initial_on_device, ops.convert_to_tensor(order), *self._samples
         )
         self._note(program.Tally(*training), program.Tally(*test), statistics)
 
@@ -146,7 +133,7 @@ class _Group:
 
     def save(self) -> None:
         """Write every replica's file, with the state to continue from."""
-        parameters = [ops.convert_to_numpy(parameter) for parameter in self._parameters]
+        parameters = [self._by_replica(parameter) for parameter in self._parameters]
         for index, record in enumerate(self._records):
             state: State = {
                 name: values[index] for name, values in zip(_state_names(), parameters, strict=True)
@@ -155,37 +142,40 @@ class _Group:
 
     def _begin(self) -> None:
         self._records = [Record(self.experiment, replica) for replica in self.replicas]
-        biases = network.initial_biases(self.experiment)
-        together = (len(self.replicas), 1)
-        self._parameters = self._initial_on_device + tuple(
-            ops.convert_to_tensor(np.tile(biases[layer], together)) for layer in LAYERS
-        )
+        biases = [network.initial_biases(self.experiment)] * len(self.replicas)
+        self._parameters = self._initial_on_device + self._on_device(biases, LAYERS)
         evaluation = program.evaluation_program(self.experiment)
-        x_train, y_train, x_test, y_test = self._data
+        x_train, y_train, x_test, y_test = self._samples
         training = program.Tally(*evaluation(self._parameters, x_train, y_train))
         # No batch has been seen yet.
-        nothing = np.full(len(self.replicas), np.nan, np.float32)
+        nothing = program.together([np.float32("nan")] * len(self.replicas))
         test = program.Tally(*evaluation(self._parameters, x_test, y_test))
         statistics = program.statistics(self.experiment, self._parameters, self._initial_on_device)
         self._note(training._replace(max_batch_loss=nothing), test, statistics)
 
     def _resume(self, source: Store, runs: list) -> None:
-        datasets_ = [source.load(run) for run in runs]
-        self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets_]
-        self._wall_before = [float(dataset.attrs["wall_seconds"]) for dataset in datasets_]
-        self._started = min(str(dataset.attrs["started"]) for dataset in datasets_)
+        datasets = [source.load(run) for run in runs]
+        self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
+        self._before = [dataset.attrs for dataset in datasets]
         states = [source.load_state(run) for run in runs]
-        self._parameters = tuple(
-            ops.convert_to_tensor(np.stack([state[name] for state in states]))
-            for name in _state_names()
-        )
+        self._parameters = self._on_device(states, _state_names())
         self._shown = (float("nan"), float("nan"))
+
+    def _on_device(self, replicas: list[dict[str, np.ndarray]], names: Sequence[str]) -> tuple:
+        return tuple(
+            ops.convert_to_tensor(program.together([arrays[name] for arrays in replicas]))
+            for name in names
+        )
+
+    def _by_replica(self, value: Any) -> np.ndarray:
+        array = np.asarray(ops.convert_to_numpy(value))
+        return array if len(self.replicas) > 1 else array[None]
 
     def _draw(self, epoch: int) -> Future:
         def orders() -> np.ndarray:
-            return np.stack(
+            return program.together(
                 [
-                    network.sample_order(self.experiment, replica, epoch, self._samples)
+                    network.sample_order(self.experiment, replica, epoch, self._sizes[0])
                     for replica in self.replicas
                 ]
             )
@@ -194,43 +184,52 @@ class _Group:
 
     def _note(self, training: program.Tally, test: program.Tally, statistics: tuple) -> None:
         train_sums, test_sums = (
-            program.Tally(*(np.asarray(ops.convert_to_numpy(part), np.float64) for part in tally))
+            program.Tally(*(self._by_replica(part).astype(np.float64) for part in tally))
             for tally in (training, test)
         )
+        train_size, test_size = self._sizes
         curves = {
-            "train_loss": train_sums.loss / self._samples,
-            "train_accuracy": train_sums.correct / self._samples,
-            "test_loss": test_sums.loss / self._test_samples,
-            "test_accuracy": test_sums.correct / self._test_samples,
-            "dead_fraction": train_sums.dead / self._samples,
+            "train_loss": train_sums.loss / train_size,
+            "train_accuracy": train_sums.correct / train_size,
+            "test_loss": test_sums.loss / test_size,
+            "test_accuracy": test_sums.correct / test_size,
+            "dead_fraction": train_sums.dead / train_size,
             "max_batch_loss": train_sums.max_batch_loss,
         }
         self._shown = curves["train_loss"].mean(), curves["test_loss"].mean()
-        values, ranks = (ops.convert_to_numpy(part) for part in statistics)
-        assert values.shape == (len(STATISTICS), len(self.replicas), len(LAYERS))
+        values, ranks = (self._by_replica(part) for part in statistics)
+        assert values.shape == (len(self.replicas), len(STATISTICS), len(LAYERS))
         for index, record in enumerate(self._records):
             record.append(
                 {name: float(curve[index]) for name, curve in curves.items()},
-                values[:, index],
+                values[index],
                 ranks[index],
             )
             last = record.epoch == self.experiment.epochs
             if record.wants_weights(last):
                 weights = {
-                    layer: ops.convert_to_numpy(self._parameters[number])[index]
+                    layer: self._by_replica(self._parameters[number])[index]
                     for number, layer in enumerate(LAYERS)
                 }
                 record.look(weights, self._initial[index], last)
 
     def _attributes(self, index: int) -> dict[str, str | float | int]:
-        return {
+        before = self._before[index]
+        made = {
             "code_version": provenance.code_version(),
-            "library_versions": provenance.library_versions(backend.versions()),
             "backend": backend.NAME,
             "device": backend.device(),
+        }
+        return {
+            name: provenance.continued(before.get(name), value, self._began_at)
+            for name, value in made.items()
+        } | {
+            "library_versions": provenance.library_versions(
+                backend.versions(), before.get("library_versions")
+            ),
             "trained_together": len(self.replicas),
-            "wall_seconds": self._wall_before[index] + time.monotonic() - self._since,
-            "started": self._started,
+            "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - self._since,
+            "started": before.get("started", self._started),
             "finished": provenance.now(),
         }
 
@@ -240,30 +239,17 @@ def _state_names() -> tuple[str, ...]:
     return weights + tuple(f"biases_{layer}" for layer in LAYERS)
 
 
-def _bar(group: _Group, progress: bool) -> tqdm:
-    experiment, count = group.experiment, len(group.replicas)
+def _bar(group: _Group, progress: bool, line: int) -> tqdm:
+    experiment, replicas = group.experiment, group.replicas
     mark = f" mark {experiment.mark}" if experiment.mark else ""
+    which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
     return tqdm(
-        desc=f"{experiment.dataset} N={experiment.width}{mark} x{count}",
+        desc=f"{experiment.dataset} N={experiment.width}{mark} {which}",
         initial=group.epoch,
         total=experiment.epochs,
         unit="epoch",
         disable=not progress,
         mininterval=1.0,
+        position=line,
+        leave=line == 0,
     )
-
-
-@contextlib.contextmanager
-def _deferred_interrupts() -> Iterator[threading.Event]:
-    """Ctrl-C and SIGTERM set the event instead of breaking off in the middle of an epoch."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event  # signals can only be handled in the main thread
-        return
-    signals = (signal.SIGINT, signal.SIGTERM)
-    before = [signal.signal(number, lambda *_: event.set()) for number in signals]
-    try:
-        yield event
-    finally:
-        for number, handler in zip(signals, before, strict=True):
-            signal.signal(number, handler)
