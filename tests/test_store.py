@@ -81,6 +81,17 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, exper
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
 
+def test_what_a_killed_process_left_is_removed_and_what_is_held_stays(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(3, experiment))
+    for name in (".replica-0000.nc.lock", ".replica-0000.nc.1234.part", ".replica-0002.nc.9.part"):
+        (path.parent / name).write_text("")
+    with store.held(experiment, 1):
+        store.tidy(experiment)
+        assert {file.name for file in path.parent.iterdir()} == {path.name, ".replica-0001.nc.lock"}
+    assert list(path.parent.iterdir()) == [path]
+
+
 def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
     (tmp_path / "file").write_text("not a folder")
     with pytest.raises(ReproError, match="cannot be written"):

@@ -107,6 +107,8 @@ def train_missing(
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     stores = Store(published_path()), store
+    for experiment, _ in wanted:
+        store.tidy(experiment)
     wanted = missing(merged(wanted), stores)
     if not wanted:
         return True

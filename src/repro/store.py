@@ -156,6 +156,17 @@ class Store:
         """Raise a `ReproError` that names it where the content is not the file of a sound run."""
         _describe(Path(name), content)
 
+    def tidy(self, experiment: Experiment) -> None:
+        """Remove what processes that were killed have left of its runs: locks and unfinished files.
+
+        What another process is at work on stays.
+        """
+        folder = self.path / experiment.name
+        left = {path.name.split(".")[1] for path in folder.glob(f".replica-*{_SUFFIX}.*")}
+        for stem in sorted(left):
+            with self.held(experiment, int(stem.removeprefix("replica-"))):
+                pass
+
     def adopt(self, content: bytes, name: str) -> Path | None:
         """Keep a run's file made elsewhere, where it has more epochs than what is here.
 
