@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/set-up-$(shell pwd | cksum | cut -d ' ' -f 1)
 PROFILE ?= published
 
-.PHONY: help book test lint format notebooks sweep lock clean setup
+.PHONY: help book test lint format notebooks sweep bench lock clean setup
 
 help: ## list what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -55,9 +55,14 @@ format: $(SETUP) ## mend style
 notebooks: $(SETUP) ## execute the committed notebooks again, from their paired text
 	$(BIN)/python -m repro.book notebooks --profile $(PROFILE)
 
-sweep: $(SETUP) ## train what Figure 2 still lacks (days on a laptop; stop and repeat at will)
-	$(BIN)/repro sweep --datasets hasyv2 --replicas 10 --epochs 1000 \
-		--widths 150,250,275,300,200,100,500,50,225,350,400,450,10
+sweep: $(SETUP) ## train what the book still lacks (days on a laptop; stop and repeat at will)
+	$(BIN)/repro sweep --plan sweeps/paper.yml
+
+# JAX is in .venv for the tests; PyTorch is measured, too, where it is installed.
+bench: $(SETUP) ## measure the engine beside others (half an hour, with nothing else running)
+	$(BIN)/repro bench --growth --output results/benchmark-mnist.json
+	$(BIN)/repro bench --dataset hasyv2 --widths 512 --output results/benchmark-hasyv2.json \
+		--engines repro-tensorflow,repro-jax
 
 lock: ## resolve the dependencies again (needs uv)
 	printf 'hatchling\npip\n' | uv pip compile --universal --fork-strategy fewest \

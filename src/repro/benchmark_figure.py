@@ -1,5 +1,6 @@
 """What `repro bench` measured, as tables and figures; nothing here measures."""
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -7,6 +8,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from repro.store import published_path
 from repro.style import clear_legend, new_figure, panel_label, styled
 
 Rows = Sequence[dict[str, Any]]
@@ -19,6 +21,7 @@ LOOKS = {
     "jax-vmap": {"color": "#009E73", "marker": "v"},
     "torch-vmap": {"color": "#CC79A7", "marker": "D"},
 }
+OURS = ("repro-tensorflow", "repro-jax")
 _GIBIBYTE, _MEBIBYTE = 2**30, 2**20
 
 
@@ -62,6 +65,79 @@ def growth_table(rows: Rows) -> pd.DataFrame:
                 "peak MiB": row["peak_memory_bytes"] / _MEBIBYTE,
             }
         )
+    return pd.DataFrame(lines)
+
+
+def published_benchmark(name: str) -> dict[str, Any]:
+    """What `repro bench` measured for the book: ``results/benchmark-<name>.json``."""
+    return json.loads((published_path() / f"benchmark-{name}.json").read_text())
+
+
+def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -> pd.DataFrame:
+    """What was aimed for when the engine was begun, and what is measured.
+
+    Parameters
+    ----------
+    measured:
+        The JSON of `repro bench` on MNIST, with widths 64 and 512 and one and eight replicas.
+    memory:
+        The same on HASYv2, with width 512 and eight replicas.
+
+    Returns
+    -------
+    DataFrame with columns ``aim``, ``against``, ``wanted``, ``measured``, ``possible`` and
+    ``reached``. *Possible* is what an engine would measure that did nothing but its matrix
+    products, and those as fast as the fastest library multiplies big square matrices.
+    """
+    rows = {(row["engine"], row["width"], row["replicas"]): row for row in measured["rows"]}
+    lines = []
+
+    def line(aim: str, against: str, wanted: float, value: float, possible: float | None) -> None:
+        lines.append(
+            {
+                "aim": aim, "against": against, "wanted": wanted, "measured": value,
+                "possible": possible, "reached": value >= wanted,
+            }
+        )  # fmt: skip
+
+    for width, replicas, wanted in ((64, 1, 8.0), (512, 1, 2.5), (64, 8, 12.0)):
+        ours = rows["repro-tensorflow", width, replicas]
+        for peer, label in (("keras-fit", "best settings"), ("keras-default", "defaults")):
+            if theirs := rows.get((peer, width, replicas)):
+                most = theirs["seconds_per_epoch"] * measured["ceiling"]["square"]
+                line(
+                    f"times Model.fit, width {width}, {_count(replicas)}", f"Keras, {label}",
+                    wanted, ours["ratios"][peer], most / ours["flops_per_epoch"],
+                )  # fmt: skip
+    for peer in ("jax-vmap", "torch-vmap"):
+        ratios = [
+            max(row["ratios"][peer] for row in measured["rows"]
+                if row["engine"] in OURS and (row["width"], row["replicas"]) == size)
+            for size in sorted({(row["width"], row["replicas"]) for row in measured["rows"]
+                                if row["engine"] == peer})
+        ]  # fmt: skip
+        if ratios:
+            line("times the ensemble, where it is closest", peer, 1.0, min(ratios), None)
+    for replicas in (1, 8):
+        best = max(
+            rows[name, 512, replicas]["fraction_of_ceiling"]
+            for name in OURS
+            if (name, 512, replicas) in rows
+        )
+        line(f"share of the ceiling, width 512, {_count(replicas)}", "", 0.6, best, 1.0)
+    if memory is not None:
+        held = max(
+            row["peak_memory_bytes_with_statistics"] or row["peak_memory_bytes"]
+            for row in memory["rows"]
+            if row["engine"] in OURS and (row["width"], row["replicas"]) == (512, 8)
+        )
+        lines.append(
+            {
+                "aim": "GiB of memory at most, HASYv2, width 512, 8 replicas", "against": "",
+                "wanted": 4.0, "measured": held / _GIBIBYTE, "possible": None,
+                "reached": held < 4 * _GIBIBYTE,
+            }
+        )  # fmt: skip
     return pd.DataFrame(lines)
 
 
@@ -113,8 +189,7 @@ def benchmark_figure(rows: Rows) -> Figure:
                 panels[0, column].plot(widths, seconds, **look)
                 fractions = [_percent(row["fraction_of_ceiling"]) for row in chosen]
                 panels[1, column].plot(widths, fractions, **look)
-            title = "one replica" if count == 1 else f"{count} replicas together"
-            panel_label(panels[0, column], "abcdefgh"[column], title)
+            panel_label(panels[0, column], "abcdefgh"[column], _count(count))
             panels[0, column].set(xscale="log", yscale="log")
             panels[1, column].set(xscale="log", ylim=(0, None), xlabel="width")
             _widths_axis(panels[1, column], sorted({row["width"] for row in rows}))
@@ -148,6 +223,10 @@ def growth_figure(rows: Rows) -> Figure:
         panels[0, 0].set_ylabel("seconds per epoch")
         panels[1, 0].set_ylabel("peak memory (GiB)")
     return figure
+
+
+def _count(replicas: int) -> str:
+    return "one replica" if replicas == 1 else f"{replicas} replicas"
 
 
 def _percent(fraction: float | None) -> float:

@@ -106,6 +106,13 @@ class Experiment:
         mark = f"-mark{ord(self.mark):04x}" if self.mark else ""
         return f"{self.dataset}-N{self.width}{mark}-{self.digest}"
 
+    @property
+    def unusual(self) -> dict[str, str | int | float | None]:
+        """The parameters that are not the defaults, which are the paper's; dataset, width and
+        epochs apart."""
+        usual = Experiment(self.dataset, self.width, self.epochs).parameters
+        return {name: value for name, value in self.parameters.items() if value != usual[name]}
+
     def with_epochs(self, epochs: int) -> "Experiment":
         """The same experiment, asked for another number of epochs."""
         return replace(self, epochs=epochs)

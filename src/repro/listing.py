@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from repro.experiment import Experiment
 from repro.store import Run, Store
 
 _COLUMNS = ("where", "experiment", "replica", "epochs", "continuable", "hours", "made by", "file")
@@ -34,7 +33,7 @@ def _row(run: Run) -> dict[str, Any]:
     return {
         "experiment": run.experiment.name,
         "parameters": {n: v for n, v in run.experiment.parameters.items() if n != "epochs"},
-        "differs": _unusual(run.experiment),
+        "differs": run.experiment.unusual,
         "replica": run.replica,
         "epochs": run.epochs,
         "continuable": run.continuable,
@@ -42,12 +41,6 @@ def _row(run: Run) -> dict[str, Any]:
     } | {
         name: value.item() if hasattr(value, "item") else value for name, value in run.made.items()
     }
-
-
-def _unusual(experiment: Experiment) -> dict[str, Any]:
-    """What of the experiment is not as the paper has it, dataset and width apart."""
-    usual = Experiment(experiment.dataset, experiment.width, experiment.epochs).parameters
-    return {n: v for n, v in experiment.parameters.items() if v != usual[n]}
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:

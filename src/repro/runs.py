@@ -6,6 +6,7 @@ from collections.abc import Sequence
 import xarray as xr
 
 from repro import schedule
+from repro.commands import train_command
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.record import cut, joined
@@ -141,10 +142,6 @@ def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> 
 
 
 def _nothing_published(store: Store, experiment: Experiment) -> str:
-    options = f"--dataset {experiment.dataset} --widths {experiment.width}"
-    options += f" --epochs {experiment.epochs} --loss {experiment.loss}"
-    if experiment.mark:
-        options += f" --mark {experiment.mark}"
     lengths = [
         one.epochs
         for number in store.replicas(experiment)
@@ -153,6 +150,6 @@ def _nothing_published(store: Store, experiment: Experiment) -> str:
     have = f"only {max(lengths)} epochs" if lengths else "nothing"
     return (
         f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in "
-        f"{store.path}; ask for fewer epochs, or train it with `repro train {options}` and use "
-        "repro.run."
+        f"{store.path}; ask for fewer epochs, or train it with `{train_command(experiment)}` and "
+        "use repro.run."
     )

@@ -1,0 +1,27 @@
+"""The command that trains an experiment, for messages and pages."""
+
+import shlex
+
+from repro.experiment import Experiment
+
+# The option of `repro train` for each parameter that has one of its own.
+_OPTIONS = {
+    "loss": "--loss",
+    "pixels": "--pixels",
+    "split": "--split",
+    "mark": "--mark",
+    "learning_rate": "--learning-rate",
+    "batch_size": "--batch-size",
+    "epsilon": "--epsilon",
+    "seed": "--seed",
+}
+
+
+def train_command(experiment: Experiment, replicas: int = 1) -> str:
+    """``repro train ...`` for the experiment's first so many replicas; defaults are left out."""
+    words = ["repro", "train", "--dataset", experiment.dataset, "--widths", str(experiment.width)]
+    words += ["--replicas", str(replicas)] if replicas != 1 else []
+    words += ["--epochs", str(experiment.epochs)]
+    for name, value in experiment.unusual.items():
+        words += [_OPTIONS[name], str(value)]
+    return shlex.join(words)

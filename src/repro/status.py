@@ -1,0 +1,93 @@
+"""How far the published results are from what a plan wants, and what made those there are."""
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from repro.captions import DATASET_NAMES, LOSS_NAMES
+from repro.commands import train_command
+from repro.experiment import Experiment
+from repro.listing import rows
+from repro.schedule import Wanted, merged
+from repro.store import Run, Store
+
+
+def coverage(wanted: Wanted, runs: Sequence[Run]) -> pd.DataFrame:
+    """An experiment a row: how many of the replicas wanted are there at full length.
+
+    Parameters
+    ----------
+    wanted:
+        As `grid.read_plan` gives it.
+    runs:
+        Those that there are.
+
+    Returns
+    -------
+    DataFrame with columns ``dataset``, ``width``, ``otherwise`` (what is not as in the paper),
+    ``epochs`` and ``replicas`` wanted, ``complete`` replicas, ``begun`` (epochs of those that are
+    shorter), and ``command``: what trains the rest, empty where nothing is missing.
+    """
+    lengths: dict[str, dict[int, int]] = {}
+    for run in runs:
+        lengths.setdefault(run.experiment.digest, {})[run.replica] = run.epochs
+    lines = []
+    for experiment, replicas in merged(wanted):
+        there = lengths.get(experiment.digest, {})
+        complete = [n for n in replicas if there.get(n, 0) >= experiment.epochs]
+        begun = [there[n] for n in replicas if 0 < there.get(n, 0) < experiment.epochs]
+        missing = len(complete) < len(replicas)
+        lines.append(
+            {
+                "dataset": DATASET_NAMES[experiment.dataset],
+                "width": experiment.width,
+                "otherwise": otherwise(experiment),
+                "epochs": experiment.epochs,
+                "replicas": len(replicas),
+                "complete": len(complete),
+                "begun": ", ".join(map(str, begun)),
+                "command": train_command(experiment, max(replicas) + 1) if missing else "",
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def made_table(store: Store) -> pd.DataFrame:
+    """A run a row: how long it is, and when and on what it was trained."""
+    lines = []
+    for row in rows({"": store}):
+        parameters = row["parameters"]
+        lines.append(
+            {
+                "dataset": DATASET_NAMES[parameters["dataset"]],
+                "width": parameters["width"],
+                "otherwise": _text(row["differs"]),
+                "replica": row["replica"],
+                "epochs": row["epochs"],
+                "hours": round(float(row["wall_seconds"]) / 3600, 2),
+                "finished": str(row["finished"])[:10],
+                "backend": row["backend"],
+                "device": row["device"],
+                "code version": row["code_version"],
+            }
+        )
+    return pd.DataFrame(lines)
+
+
+def otherwise(experiment: Experiment) -> str:
+    """What of an experiment is not as the paper has it, in words; dataset and width apart."""
+    return _text(experiment.unusual)
+
+
+def _text(unusual: dict) -> str:
+    words = []
+    for name, value in unusual.items():
+        if name == "mark":
+            words.append(f"marked “{value}”")
+        elif name == "loss":
+            words.append(LOSS_NAMES[value])
+        elif name in ("pixels", "split"):
+            words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
+        else:
+            words.append(f"{name.replace('_', ' ')} {value:g}")
+    return ", ".join(words)
