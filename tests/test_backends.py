@@ -13,7 +13,10 @@ from repro.store import Store
 
 @pytest.fixture(scope="module")
 def stores(tmp_path_factory):
-    """A store for each backend, with two replicas of each loss trained there."""
+    """A store for each backend, with two replicas of each loss trained there.
+
+    JAX trains them along a leading axis, as on an accelerator; TensorFlow each in its own program.
+    """
     places = {}
     for backend in ("tensorflow", "jax"):
         pytest.importorskip(backend)
@@ -21,7 +24,7 @@ def stores(tmp_path_factory):
         words = "sweep --datasets digits --widths 24 --losses clipped logits --epochs 3 --quiet"
         subprocess.run(
             [sys.executable, "-m", "repro.command_line", *words.split(), "--replicas", "2",
-             "--store", str(place)],
+             "--together", "2" if backend == "jax" else "1", "--store", str(place)],
             env=os.environ | {"KERAS_BACKEND": backend, "REPRO_PUBLISHED": str(place / "none")},
             check=True, capture_output=True,
         )  # fmt: skip
@@ -38,6 +41,7 @@ def test_backends_agree(stores, loss, replica):
         run = store.find(experiment, replica)
         results[backend], states[backend] = store.load(run), store.load_state(run)
         assert results[backend].attrs["backend"] == backend
+        assert results[backend].attrs["trained_together"] == (2 if backend == "jax" else 1)
     for name in states["jax"]:
         np.testing.assert_allclose(
             states["jax"][name], states["tensorflow"][name], rtol=0, atol=5e-6, err_msg=name
@@ -56,3 +60,35 @@ def test_an_unknown_backend_is_told():
         env=os.environ | {"KERAS_BACKEND": "theano"}, capture_output=True, text=True,
     )  # fmt: skip
     assert result.returncode and "KERAS_BACKEND must be one of tensorflow, jax" in result.stderr
+
+
+@pytest.mark.parametrize("backend", ["tensorflow", "jax"])
+def test_tf32_is_used_only_where_it_is_asked_for(backend):
+    pytest.importorskip(backend)
+    asked = {
+        "tensorflow": "tensorflow.config.experimental.tensor_float_32_execution_enabled()",
+        "jax": "jax.config.jax_default_matmul_precision == 'tensorfloat32'",
+    }
+    code = (
+        f"from repro import backend\nimport {backend}\nprint({asked[backend]}, backend.precision())"
+    )
+    for choice, expected in ((None, "False float32"), ("1", "True float32")):
+        environment = os.environ | {"KERAS_BACKEND": backend}
+        environment |= {"REPRO_TF32": choice} if choice else {}
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment,
+            capture_output=True,
+            text=True,
+            check=True,
+        )
+        # There is no accelerator to use it on.
+        assert done.stdout.split() == expected.split()
+
+
+def test_an_unclear_wish_for_tf32_is_told():
+    done = subprocess.run(
+        [sys.executable, "-c", "import repro.backend"],
+        env=os.environ | {"REPRO_TF32": "yes"}, capture_output=True, text=True,
+    )  # fmt: skip
+    assert done.returncode and "REPRO_TF32 must be 0 or 1, not 'yes'" in done.stderr

@@ -2,7 +2,8 @@
 
 Importing this module imports Keras and its backend (environment variable KERAS_BACKEND: tensorflow,
 the default, or jax). Only the training imports it, and takes `ops` from here, so that Keras is
-never imported before the backend is checked.
+never imported before the backend is checked. REPRO_TF32=1 lets a GPU multiply with the 11 bits of
+TF32; by default all arithmetic is float32.
 """
 
 import contextlib
@@ -24,6 +25,7 @@ __all__ = [
     "gradient",
     "lanes",
     "ops",
+    "precision",
     "replicas_together",
     "versions",
 ]
@@ -36,6 +38,10 @@ NAME = os.environ["KERAS_BACKEND"]
 
 if NAME not in NAMES:
     raise ReproError(f"KERAS_BACKEND must be one of {', '.join(NAMES)}, not {NAME!r}.")
+
+if os.environ.get("REPRO_TF32", "0") not in ("0", "1"):
+    raise ReproError(f"REPRO_TF32 must be 0 or 1, not {os.environ['REPRO_TF32']!r}.")
+_TF32 = os.environ.get("REPRO_TF32") == "1"
 
 
 @contextlib.contextmanager
@@ -75,7 +81,7 @@ except ImportError as error:
 if NAME == "tensorflow":
     import tensorflow
 
-    tensorflow.config.experimental.enable_tensor_float_32_execution(False)  # float32 throughout
+    tensorflow.config.experimental.enable_tensor_float_32_execution(_TF32)
 
     def compiled(program: Callable) -> Callable:
         """The program compiled by XLA for the device."""
@@ -99,7 +105,7 @@ if NAME == "tensorflow":
 else:
     import jax
 
-    jax.config.update("jax_default_matmul_precision", "highest")  # float32 throughout: no TF32
+    jax.config.update("jax_default_matmul_precision", "tensorfloat32" if _TF32 else "highest")
 
     def compiled(program: Callable) -> Callable:
         """The program compiled by XLA for the device."""
@@ -122,6 +128,11 @@ def device() -> str:
     if accelerators:
         return accelerators[0]
     return f"CPU {_processor()}, {_cores()} cores"
+
+
+def precision() -> str:
+    """Of the matrix products: float32, or tf32 where an accelerator was asked for that."""
+    return "tf32" if _TF32 and _accelerators() else "float32"
 
 
 def lanes() -> int:

@@ -33,8 +33,8 @@ State = dict[str, np.ndarray]
 _SUFFIX = ".nc"
 _STATE = "state"
 _MADE = (
-    "code_version", "library_versions", "backend", "device", "trained_together", "wall_seconds",
-    "started", "finished",
+    "code_version", "library_versions", "backend", "device", "precision", "trained_together",
+    "wall_seconds", "started", "finished",
 )  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64

@@ -219,6 +219,7 @@ class _Group:
             "code_version": provenance.code_version(),
             "backend": backend.NAME,
             "device": backend.device(),
+            "precision": backend.precision(),
         }
         return {
             name: provenance.continued(before.get(name), value, self._began_at)
