@@ -262,3 +262,23 @@ def test_test_loss_and_accuracy_are_those_of_the_network_after_the_epoch(tmp_pat
     assert float(result.test_loss[0, 2]) == pytest.approx(exact.mean(), rel=1e-5)
     accuracy = (x.argmax(axis=1) == data.y_test).mean()
     assert float(result.test_accuracy[0, 2]) == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_a_network_that_breaks_is_a_result_and_ends_quickly(tmp_path, monkeypatch):
+    """Its losses are not numbers, and the epochs that could change nothing are not trained."""
+    experiment = _experiment(learning_rate=1e12, loss="logits", epochs=60)
+    trained = []
+    train = program.epoch_program(experiment)
+
+    def counting(*arguments):
+        trained.append(1)
+        return train(*arguments)
+
+    monkeypatch.setattr(program, "epoch_program", lambda _: counting)
+    result, _ = _train(experiment, Store(tmp_path / "store"))
+    assert result.sizes["epoch"] == 61 and len(trained) < 60
+    assert np.isnan(result.train_loss[0, 1:]).all() and np.isfinite(result.train_loss[0, 0])
+    # As if every epoch had been trained.
+    monkeypatch.setattr(training.Record, "broken", False)
+    straight, _ = _train(experiment, Store(tmp_path / "straight"))
+    _same(result, straight)

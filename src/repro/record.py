@@ -49,6 +49,28 @@ class Record:
         self._statistics.append(statistics)
         self._quantiles.append(quantiles)
 
+    @property
+    def broken(self) -> bool:
+        """Whether nothing can change any more: the last two epochs are alike, with no loss left.
+
+        Not-a-number in the weights spreads until every later epoch is the same.
+        """
+        if len(self._statistics) < 2 or np.isfinite(self._curves["train_loss"][-1]):
+            return False
+        alike = [
+            np.array_equal(series[-1], series[-2], equal_nan=True)
+            for series in (*self._curves.values(), self._statistics, self._quantiles)
+        ]
+        return all(alike)
+
+    def repeat(self) -> None:
+        """Add an epoch that is the last one again."""
+        self.append(
+            {name: values[-1] for name, values in self._curves.items()},
+            self._statistics[-1],
+            self._quantiles[-1],
+        )
+
     def wants_weights(self, last: bool) -> bool:
         """Whether the weights of the epoch just appended are to be given to `look`."""
         epoch = self.epoch

@@ -118,7 +118,15 @@ class _Group:
         return self._records[0].epoch
 
     def advance(self) -> None:
-        """Train one epoch of every replica and record it."""
+        """Train one epoch of every replica and record it.
+
+        Where no replica has a loss left, the epoch is the last one again, without being trained.
+        """
+        if all(record.broken for record in self._records):
+            for index, record in enumerate(self._records):
+                record.repeat()
+                self._look(index)
+            return
         order = self._next_order.result()
         # Drawn while the device trains.
         self._next_order = self._draw(self.epoch + 2)
@@ -205,13 +213,17 @@ class _Group:
                 values[index],
                 ranks[index],
             )
-            last = record.epoch == self.experiment.epochs
-            if record.wants_weights(last):
-                weights = {
-                    layer: self._by_replica(self._parameters[number])[index]
-                    for number, layer in enumerate(LAYERS)
-                }
-                record.look(weights, self._initial[index], last)
+            self._look(index)
+
+    def _look(self, index: int) -> None:
+        record = self._records[index]
+        last = record.epoch == self.experiment.epochs
+        if record.wants_weights(last):
+            weights = {
+                layer: self._by_replica(self._parameters[number])[index]
+                for number, layer in enumerate(LAYERS)
+            }
+            record.look(weights, self._initial[index], last)
 
     def _attributes(self, index: int) -> dict[str, str | float | int]:
         before = self._before[index]
