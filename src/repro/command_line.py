@@ -1,4 +1,4 @@
-"""The command line, ``repro``: data, train, sweep, results, bench, publish.
+"""The command line, ``repro``: data, train, sweep, results, claims, bench, publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
@@ -74,6 +74,13 @@ def _parser() -> argparse.ArgumentParser:
     results = commands.add_parser("results", help="list what is published and what is in the store")
     _add_store_option(results)
     results.set_defaults(action=_results)
+
+    verdicts = commands.add_parser("claims", help="the verdict on every claim of the paper")
+    verdicts.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    verdicts.add_argument(
+        "--store", metavar="DIR", help="judge the runs in this folder, not the published ones"
+    )
+    verdicts.set_defaults(action=_claims)
 
     _add_bench(commands)
 
@@ -212,6 +219,14 @@ def _results(chosen: argparse.Namespace) -> int:
     for where, place in places.items():
         for run in place.runs():
             print(row.format(where, run.experiment.name, run.replica, run.epochs, run.path))
+    return 0
+
+
+def _claims(chosen: argparse.Namespace) -> int:
+    from repro import claims  # pandas and matplotlib take a second to import
+
+    found = claims.verdicts(chosen.store)
+    print(claims.as_json(found) if chosen.json else claims.report(found))
     return 0
 
 
