@@ -19,6 +19,7 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.record import cut
 from repro.regimes import Regime
+from repro.runs import by_width
 from repro.store import Store, published_path
 
 DATASETS = ("hasyv2", "mnist", "fashion-mnist")
@@ -58,6 +59,31 @@ def runs_by_dataset(
         if run.experiment.dataset in found and of_the_paper(run.experiment):
             found[run.experiment.dataset].append(cut(place.load(run), paper.EPOCHS))
     return {name: in_order(runs) for name, runs in found.items()}
+
+
+def asked_for(
+    dataset: str,
+    widths: Sequence[int] | None = None,
+    epochs: int | None = None,
+    store: str | os.PathLike | None = None,
+) -> list[xr.Dataset]:
+    """The runs of one dataset, as the notebooks on the claims ask for them.
+
+    Parameters
+    ----------
+    dataset:
+        Its name.
+    widths:
+        None for all there are; otherwise those wanted, trained where they are missing (unmarked).
+    epochs:
+        How long, where widths are named; see `repro.runs.by_width`.
+    store:
+        With ``widths``, where trained runs are kept; without, the folder to read instead of the
+        published results.
+    """
+    if widths is None:
+        return runs_by_dataset(store, [dataset])[dataset]
+    return single_runs(by_width(dataset, widths, epochs, store=store).values())
 
 
 def single_runs(datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:

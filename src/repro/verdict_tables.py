@@ -99,6 +99,15 @@ def headline(found: Verdict) -> Prose:
     return Prose("\n".join(lines))
 
 
+def missing(found: Sequence[Verdict]) -> Prose:
+    """The datasets without runs of the paper's length, and the commands that would train them."""
+    commands = {DATASET_NAMES[one.dataset]: one.command for one in found if one.command}
+    if not commands:
+        return Prose("Every dataset has published runs of the paper's length.")
+    lines = [f"- {name}: `{command}`" for name, command in commands.items()]
+    return Prose("\n".join(["Datasets without such runs, and what would train them:", "", *lines]))
+
+
 def effect_in_words(found: Verdict) -> str:
     """Effect and interval in short; empty where there is no effect."""
     if found.effect is None:
