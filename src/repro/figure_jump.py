@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 
 from repro import evidence
 from repro.captions import epochs_of, width_of
-from repro.claim_jump import TOLERANCE, Jumps, crossing, excursion, jumps
+from repro.claim_jump import LARGEST_LAG, TOLERANCE, Jumps, crossing, excursion, jumps
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw
 from repro.style import (
@@ -191,7 +191,7 @@ def jump_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
                 "loss": found.loss,
                 "width": found.width,
                 "distribution": found.distribution,
-                "best lag": "" if np.isnan(found.lag) else f"{found.lag:+.0f}",
+                "best lag": _lag_in_words(found.lag),
                 "lowest before": "" if left is None else f"{left.lowest_before:.3g}",
                 "lowest after": "" if left is None else f"{left.lowest_after:.3g}",
                 "relative deviation at both ends": _at_both_ends(relative, found),
@@ -217,6 +217,13 @@ def _draw_rises(axes: Axes, one: xr.Dataset) -> None:
     axes.set_ylabel("share of the largest")
     axes.set_ylim(-1.1, 1.45)
     axes.legend(loc="upper left", ncols=2)
+
+
+def _lag_in_words(lag: float) -> str:
+    """The lag with its sign; at the end of the search it may be longer."""
+    if np.isnan(lag):
+        return ""
+    return f"{lag:+.0f}" + (" or more" if abs(lag) == LARGEST_LAG else "")
 
 
 def _face(run: xr.Dataset) -> str | None:

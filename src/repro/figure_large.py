@@ -21,7 +21,6 @@ from repro.curves import LAYER_NAMES
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw
 from repro.style import PAPER, new_figure, panel_label, styled
-from repro.verdict_tables import interval_in_words
 
 
 def large_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
@@ -41,6 +40,8 @@ def large_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
             found = updates_of_run(run, layer)
             label = look["label"]
             look["label"] = None if label is None else f"{label}, {evidence.regime_of(run)}"
+            if evidence.regime_of(run) != "strong":
+                look |= {"linewidth": 0.8, "alpha": 0.7}
             left.plot(found.initial, found.outward, **look)
             right.plot(found.initial, found.size, **look)
         left.axhline(0, color="0.6", linewidth=0.7, zorder=1)
@@ -75,7 +76,10 @@ def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
             for column, values in (("outward", found.outward), ("size", found.size)):
                 given = (found.initial, values, found.links)
                 row[f"slope, {column}"] = f"{slope(*given):.3f}"
-                row[f"over bins, {column}"] = interval_in_words(slope_interval(*given))
+                limits = slope_interval(*given)
+                row[f"over bins, {column}"] = (
+                    "" if limits is None else f"{limits[0]:.2f} to {limits[1]:.2f}"
+                )
             row["beyond the bins"] = f"{found.open_share:.2%}"
             rows.append(row)
     return pd.DataFrame(rows).set_index(["run", "layer"]) if rows else pd.DataFrame()

@@ -141,8 +141,8 @@ def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 def _name_limit(axes: Axes, height: float, name: str) -> None:
     axes.annotate(
-        name, (0.99, height), xycoords=("axes fraction", "data"), xytext=(0, 2),
-        textcoords="offset points", ha="right", va="bottom", fontsize=7, color="0.35", zorder=5,
+        name, (0.02, height), xycoords=("axes fraction", "data"), xytext=(0, 2),
+        textcoords="offset points", ha="left", va="bottom", fontsize=7, color="0.35", zorder=5,
     )  # fmt: skip
 
 

@@ -23,7 +23,7 @@ from repro.claim_wider import (
 from repro.curves import LAYER_NAMES
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw, width_axis
-from repro.style import clear_legend, new_figure, panel_label, plain_log_axis, styled
+from repro.style import new_figure, panel_label, plain_log_axis, styled
 
 VARIABLES = {
     "deviation_std": "standard deviation of $d$",
@@ -81,7 +81,7 @@ def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
     if not plain:
         return nothing_to_draw("There is no unmarked run to draw.")
     with styled():
-        figure = new_figure(7.2, 3.4)
+        figure = new_figure(7.2, 3.6)
         panels = figure.subplots(1, 2)
         for run, look in looks(plain):
             one = run.isel(replica=0).sel(layer=layer)
@@ -96,7 +96,7 @@ def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         panels[0].set_ylabel("train loss")
         panel_label(panels[0], "a", "the deviation")
         panel_label(panels[1], "b", "in units of the initial spread")
-        clear_legend(panels[0], loc="lower left")
+        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
     return figure
 
 

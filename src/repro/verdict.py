@@ -114,7 +114,7 @@ def mean_part(
     """
     if not len(runs):
         answer: Answer = "open" if needed else "absent"
-        return Part(statistic, unit, None, None, "no run", answer, f"there is no {kind}")
+        return Part(statistic, unit, None, None, "no run", answer, f"{statistic}: no {kind}")
     sample = np.asarray(values, dtype=np.float64)
     widths = np.array([width_of(run) for run in runs])
     mean, interval = float(sample.mean()), mean_interval(sample)
@@ -167,7 +167,7 @@ def share_part(
         What the runs are, for the reason.
     """
     if not len(runs):
-        return Part(statistic, "", None, None, "no run", "open", f"there is no {kind}")
+        return Part(statistic, "", None, None, "no run", "open", f"{statistic}: no {kind}")
     number, good = len(runs), int(sum(obeys))
     share, interval = good / number, share_interval(good, number)
     what = f"{statistic}: {good} of {number}"

@@ -52,8 +52,7 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
         )
     columns = ["claim", *(DATASET_NAMES[name] for name in datasets)]
     table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
-    table.index.name = None
-    return Table(table.to_html(escape=False, classes="dataframe verdicts", border=0))
+    return _html(table)
 
 
 def account(one: Claim, found: Sequence[Verdict]) -> Prose:
@@ -68,7 +67,7 @@ def account(one: Claim, found: Sequence[Verdict]) -> Prose:
     return Prose("\n".join(lines))
 
 
-def part_table(found: Verdict) -> pd.DataFrame:
+def part_table(found: Verdict) -> Table:
     """The parts of one verdict: statistic, effect, interval, over what, answer."""
     rows = [
         {
@@ -81,7 +80,7 @@ def part_table(found: Verdict) -> pd.DataFrame:
         for part in found.parts
     ]
     columns = ["statistic", "effect", "95 % interval", "over", "answer"]
-    return pd.DataFrame(rows, columns=columns).set_index("statistic")
+    return _html(pd.DataFrame(rows, columns=columns).set_index("statistic"))
 
 
 def headline(found: Verdict) -> Prose:
@@ -93,7 +92,7 @@ def headline(found: Verdict) -> Prose:
     counted = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
     lines += ["", f"Counted: {counted}{_listed(found.runs)}."]
     if found.left_out:
-        lines += ["", f"Too short to count{_listed(found.left_out)}."]
+        lines[-1] += f" Too short to count: {len(found.left_out)}."
     if found.command:
         lines += ["", f"{found.reason}; to train them: `{found.command}`"]
     return Prose("\n".join(lines))
@@ -126,6 +125,13 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
+def _html(table: pd.DataFrame) -> Table:
+    """A table with whole texts (pandas shortens them), left-aligned, its index without a name."""
+    with pd.option_context("display.max_colwidth", None):
+        html = table.rename_axis(None).to_html(escape=False, classes="verdicts", border=0)
+    return Table(html)
+
+
 def _listed(runs: Sequence) -> str:
     return ": " + "; ".join(run["name"] for run in runs) if runs else ""
 
@@ -133,6 +139,6 @@ def _listed(runs: Sequence) -> str:
 def _reasons(found: Verdict) -> list[str]:
     name = DATASET_NAMES[found.dataset]
     if not found.parts:
-        return [f"- {name}: **{found.verdict}**: {found.reason}. To train them: `{found.command}`"]
+        return [f"- {name}: **{found.verdict}**: {found.reason}"]
     lines = [f"- {name}: **{found.verdict}**"]
     return lines + [f"  - {part.answer}: {part.reason}" for part in found.parts]
