@@ -91,7 +91,9 @@ def test_a_folder_without_the_data_is_told(tmp_path, monkeypatch, capsys):
     assert not (tmp_path / "store").exists()
 
 
-@pytest.mark.parametrize("command", ["", "data", "train", "sweep", "results", "bench", "publish"])
+@pytest.mark.parametrize(
+    "command", ["", "data", "train", "sweep", "results", "claims", "bench", "publish"]
+)
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])

@@ -15,6 +15,14 @@ Claim 3 therefore does not ask how the run ends: it looks at the first lasting *
 far above the lowest so far (by the measure of `repro.regimes`) for at least as long as a plateau
 must be, and asks whether a lower loss is found at any time after it. A run that recovers from its
 excursion and learns on speaks against the claim.
+
+Note of 2026-11-24, a case not foreseen, met on made-up runs: a loss that reaches its plateau in one
+step ends the crossing there, and a deviation that follows one epoch later lay outside. The jump of
+the deviation is therefore searched ``LARGEST_LAG`` epochs beyond the crossing, either way.
+
+Note of 2026-11-24: the code of claim 3 first asked, besides what its rule says, that the share of
+runs be above one half beyond chance, which the rule in words does not. The code was brought to the
+words; no verdict depended on it.
 """
 
 from __future__ import annotations
@@ -47,13 +55,14 @@ LEFT = "run of the paper's length that leaves its low loss for long"
 
 JUMP_RULE = f"""On runs of 1000 epochs that diverge, in the hidden-to-hidden matrix, within the
 crossing (from the last epoch with a train loss within {LEFT_FACTOR:g} times its minimum to the
-divergence epoch). Three parts, each the share of runs in which two epochs agree within
-{TOLERANCE}: the largest rise of log loss and that of log standard deviation of the deviation; the
-largest rise of log loss and the largest move of the deviation's whole distribution (its quantiles);
-and the lag at which the epoch-to-epoch rises of log loss and log standard deviation match best, and
-zero. A part holds where at least {MINIMUM_RUNS} runs are there, at least {MOST:.0%} agree and the
-95 % interval of that share lies above chance; it fails where no more than {HALF:.0%} agree.
-Reproduced where all parts hold, not reproduced where all fail."""
+divergence epoch; for the deviation, {LARGEST_LAG} epochs more either way). Three parts, each the
+share of runs in which two epochs agree within {TOLERANCE}: the largest rise of log loss and that of
+log standard deviation of the deviation; the largest rise of log loss and the largest move of the
+deviation's whole distribution (its quantiles); and the lag at which the epoch-to-epoch rises of log
+loss and log standard deviation match best, and zero. A part holds where at least {MINIMUM_RUNS}
+runs are there, at least {MOST:.0%} agree and the 95 % interval of that share lies above chance; it
+fails where no more than {HALF:.0%} agree. Reproduced where all parts hold, not reproduced where all
+fail."""
 
 ONLY_NEAR_RULE = f"""On runs of 1000 epochs whose train loss, passed through a running median, stays
 far above its lowest value so far for at least {regimes.PLATEAU_EPOCHS} epochs (far above:
@@ -154,8 +163,8 @@ def jumps(run: xr.Dataset, layer: str = LAYER) -> Jumps | None:
     return Jumps(
         found,
         _largest(_rises(_smooth(loss)), found),
-        _largest(_rises(_smooth(spread)), found),
-        _largest(moved, found),
+        _largest(_rises(_smooth(spread)), found, LARGEST_LAG),
+        _largest(moved, found, LARGEST_LAG),
         _best_lag(_rises(loss), _rises(spread), found),
     )
 
@@ -262,7 +271,7 @@ def judge_only_near(runs: Sequence[xr.Dataset]) -> list[Part]:
         ),
         share_part(
             left, [ratio > 0 for ratio in ratios],
-            statistic="runs whose lowest loss lies before the jump", chance=HALF, kind=LEFT,
+            statistic="runs whose lowest loss lies before the jump", chance=0.0, kind=LEFT,
         ),
     ]  # fmt: skip
 
@@ -296,9 +305,10 @@ def _rises(curve: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.where(np.isnan(rise), -np.inf, rise)
 
 
-def _largest(rises: NDArray[np.float64], found: Crossing) -> int:
-    """The epoch to which the largest rise within the crossing leads."""
-    return found.start + 1 + int(np.argmax(rises[found.start : found.end]))
+def _largest(rises: NDArray[np.float64], found: Crossing, beyond: int = 0) -> int:
+    """The epoch to which the largest rise within the crossing (and so far beyond it) leads."""
+    start = max(found.start - beyond, 0)
+    return start + 1 + int(np.argmax(rises[start : found.end + beyond]))
 
 
 def _best_lag(loss: NDArray[np.float64], spread: NDArray[np.float64], found: Crossing) -> float:

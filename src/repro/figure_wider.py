@@ -85,7 +85,7 @@ def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         panels = figure.subplots(1, 2)
         for run, look in looks(plain):
             one = run.isel(replica=0).sel(layer=layer)
-            last = int(one["train_loss"].argmin())
+            last = int(one["train_loss"].to_numpy().argmin())
             one = one.isel(epoch=slice(1, max(last, 1) + 1))
             for variable, axes in zip(VARIABLES, panels, strict=True):
                 axes.plot(one[variable], one["train_loss"], **look)
