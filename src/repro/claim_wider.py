@@ -141,7 +141,7 @@ def _part(
     statistic = f"exponent of the {words} against width"
     if not losses:
         return Part(
-            statistic, "", None, None, "no run", "open" if decides else "absent",
+            statistic, "", None, None, "no run", "open" if decides else "told",
             f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length",
         )  # fmt: skip
     widths = [width_of(run) for run in runs]
@@ -161,7 +161,7 @@ def _part(
     answer: Answer = "open"
     reason = f"{what}; its interval reaches across zero, or there is none"
     if not decides:
-        answer, reason = "absent", f"{what} (told, not decisive)"
+        answer, reason = "told", what
     elif len(runs) < MINIMUM_RUNS or interval is None:
         reason = f"{what}; too few runs for an interval"
     elif interval[1] < 0:

@@ -85,9 +85,9 @@ def area_figure(runs: Sequence[xr.Dataset]) -> Figure:
             axes.plot(one["matrix_epoch"], one, marker="o", markersize=3.5, **look)
         for limit, name in ((NEAR_AREA, "near"), (RECOGNISABLE_AREA, "recognisable")):
             axes.axhline(limit, **LIMIT)
-            _name_limit(axes, limit, name)
+            _name_limit(axes, limit, name, right=True)
         axes.axhline(0.5, color="0.45", linewidth=0.8)
-        _name_limit(axes, 0.5, "no trace")
+        _name_limit(axes, 0.5, "no trace", right=True)
         axes.set_ylim(0.45, 1.03)
         axes.set_xlim(0, 1.02 * max(map(epochs_of, lettered)))
         axes.set_xlabel("epoch")
@@ -139,10 +139,11 @@ def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("run") if rows else pd.DataFrame()
 
 
-def _name_limit(axes: Axes, height: float, name: str) -> None:
+def _name_limit(axes: Axes, height: float, name: str, right: bool = False) -> None:
     axes.annotate(
-        name, (0.02, height), xycoords=("axes fraction", "data"), xytext=(0, 2),
-        textcoords="offset points", ha="left", va="bottom", fontsize=7, color="0.35", zorder=5,
+        name, (0.99 if right else 0.02, height), xycoords=("axes fraction", "data"),
+        xytext=(0, 2), textcoords="offset points", ha="right" if right else "left", va="bottom",
+        fontsize=7, color="0.35", zorder=5,
     )  # fmt: skip
 
 

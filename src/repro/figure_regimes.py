@@ -18,7 +18,10 @@ from repro.run_lines import nothing_to_draw, points_by_width, regime_handles, wi
 from repro.style import TEST, TRAIN, clear_legend, new_figure, panel_label, plain_log_axis, styled
 
 LOOKS = {
-    **{quantity: (label, colour, marker) for quantity, label, colour, marker in CURVES},
+    **{
+        quantity: (f"epoch of {label}", colour, marker)
+        for quantity, label, colour, marker in CURVES
+    },
     "minimum_train_loss": ("lowest train loss", TRAIN, "^"),
     "minimum_test_loss": ("lowest test loss", TEST, "v"),
 }

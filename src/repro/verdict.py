@@ -6,11 +6,13 @@ A claim has one or more parts. Each part is a statistic with an interval over ru
 - **fails**: enough runs, and the interval lies on the other side;
 - **mixed**: holds for some of the runs and clearly not for others;
 - **open**: too few runs, or an interval that reaches over to the other side;
-- **absent**: no run that could tell, in a part the claim can do without.
+- **absent**: no run that could tell, in a part the claim can do without;
+- **told**: measured beside the claim, and not part of it.
 
-The verdict follows from the answers of the parts that are not absent: all hold is *reproduced*, all
-fail is *not reproduced*, none decided is *inconclusive*. Parts that hold beside others that do not,
-or that are open, make *partly*; parts that fail beside open ones leave it *inconclusive*.
+The verdict follows from the answers of the parts that are neither absent nor told: all hold is
+*reproduced*, all fail is *not reproduced*, none decided is *inconclusive*. Parts that hold beside
+others that do not, or that are open, make *partly*; parts that fail beside open ones leave it
+*inconclusive*.
 """
 
 from __future__ import annotations
@@ -26,7 +28,7 @@ from repro.captions import width_of
 from repro.evidence import name_of, widths_in_words
 from repro.intervals import Interval, mean_interval, share_interval
 
-Answer = Literal["holds", "fails", "mixed", "open", "absent"]
+Answer = Literal["holds", "fails", "mixed", "open", "absent", "told"]
 VerdictWord = Literal["reproduced", "partly", "not reproduced", "inconclusive"]
 VERDICTS: tuple[VerdictWord, ...] = ("reproduced", "partly", "not reproduced", "inconclusive")
 
@@ -74,7 +76,7 @@ class Part:
 
 def verdict_of(parts: Sequence[Part]) -> VerdictWord:
     """The verdict that follows from the parts' answers (see the module's text)."""
-    answers = {part.answer for part in parts} - {"absent"}
+    answers = {part.answer for part in parts} - {"absent", "told"}
     if answers == {"holds"}:
         return "reproduced"
     if answers == {"fails"}:
