@@ -225,3 +225,47 @@ def synthetic_run(
         "finished": "2024-01-01T00:10:00+00:00",
     }
     return dataset_of_run
+
+
+def with_final(
+    run: xr.Dataset, *, deviation: float | None = None, correlation: float | None = None
+) -> xr.Dataset:
+    """The run with another relative deviation or correlation at its last epoch, in all layers."""
+    changed = run.copy(deep=True)
+    for name, value in (("relative_deviation", deviation), ("weight_correlation", correlation)):
+        if value is not None:
+            changed[name][:, -1, :] = value
+    return changed
+
+
+def with_curves(run: xr.Dataset, loss: np.ndarray, spread: np.ndarray) -> xr.Dataset:
+    """The run with another train loss and relative deviation, both of shape (epochs + 1,).
+
+    The deviation's standard deviation and its quantiles follow, in every replica and layer.
+    """
+    changed = run.copy(deep=True)
+    glorot = run["glorot_std"].to_numpy()
+    normal = np.array([-3, -2.3, -1.6, -0.67, 0, 0.67, 1.6, 2.3, 3])
+    changed["train_loss"][:] = loss[None, :]
+    changed["relative_deviation"][:] = spread[None, :, None]
+    changed["deviation_std"][:] = spread[None, :, None] * glorot
+    changed["deviation_quantiles"][:] = (spread[:, None] * glorot)[None, :, :, None] * normal
+    return changed
+
+
+def jumping_run(
+    width: int, jump: int = 500, lag: int = 0, *, replica: int = 0, noise: float = 0.002
+) -> xr.Dataset:
+    """A run of 1000 epochs that diverges in steps, its deviation ``lag`` epochs after its loss.
+
+    The loss climbs over forty epochs up to the plateau; most of the climb is one step.
+    """
+    random = np.random.default_rng([width, replica])
+    epoch = np.arange(1001)
+    loss = np.interp(epoch, [0, 20, 200, jump - 21, 1000], [5.9, 0.9, 0.3, 0.45, 0.45])
+    climb = np.interp(epoch, [jump - 20, jump - 1], [0.45, 1.0]), np.full(1001, 15.7)
+    loss = np.where(epoch < jump - 20, loss, np.where(epoch < jump, climb[0], climb[1]))
+    loss *= np.exp(noise * random.standard_normal(1001))
+    spread = 0.4 * np.log1p(epoch) + 9.0 * (epoch >= jump + lag)
+    run = synthetic_run(width, 1000, "unstable", joint_layers=(), seed=0)
+    return with_curves(run, loss, spread).assign_coords(replica=[replica])

@@ -123,7 +123,8 @@ def test_a_folder_without_the_data_is_told(tmp_path, monkeypatch, capsys):
 
 
 @pytest.mark.parametrize(
-    "command", ["", "data", "train", "sweep", "results", "pack", "unpack", "bench", "publish"]
+    "command",
+    ["", "data", "train", "sweep", "results", "pack", "unpack", "claims", "bench", "publish"],
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:

@@ -56,6 +56,12 @@ def test_listing_results_from_the_command_line(tmp_path):
     )
 
 
+def test_verdicts_from_the_command_line(tmp_path):
+    run_without_heavy_libraries(
+        'from repro.command_line import main\nassert main(["claims", "--json"]) == 0', tmp_path
+    )
+
+
 def test_every_page_of_the_book_reads_and_draws_published_runs(tmp_path):
     pages = book.pages()
     texts = [jupytext.read(book.ROOT / book.TEXT / f"{page}.md") for page in pages]

@@ -1,4 +1,4 @@
-"""The command line, ``repro``: data, train, sweep, results, pack, unpack, bench, publish.
+"""The command line, ``repro``: data, train, sweep, results, pack, unpack, claims, bench, publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
@@ -95,6 +95,13 @@ def _parser() -> argparse.ArgumentParser:
     unpack.add_argument("file", metavar="FILE")
     _add_store_option(unpack)
     unpack.set_defaults(action=_unpack)
+
+    verdicts = commands.add_parser("claims", help="the verdict on every claim of the paper")
+    verdicts.add_argument("--json", action="store_true", help="print JSON instead of a table")
+    verdicts.add_argument(
+        "--store", metavar="DIR", help="judge the runs in this folder, not the published ones"
+    )
+    verdicts.set_defaults(action=_claims)
 
     _add_bench(commands)
 
@@ -274,6 +281,14 @@ def _pack(chosen: argparse.Namespace) -> int:
 def _unpack(chosen: argparse.Namespace) -> int:
     for path in packing.unpack(chosen.file, store.Store(chosen.store)):
         print(path)
+    return 0
+
+
+def _claims(chosen: argparse.Namespace) -> int:
+    from repro import claims  # pandas and matplotlib take a second to import
+
+    found = claims.verdicts(chosen.store)
+    print(claims.as_json(found) if chosen.json else claims.report(found))
     return 0
 
 

@@ -1,0 +1,144 @@
+"""Verdicts as the book shows them: the table of all, and the account of one claim."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import pandas as pd
+
+from repro.captions import DATASET_NAMES
+from repro.claims import Claim, Verdict
+from repro.intervals import Interval
+
+COLOURS = {
+    "reproduced": "#d5ecd8",
+    "partly": "#f6e8c3",
+    "not reproduced": "#f4d3cc",
+    "inconclusive": "#ececec",
+}
+"""Behind the verdicts; the word itself is always written."""
+
+
+class Prose(str):
+    """Markdown that a notebook shows as text."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+class Table(str):
+    """HTML that a notebook shows as a table."""
+
+    def _repr_html_(self) -> str:
+        return str(self)
+
+
+def verdict_table(found: Sequence[Verdict]) -> Table:
+    """All verdicts, claim by dataset, each with its effect and interval and a link to the page."""
+    datasets = list(dict.fromkeys(one.dataset for one in found))
+    rows = {}
+    for one in found:
+        label = (
+            f'<a href="{one.claim.page}.html">{one.claim.number}. {one.claim.title}</a>'
+            f"<br><small>{one.parts[0].statistic if one.parts else ''}</small>"
+        )
+        cells = rows.setdefault(one.claim.number, {"claim": label})
+        if one.parts:
+            cells["claim"] = label
+        effect = effect_in_words(one)
+        cells[DATASET_NAMES[one.dataset]] = (
+            f'<span style="background:{COLOURS[one.verdict]};padding:0 .4em;border-radius:.2em">'
+            f"{one.verdict}</span>" + (f"<br><small>{effect}</small>" if effect else "")
+        )
+    columns = ["claim", *(DATASET_NAMES[name] for name in datasets)]
+    table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
+    return _html(table)
+
+
+def account(one: Claim, found: Sequence[Verdict]) -> Prose:
+    """A claim's rule in words with its date, and the reason of its verdict on every dataset."""
+    lines = [
+        f"**The rule**, written on {one.written}. {' '.join(one.rule.split())}",
+        "",
+    ]
+    for verdict in found:
+        if verdict.claim.name == one.name:
+            lines += [*_reasons(verdict), ""]
+    return Prose("\n".join(lines))
+
+
+def part_table(found: Verdict) -> Table:
+    """The parts of one verdict: statistic, effect, interval, over what, answer."""
+    rows = [
+        {
+            "statistic": part.statistic,
+            "effect": number(part.effect),
+            "95 % interval": interval_in_words(part.interval) or "none",
+            "over": part.over,
+            "answer": part.answer,
+        }
+        for part in found.parts
+    ]
+    columns = ["statistic", "effect", "95 % interval", "over", "answer"]
+    return _html(pd.DataFrame(rows, columns=columns).set_index("statistic"))
+
+
+def headline(found: Verdict) -> Prose:
+    """The verdict in one line, and what counted and what did not."""
+    lines = [
+        f"**{found.claim.number}. {found.claim.title}** on {DATASET_NAMES[found.dataset]}: "
+        f"**{found.verdict}**. {found.claim.statement}"
+    ]
+    counted = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
+    lines += ["", f"Counted: {counted}{_listed(found.runs)}."]
+    if found.left_out:
+        lines[-1] += f" Too short to count: {len(found.left_out)}."
+    if found.command:
+        lines += ["", f"{found.reason}; to train them: `{found.command}`"]
+    return Prose("\n".join(lines))
+
+
+def missing(found: Sequence[Verdict]) -> Prose:
+    """The datasets without runs of the paper's length, and the commands that would train them."""
+    commands = {DATASET_NAMES[one.dataset]: one.command for one in found if one.command}
+    if not commands:
+        return Prose("Every dataset has published runs of the paper's length.")
+    lines = [f"- {name}: `{command}`" for name, command in commands.items()]
+    return Prose("\n".join(["Datasets without such runs, and what would train them:", "", *lines]))
+
+
+def effect_in_words(found: Verdict) -> str:
+    """Effect and interval in short; empty where there is no effect."""
+    if found.effect is None:
+        return ""
+    interval = interval_in_words(found.interval)
+    return f"{number(found.effect)} {interval or '(no interval)'}"
+
+
+def interval_in_words(interval: Interval | None) -> str:
+    """``[0.1, 0.3]``; empty where there is none."""
+    return "" if interval is None else f"[{number(interval[0])}, {number(interval[1])}]"
+
+
+def number(value: float | None) -> str:
+    """Three digits; empty for None."""
+    return "" if value is None else f"{value:.3g}"
+
+
+def _html(table: pd.DataFrame) -> Table:
+    """A table with whole texts (pandas shortens them), left-aligned, its index without a name."""
+    with pd.option_context("display.max_colwidth", None):
+        html = table.rename_axis(None).to_html(escape=False, classes="verdicts", border=0)
+    return Table(html)
+
+
+def _listed(runs: Sequence) -> str:
+    return ": " + "; ".join(run["name"] for run in runs) if runs else ""
+
+
+def _reasons(found: Verdict) -> list[str]:
+    name = DATASET_NAMES[found.dataset]
+    if not found.parts:
+        return [f"- {name}: **{found.verdict}**: {found.reason}"]
+    lines = [f"- {name}: **{found.verdict}**"]
+    return lines + [f"  - {part.answer}: {part.reason}" for part in found.parts]
