@@ -261,26 +261,6 @@ def as_json(found: Sequence[Verdict]) -> str:
     return json.dumps({"claims": [one.to_json() for one in found]}, indent=1, ensure_ascii=False)
 
 
-def report(found: Sequence[Verdict]) -> str:
-    """What `repro claims` prints: a line for each claim and dataset, and the reasons below."""
-    from repro.verdict_tables import effect_in_words
-
-    row = "{:<20} {:<14} {:<15} {}"
-    lines = [row.format("claim", "dataset", "verdict", "effect [95 % interval]")]
-    lines += [
-        row.format(
-            f"{one.claim.number} {one.claim.title}", one.dataset, one.verdict, effect_in_words(one)
-        )
-        for one in found
-    ]
-    lines += ["", "Why:"]
-    lines += [f"{one.claim.number} {one.dataset}: {one.reason}." for one in found]
-    commands = dict.fromkeys(one.command for one in found if one.command)
-    if commands:
-        lines += ["", "To train what is missing:", *commands]
-    return "\n".join(lines)
-
-
 def _described(run: xr.Dataset) -> dict[str, Any]:
     return {
         "name": evidence.name_of(run),

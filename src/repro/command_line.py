@@ -285,10 +285,10 @@ def _unpack(chosen: argparse.Namespace) -> int:
 
 
 def _claims(chosen: argparse.Namespace) -> int:
-    from repro import claims  # pandas and matplotlib take a second to import
+    from repro import claims, verdict_tables  # pandas takes a second to import
 
     found = claims.verdicts(chosen.store)
-    print(claims.as_json(found) if chosen.json else claims.report(found))
+    print(claims.as_json(found) if chosen.json else verdict_tables.report(found))
     return 0
 
 

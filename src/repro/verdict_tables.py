@@ -142,3 +142,21 @@ def _reasons(found: Verdict) -> list[str]:
         return [f"- {name}: **{found.verdict}**: {found.reason}"]
     lines = [f"- {name}: **{found.verdict}**"]
     return lines + [f"  - {part.answer}: {part.reason}" for part in found.parts]
+
+
+def report(found: Sequence[Verdict]) -> str:
+    """What `repro claims` prints: a line for each claim and dataset, and the reasons below."""
+    row = "{:<20} {:<14} {:<15} {}"
+    lines = [row.format("claim", "dataset", "verdict", "effect [95 % interval]")]
+    lines += [
+        row.format(
+            f"{one.claim.number} {one.claim.title}", one.dataset, one.verdict, effect_in_words(one)
+        )
+        for one in found
+    ]
+    lines += ["", "Why:"]
+    lines += [f"{one.claim.number} {one.dataset}: {one.reason}." for one in found]
+    commands = dict.fromkeys(one.command for one in found if one.command)
+    if commands:
+        lines += ["", "To train what is missing:", *commands]
+    return "\n".join(lines)
