@@ -51,10 +51,11 @@ function reproExplore(root) {
   }
 
   // Axes with their labels; `x` and `y` turn values into places.
-  function plot(parent, label, xAxis, yAxis, height) {
-    const box = { left: 46, right: 352, top: 18, bottom: (height || 210) - 32 };
+  function plot(parent, label, xAxis, yAxis, width = 360, height = 210) {
+    const box = { left: 46, right: width - 8, top: 18, bottom: height - 32 };
     const svg = drawn(parent, "svg", {
-      viewBox: `0 0 360 ${height || 210}`, role: "img", "aria-label": label,
+      viewBox: `0 0 ${width} ${height}`, role: "img", "aria-label": label,
+      class: width < 300 ? "small" : "",
     });
     function scale(axis, from, to) {
       const turn = axis.log ? Math.log10 : (value) => value;
@@ -113,25 +114,31 @@ function reproExplore(root) {
       live, "Train loss against epoch of all networks, with the chosen epoch marked",
       { low: 0, high: last, label: "epoch" },
       { ...range(data.networks.map((network) => network.trainLoss), true), label: "train loss" },
+      360, 150,
     );
     const cursor = drawn(losses.svg, "path", { class: "cursor" });
     const columns = html(live, "div", { class: "explorer-columns" });
     const views = data.networks.map((network) => {
-      coloured(losses.curve(upTo(network.trainLoss.length), network.trainLoss), network);
+      const end = network.trainLoss.length - 1;
+      coloured(losses.curve(upTo(end + 1), network.trainLoss), network);
+      drawn(losses.svg, "text", {
+        x: losses.x(end), y: losses.y(network.trainLoss[end] || Infinity) - 6, "text-anchor": "end",
+      }, network.name);
       const point = coloured(drawn(losses.svg, "circle", { class: "point", r: 4 }), network);
       const column = html(columns, "div", { role: "group", "aria-label": network.name });
-      html(column, "p", { class: "explorer-heading" }, `${network.name} (${network.about})`);
+      const heading = html(column, "p", { class: "explorer-heading" }, `${network.name} (${network.about})`);
+      coloured(heading, network);
       const image = html(column, "img", { class: "explorer-matrix" });
       const facts = html(column, "dl", { class: "explorer-facts" });
       const values = {};
-      for (const name of ["train loss", "relative deviation", "letter's contrast", "matrix of"]) {
+      for (const name of ["train loss", "relative deviation", "contrast", "matrix of"]) {
         html(facts, "dt", {}, name);
         values[name] = html(facts, "dd", { "data-fact": name });
       }
       const histogram = html(column, "div");
       return { network, point, image, values, histogram };
     });
-    const status = html(live, "p", { role: "status" });
+    const status = html(live, "p", { role: "status", class: "explorer-unseen" });
 
     function show() {
       const epoch = data.steps[Number(slider.value)];
@@ -155,7 +162,7 @@ function reproExplore(root) {
       const ended = epoch > end ? ` (the run ends at epoch ${end})` : "";
       values["train loss"].textContent = loss + ended;
       values["relative deviation"].textContent = spread;
-      values["letter's contrast"].textContent = number(network.contrasts[kept]);
+      values["contrast"].textContent = number(network.contrasts[kept]);
       values["matrix of"].textContent = `epoch ${network.matrixEpochs[kept]}`;
       bars(network, counted, histogram);
       return `${network.name}: train loss ${loss}${ended}, relative deviation ${spread}, ` +
@@ -170,8 +177,8 @@ function reproExplore(root) {
         place,
         `Deviations of ${network.name} at epoch ${epoch}: ${number(100 * Math.min(within, 1))} % of ` +
           `the links lie within ${data.limit} Glorot standard deviations`,
-        { low: -data.limit, high: data.limit, label: `deviation / Glorot std, epoch ${epoch}` },
-        { low: 0, high: 100 * data.highest, label: "% of links" }, 150,
+        { low: -data.limit, high: data.limit, label: `deviation, epoch ${epoch}` },
+        { low: 0, high: 100 * data.highest, label: "% of links" }, 220, 130,
       );
       const step = (2 * data.limit) / shares.length;
       let d = `M${figure.x(-data.limit)},${figure.y(0)}`;

@@ -11,7 +11,7 @@ from repro import regimes
 from repro.captions import dataset_label, epochs_of, setting, width_of
 from repro.figure_1 import FULL_INK, INK
 from repro.joint import GLOROT_LIMIT
-from repro.letter_explorer import block_mean
+from repro.letter_explorer import STILL_ROWS, block_mean
 from repro.marks import contrast_of_run
 from repro.style import PageFigure, new_figure, plain_log_axis, styled, width_colour
 
@@ -28,7 +28,7 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
     """
     shown = {width: run.isel(replica=0) for width, run in sorted(marked.items(), reverse=True)}
     with styled():
-        figure = new_figure(7.2, 1.3 * max(len(shown), 2))
+        figure = new_figure(7.2, 1.05 * max(len(shown), 2))
         left, right = figure.subfigures(1, 2, width_ratios=(1, 1.12))
         pictures = left.subplots(max(len(shown), 1), 2, squeeze=False)
         for axes in pictures.ravel():
@@ -37,7 +37,8 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
             unit = FULL_INK * GLOROT_LIMIT * float(run["glorot_std"].sel(layer="hidden_hidden"))
             for axes, place in zip(line, (0, -1), strict=True):
                 matrix = run["matrix"].isel(matrix_epoch=place).transpose("row", "column")
-                axes.imshow(block_mean(np.abs(matrix)), cmap=INK, vmin=0, vmax=unit)
+                small = block_mean(np.abs(matrix), STILL_ROWS)
+                axes.imshow(small, cmap=INK, vmin=0, vmax=unit, interpolation="nearest")
                 epoch = int(matrix["matrix_epoch"])
                 axes.set_title(f"$N$ = {width_of(run)}, epoch {epoch}", fontsize=8, loc="center")
         losses = right.subplots()
@@ -52,8 +53,8 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
         losses.legend(ncols=2, loc="best", fontsize=7)
     names = {dataset_label(run) for run in (*marked.values(), *runs.values())}
     caption = (
-        f"{' and '.join(sorted(names))}. Left: the size of the hidden-to-hidden weights of marked "
-        "networks, before training and at the last epoch kept. Right: train loss of single runs."
+        f"{' and '.join(sorted(names))}. Left: the hidden-to-hidden weights of marked networks, "
+        "before training and at the last epoch kept. Right: train loss of single runs."
     )
     alt = " ".join(sentence for sentence in (_letters(marked), _losses(runs)) if sentence)
     return figure.described("front", caption, alt)
@@ -70,15 +71,14 @@ def _letters(marked: Mapping[int, xr.Dataset]) -> str:
     for width, run in sorted(marked.items(), reverse=True):
         last = contrast_of_run(run.isel(replica=0, matrix_epoch=[-1]))
         said.append(
-            f"{float(last[0]):.2f} at width {width} (epoch {int(last['matrix_epoch'][0])} of "
-            f"{epochs_of(run)})"
+            f"{float(last[0]):.2f} at width {width} after {int(last['matrix_epoch'][0])} epochs"
         )
     if not said:
         return ""
     mark = setting(next(iter(marked.values())), "mark")
     return (
-        f"Written into the weights before training, the letter “{mark}” can be told with a contrast "
-        f"of {', and of '.join(said)}; 1 is untouched, 0.5 is gone."
+        f"A letter “{mark}” written into the weights can be told with a contrast of "
+        f"{' and '.join(said)} (1: untouched, 0.5: gone)."
     )
 
 

@@ -23,6 +23,9 @@ LAYER = "hidden_hidden"
 MOST_ROWS = 128
 """Rows of a matrix's picture, at most: of larger matrices the mean over square blocks is shown."""
 
+STILL_ROWS = 64
+"""The same for small pictures in print."""
+
 LEVELS = 64
 """Shades of a picture: more would not be told apart, and take more bytes."""
 
@@ -162,7 +165,8 @@ def _still(runs: Mapping[int, xr.Dataset]) -> PageFigure:
             top = FULL_INK * GLOROT_LIMIT * float(run["glorot_std"].sel(layer=LAYER))
             for axes, epoch in zip(line, epochs, strict=False):
                 matrix = run["matrix"].sel(matrix_epoch=epoch).transpose("row", "column")
-                axes.imshow(block_mean(np.abs(matrix)), cmap=INK, vmin=0, vmax=top)
+                small = block_mean(np.abs(matrix), STILL_ROWS)
+                axes.imshow(small, cmap=INK, vmin=0, vmax=top, interpolation="nearest")
                 axes.set_title(
                     f"N = {width_of(run)}, epoch {epoch}\n"
                     f"loss {float(run['train_loss'].sel(epoch=epoch)):.3g}, "
