@@ -184,6 +184,8 @@ def build(parameters: dict[str, dict[str, Any]]) -> int:
     if code == 0:
         for page in pages():  # what the theme's own button offers: the notebook as executed
             shutil.copy(stage / TAKE / f"{page}.ipynb", html / "_sources")
+        for file in html.glob("*.html"):
+            file.write_text(book_pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
     return code
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import base64
 import copy
+import re
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,22 @@ FIGURES = "figures"
 """Folder beside the pages with the figures' files, one subfolder a picture."""
 
 SEPARATOR = " · "
+
+# Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and its script
+# is loaded from elsewhere); the icons come from the style sheet's own font as well.
+_UNUSED = re.compile(
+    r"\s*<script>const THEBE_JS_URL[^<]*</script>"
+    r"|\s*<script[^>]*(?:sphinx-thebe|fontawesome)\.js[^>]*></script>"
+)
+_MATHEMATICS = re.compile(
+    r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
+)
+_FOR_SCREEN_READERS = {
+    # An entry of a list must say so; the other role is no longer part of the standard.
+    'role="doc-biblioentry"': 'role="listitem"',
+    '<div id="pst-primary-sidebar" class="': '<div id="pst-primary-sidebar" role="region" '
+    'aria-label="Contents of the book" class="',
+}
 
 
 def dressed(notebook: Any, page: str, stage: Path) -> Any:
@@ -42,8 +59,22 @@ def dressed(notebook: Any, page: str, stage: Path) -> Any:
         for output in cell.get("outputs", []):
             if "image/png" in output.get("data", {}):
                 _describe(cell, output, page, names, stage)
+            if "text/html" in output.get("data", {}):
+                table = "".join(output["data"]["text/html"])
+                # pandas leaves header cells empty, which a screen reader would announce
+                output["data"]["text/html"] = table.replace("<th></th>", "<td></td>")
     page_of_book.cells.append(nbformat.v4.new_markdown_cell(_take_page(page), id="take"))
     return page_of_book
+
+
+def mended(html: str) -> str:
+    """A page as it is read: without scripts it has no use for, and with the roles it should have."""
+    html = _UNUSED.sub("", html)
+    if not re.search(r'class="[^"]*\bmath\b', html):
+        html = _MATHEMATICS.sub("", html)
+    for wrong, right in _FOR_SCREEN_READERS.items():
+        html = html.replace(wrong, right)
+    return html
 
 
 def _one_picture_each(cell: Any) -> list[Any]:

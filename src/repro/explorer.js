@@ -106,7 +106,7 @@ function reproExplore(root) {
     const slider = html(controls, "input", {
       type: "range", id: `${root.id}-epoch`, min: 0, max: data.steps.length - 1, step: 1, value: 0,
     });
-    const shown = html(controls, "output", { for: slider.id });
+    const shown = html(controls, "span", { class: "explorer-epoch" });
     const play = html(controls, "button", { type: "button" }, "Play");
 
     const last = Math.max(...data.steps);
