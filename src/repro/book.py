@@ -182,8 +182,10 @@ def build(parameters: dict[str, dict[str, Any]]) -> int:
         [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
     ).returncode
     if code == 0:
-        for page in pages():  # what the theme's own button offers: the notebook as executed
+        for page in pages():  # what the theme's own button offers: the page as it is here
             shutil.copy(stage / TAKE / f"{page}.ipynb", html / "_sources")
+        for page in plain_pages():
+            shutil.copy(stage / TAKE / f"{page}.md", html / "_sources")
         for file in html.glob("*.html"):
             file.write_text(book_pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
     return code
@@ -209,7 +211,10 @@ def set_stage(stage: Path) -> None:
         executed = nbformat.read(stage / TAKE / f"{page}.ipynb", as_version=4)
         nbformat.write(book_pages.dressed(executed, page, stage), stage / f"{page}.ipynb")
     for page in plain_pages():
-        shutil.copy(ROOT / PAGES / f"{page}.md", stage)
+        shutil.copy(ROOT / PAGES / f"{page}.md", stage / TAKE)
+        text = (ROOT / PAGES / f"{page}.md").read_text(encoding="utf-8")
+        take = book_pages.take_page(page, is_notebook=False)
+        (stage / f"{page}.md").write_text(f"{text}\n{take}", encoding="utf-8")
 
 
 def launch_settings(repository: str | None) -> dict[str, Any]:

@@ -20,8 +20,8 @@ FIGURES = "figures"
 
 SEPARATOR = " · "
 
-# Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and its script
-# is loaded from elsewhere); the icons come from the style sheet's own font as well.
+# Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and the
+# script is loaded from elsewhere); the icons come from the style sheet's own font as well.
 _UNUSED = re.compile(
     r"\s*<script>const THEBE_JS_URL[^<]*</script>"
     r"|\s*<script[^>]*(?:sphinx-thebe|fontawesome)\.js[^>]*></script>"
@@ -63,12 +63,12 @@ def dressed(notebook: Any, page: str, stage: Path) -> Any:
                 table = "".join(output["data"]["text/html"])
                 # pandas leaves header cells empty, which a screen reader would announce
                 output["data"]["text/html"] = table.replace("<th></th>", "<td></td>")
-    page_of_book.cells.append(nbformat.v4.new_markdown_cell(_take_page(page), id="take"))
+    page_of_book.cells.append(nbformat.v4.new_markdown_cell(take_page(page, True), id="take"))
     return page_of_book
 
 
 def mended(html: str) -> str:
-    """A page as it is read: without scripts it has no use for, and with the roles it should have."""
+    """A page as it is read: without scripts of no use to it, with the roles it should have."""
     html = _UNUSED.sub("", html)
     if not re.search(r'class="[^"]*\bmath\b', html):
         html = _MATHEMATICS.sub("", html)
@@ -125,10 +125,8 @@ def _take_figure(picture: str, stage: Path) -> str:
     return f"Take this figure: {SEPARATOR.join(links)}" if links else ""
 
 
-def _take_page(page: str) -> str:
-    return (
-        ":::{div} take-page\n"
-        f"Take this page: {{download}}`notebook <take/{page}.ipynb>`{SEPARATOR}"
-        f"{{download}}`text <take/{page}.md>`{SEPARATOR}[how to cite](references.md)\n"
-        ":::\n"
-    )
+def take_page(page: str, is_notebook: bool) -> str:
+    """The last lines of a page: links to its files, which are in ``take/`` beside the pages."""
+    links = [f"{{download}}`notebook <take/{page}.ipynb>`"] if is_notebook else []
+    links += [f"{{download}}`text <take/{page}.md>`", "[how to cite](references.md)"]
+    return f":::{{div}} take-page\nTake this page: {SEPARATOR.join(links)}\n:::\n"

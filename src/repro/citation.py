@@ -1,4 +1,4 @@
-"""How to cite: `CITATION.cff` as BibTeX entries, and the address of the repository where it has one."""
+"""How to cite: `CITATION.cff` as BibTeX entries, and the repository's address where it has one."""
 
 from __future__ import annotations
 

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
@@ -28,7 +29,15 @@ def examples(images: np.ndarray) -> Figure:
         "examples",
         f"{len(images)} training images, spread over the training set, as archived: black is 0.",
         f"{len(images)} small images of the training set side by side.",
+        _pixels(images),
     )
+
+
+def _pixels(images: np.ndarray) -> pd.DataFrame:
+    """The images as a table: image, row, column and value."""
+    places = np.indices(images.shape).reshape(3, -1)
+    columns = dict(zip(("image", "row", "column"), places, strict=True))
+    return pd.DataFrame(columns | {"value": images.ravel()})
 
 
 def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:

@@ -48,10 +48,11 @@ class Explorer:
             f'<div class="explorer" id="{identity}" data-kind="{escape(self.kind)}" role="group" '
             f'aria-label="{escape(self.label)}">\n<style>{_file("explorer.css")}</style>\n'
             f'<div class="explorer-still"><img src="data:image/png;base64,{source}" '
-            f'width="{size["width"]}" height="{size["height"]}" alt="{escape(size["alt"])}"/></div>\n'
+            f'width="{size["width"]}" height="{size["height"]}" alt="{escape(size["alt"])}"/>'
+            "</div>\n"
             f'<div class="explorer-live" hidden></div>\n'
             f'<script type="application/json">{data}</script>\n'
-            f'<script>{_file("explorer.js")}\n'
+            f"<script>{_file('explorer.js')}\n"
             f'reproExplore(document.getElementById("{identity}"));</script>\n</div>'
         )
 

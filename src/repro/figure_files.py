@@ -114,8 +114,12 @@ def _series(axes: Axes) -> list[tuple[str, pd.DataFrame]]:
         if isinstance(container, BarContainer):
             places = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in container]
             if container.orientation == "horizontal":
-                places = [(bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in container]
-            found.append((_named(container, f"bars {number}"), _columns(*zip(*places, strict=True))))
+                places = [
+                    (bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in container
+                ]
+            found.append(
+                (_named(container, f"bars {number}"), _columns(*zip(*places, strict=True)))
+            )
     for number, collection in enumerate(axes.collections, start=1):
         if isinstance(collection, PathCollection):
             x, y = np.ma.filled(collection.get_offsets(), np.nan).astype(float).T

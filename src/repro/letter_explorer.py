@@ -58,7 +58,9 @@ def letter_explorer(runs: Mapping[int, xr.Dataset], replica: int = 0) -> Explore
     """
     chosen = {width: _one(run, replica) for width, run in runs.items()}
     if not chosen:
-        raise ReproError("The letter needs at least one marked run, such as by_width(..., mark='a').")
+        raise ReproError(
+            "The letter needs at least one marked run, such as by_width(..., mark='a')."
+        )
     limit = histogram_limit(chosen.values())
     grid = np.linspace(-limit, limit, BINS + 1)
     steps = {0}

@@ -93,7 +93,9 @@ def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
         ]
     }
     longest = {width: _longest(members) for width, members in sets[order[0]].items()}
-    return Explorer("phases", "Phase diagram: choose a dataset and a width", data, figure_2(longest))
+    return Explorer(
+        "phases", "Phase diagram: choose a dataset and a width", data, figure_2(longest)
+    )
 
 
 def set_name(run: xr.Dataset) -> str:
