@@ -1,5 +1,6 @@
 """The book's way from notebooks to pages. That notebooks run is tested in `test_notebooks`."""
 
+import functools
 import re
 from pathlib import Path
 from xml.etree import ElementTree
@@ -20,6 +21,7 @@ def page_with(code: str) -> nbformat.NotebookNode:
     return nbformat.v4.new_notebook(cells=[cell], metadata={"kernelspec": kernel})
 
 
+@functools.cache
 def soup(html: Path, name: str) -> BeautifulSoup:
     return BeautifulSoup((html / name).read_text(encoding="utf-8"), "html.parser")
 

@@ -106,9 +106,9 @@ def figure_3(
     caption = (
         f"Final weight $w_f$ against initial weight $w_i$, {LAYER_NAMES.get(layer, layer)}, "
         f"{dataset_label(dataset)}, $N$ = {width_of(dataset)}, after {at} epochs. Below: links in "
-        "each cell (colour), with the median, the quartiles and the band from 2 to 98 % of $w_f$ given "
-        "$w_i$. Above: the links of three thin strips of $w_i$, near the lower end, zero and the "
-        "upper end."
+        "each cell (colour), with the median, the quartiles and the band from 2 to 98 % of $w_f$ "
+        "given $w_i$. Above: the links of three thin strips of $w_i$, near the lower end, zero and "
+        "the upper end."
     )
     return figure.described("joint", caption, _alternative(counted, initial, final, at))
 
