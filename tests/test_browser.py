@@ -335,12 +335,12 @@ def test_phase_explorer_shows_what_became_of_every_published_run(visitor):
 
 def test_a_width_is_chosen_with_the_keyboard(visitor):
     page = visitor.open("explore.html")
-    before = page.get_by_role("status").inner_text()
-    page.get_by_label("Width", exact=True).focus()
-    page.keyboard.press("Home")
-    page.keyboard.press("ArrowDown")
-    page.keyboard.press("ArrowUp")
-    assert page.get_by_role("status").inner_text() != before
+    menu = page.get_by_label("Width", exact=True)
+    widths = menu.locator("option").all_inner_texts()
+    menu.focus()
+    for key, width in (("Home", widths[0]), ("End", widths[-1]), ("ArrowUp", widths[-2])):
+        page.keyboard.press(key)
+        assert f"N = {width}," in page.get_by_role("status").inner_text()
 
 
 def test_curves_change_their_colours_with_the_page(visitor):

@@ -27,13 +27,14 @@ from repro.store import Store, published_path
 from repro.style import width_colour
 
 LAYER = "hidden_hidden"
+DRAWN = ("train_loss", "test_loss", "relative_deviation")
 POINTS = 120
 """Epochs of a curve in the page, about: even in log(epoch) and in epoch, half and half. Minima and
 divergence are taken from all epochs."""
 
 
 def published_unmarked(dataset: str | None = None, epochs: int | None = None) -> list[xr.Dataset]:
-    """Every published run of an unmarked network, one replica each.
+    """Every published run of an unmarked network, one replica each, its ``DRAWN`` variables alone.
 
     Parameters
     ----------
@@ -44,7 +45,7 @@ def published_unmarked(dataset: str | None = None, epochs: int | None = None) ->
     """
     store = Store(published_path())
     return [
-        cut(store.load(run), epochs or run.epochs)
+        cut(store.load(run), epochs or run.epochs)[list(DRAWN)]  # hundreds of runs fit in memory
         for run in published_runs()
         if run.experiment.mark is None and dataset in (None, run.experiment.dataset)
     ]
