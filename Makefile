@@ -69,6 +69,9 @@ lock: ## resolve the dependencies again (needs uv)
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade \
 		--python-version 3.11 --extra train --extra jax --extra book --extra test \
 		--output-file requirements.lock pyproject.toml -
+	printf 'hatchling\nipykernel\njupytext\n' | uv pip compile --universal --python-version 3.12 \
+		--no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \
+		--output-file .binder/requirements.txt pyproject.toml -
 
 clean: ## remove the built book and .venv (results and stores stay)
 	rm -rf _build $(VENV)

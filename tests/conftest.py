@@ -1,6 +1,7 @@
 """What the tests share: the real data where there is any, and folders of their own for all else."""
 
 import os
+import shutil
 from pathlib import Path
 
 import pytest
@@ -44,6 +45,25 @@ def real_data_dir(own_folders: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     folder = _data_folder()
     monkeypatch.setenv("REPRO_DATA_DIR", str(folder))
     return folder
+
+
+@pytest.fixture(scope="session")
+def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The book's pages as HTML, executed and built once a session from a copy of the checkout.
+
+    Beside it, in ``../stage``, is what it was built from.
+    """
+    from repro import book
+
+    copy = tmp_path_factory.mktemp("book")
+    for name in ("_config.yml", "_toc.yml", "CITATION.cff"):
+        shutil.copy(book.ROOT / name, copy)
+    shutil.copytree(book.ROOT / book.PAGES, copy / book.PAGES)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(book, "ROOT", copy)
+        patch.setenv("REPRO_STORE", str(copy / "store"))
+        assert book.build({}) == 0, "the book is built without warnings"
+    return copy / "_build" / "html"
 
 
 @pytest.fixture(scope="session")

@@ -78,3 +78,15 @@ def test_conda_users_get_the_locked_versions():
 
 def test_conda_users_get_a_supported_python():
     assert SpecifierSet(PROJECT["requires-python"]).contains(conda()[0]["python"])
+
+
+def test_binder_gets_the_locked_versions_of_what_reading_results_needs_and_no_more():
+    text = (ROOT / ".binder" / "requirements.txt").read_text()
+    pins = dict(re.findall(r"^([\w.-]+)==([^\s;]+)", text, flags=re.MULTILINE))
+    needed = {canonicalize_name(Requirement(text).name) for text in PROJECT["dependencies"]}
+    assert needed | {"hatchling", "ipykernel", "jupytext"} <= pins.keys()
+    assert not {"tensorflow", "keras", "jax", "torch"} & pins.keys(), "2 GB of memory"
+    for name, version in pins.items():
+        assert version in locked()[canonicalize_name(name)], f"run `make lock`: {name}"
+    python = (ROOT / ".binder" / "runtime.txt").read_text().strip().removeprefix("python-")
+    assert SpecifierSet(PROJECT["requires-python"]).contains(python)

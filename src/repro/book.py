@@ -17,11 +17,13 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
+from repro import book_pages, citation, figure_files
 from repro.errors import ReproError
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "book"
 TEXT = "book/text"
+TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
 
 
@@ -45,14 +47,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def pages(root: Path = ROOT) -> list[str]:
-    """Names of the book's pages in the order of the table of contents."""
+def contents(root: Path = ROOT) -> list[str]:
+    """Names of everything in the table of contents, in its order."""
     import yaml
 
-    contents = yaml.safe_load((root / "_toc.yml").read_text())
-    chapters = [part for group in contents.get("parts", []) for part in group["chapters"]]
-    files = [contents["root"], *(part["file"] for part in contents.get("chapters", []) + chapters)]
+    listed = yaml.safe_load((root / "_toc.yml").read_text())
+    chapters = [part for group in listed.get("parts", []) for part in group["chapters"]]
+    files = [listed["root"], *(part["file"] for part in listed.get("chapters", []) + chapters)]
     return [Path(file).name for file in files]
+
+
+def plain_pages(root: Path = ROOT) -> list[str]:
+    """Names of the pages without code, in the order of the contents: ``book/<name>.md``."""
+    return [name for name in contents(root) if (root / PAGES / f"{name}.md").is_file()]
+
+
+def pages(root: Path = ROOT) -> list[str]:
+    """Names of the pages that are notebooks, in the order of the table of contents."""
+    return [name for name in contents(root) if name not in plain_pages(root)]
 
 
 def profile(name: str) -> dict[str, dict[str, Any]]:
@@ -158,21 +170,67 @@ def draw_readme_picture() -> None:
 def build(parameters: dict[str, dict[str, Any]]) -> int:
     """Execute the pages and build the book into ``_build/html``; the exit code."""
     stage = ROOT / "_build" / "stage"
-    for folder in (stage, ROOT / "_build" / "html"):
+    html = ROOT / "_build" / "html"
+    for folder in (stage, html):
         shutil.rmtree(folder, ignore_errors=True)
-    execute_all(parameters, stage)
-    for name in ("_config.yml", "_toc.yml"):
-        shutil.copy(ROOT / name, stage)
+    with figure_files.figures_written_to(stage / book_pages.FIGURES):
+        execute_all(parameters, stage / TAKE)
+    set_stage(stage)
+    program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+    command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
+    code = subprocess.run(
+        [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
+    ).returncode
+    if code == 0:
+        for page in pages():  # what the theme's own button offers: the page as it is here
+            shutil.copy(stage / TAKE / f"{page}.ipynb", html / "_sources")
+        for page in plain_pages():
+            shutil.copy(stage / TAKE / f"{page}.md", html / "_sources")
+        for file in html.glob("*.html"):
+            file.write_text(book_pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
+    return code
+
+
+def set_stage(stage: Path) -> None:
+    """Fill the folder that Jupyter Book builds from, its executed notebooks being there."""
+    import nbformat
+    import yaml
+
+    reference = citation.read(ROOT / "CITATION.cff")
+    configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
+    configuration |= launch_settings(citation.repository(reference))
+    (stage / "_config.yml").write_text(yaml.safe_dump(configuration))
+    (stage / "citation.bib.txt").write_text(citation.bibtex(reference), encoding="utf-8")
+    for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / PAGES).glob("*.bib")):
+        shutil.copy(file, stage)
     for folder in ("images", "_static"):
         if (ROOT / PAGES / folder).is_dir():
             shutil.copytree(ROOT / PAGES / folder, stage / folder)
-    for file in (ROOT / PAGES).glob("*.bib"):
-        shutil.copy(file, stage)
-    program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-    command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
-    return subprocess.run(
-        [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
-    ).returncode
+    for page in pages():
+        shutil.copy(ROOT / TEXT / f"{page}.md", stage / TAKE)
+        executed = nbformat.read(stage / TAKE / f"{page}.ipynb", as_version=4)
+        nbformat.write(book_pages.dressed(executed, page, stage), stage / f"{page}.ipynb")
+    for page in plain_pages():
+        shutil.copy(ROOT / PAGES / f"{page}.md", stage / TAKE)
+        text = (ROOT / PAGES / f"{page}.md").read_text(encoding="utf-8")
+        take = book_pages.take_page(page, is_notebook=False)
+        (stage / f"{page}.md").write_text(f"{text}\n{take}", encoding="utf-8")
+
+
+def launch_settings(repository: str | None) -> dict[str, Any]:
+    """Buttons that open a page's notebook on Binder; none where the repository has no address.
+
+    Colab has no button: it opens a notebook alone, without the package and the published runs.
+    """
+    if repository is None:
+        return {}
+    return {
+        "repository": {"url": repository, "path_to_book": PAGES, "branch": "main"},
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "binderhub_url": "https://mybinder.org",
+        },
+    }
 
 
 if __name__ == "__main__":

@@ -3,9 +3,11 @@
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.figure import Figure
 
+from repro.captions import dataset_label
 from repro.marks import contrast_of_run
 from repro.style import clear_legend, new_figure, panel_label, styled, width_colour
 
@@ -23,7 +25,19 @@ def examples(images: np.ndarray) -> Figure:
         for axes, image in zip(figure.subplots(1, len(images)), images, strict=True):
             axes.imshow(image, cmap="gray", vmin=0, vmax=255)
             axes.set_axis_off()
-    return figure
+    return figure.described(
+        "examples",
+        f"{len(images)} training images, spread over the training set, as archived: black is 0.",
+        f"{len(images)} small images of the training set side by side.",
+        _pixels(images),
+    )
+
+
+def _pixels(images: np.ndarray) -> pd.DataFrame:
+    """The images as a table: image, row, column and value."""
+    places = np.indices(images.shape).reshape(3, -1)
+    columns = dict(zip(("image", "row", "column"), places, strict=True))
+    return pd.DataFrame(columns | {"value": images.ravel()})
 
 
 def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
@@ -49,7 +63,13 @@ def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
         below.set_yscale("log")
         below.set_xlabel("epoch")
         clear_legend(above)
-    return figure
+    last = [f"{float(contrast_of_run(run)[0, -1]):.2f} at width {w}" for w, run in runs.items()]
+    return figure.described(
+        "contrast",
+        f"How well the mark can be told (area under the ROC curve of $|w|$, top) and the training "
+        f"loss (bottom), {_of(runs)}, every run. Dotted: no trace left.",
+        f"Contrast of the mark against the epoch; at the end it is {' and '.join(last)}.",
+    )
 
 
 def dead_fraction_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
@@ -73,7 +93,13 @@ def dead_fraction_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
         above.set_yscale("log")
         below.set_yscale("log")
         clear_legend(above)
-    return figure
+    last = [f"{float(run.dead_fraction[0, -1]):.2g} at width {w}" for w, run in runs.items()]
+    return figure.described(
+        "dead-samples",
+        f"The share of dead samples (top) and the training loss (bottom), {_of(runs)}, every run. "
+        "On the logarithmic scale no dead sample is not shown.",
+        f"Share of dead samples against the epoch; it ends at {', '.join(last)}.",
+    )
 
 
 def deviation_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
@@ -102,4 +128,20 @@ def deviation_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
         for axes in (left, right):
             axes.set_xlabel("epoch")
         clear_legend(right, fontsize=7.5)
-    return figure
+    last = [
+        f"{float(run.relative_deviation.sel(layer='hidden_hidden')[0, -1]):.2g} at width {w}"
+        for w, run in runs.items()
+    ]
+    return figure.described(
+        "spread",
+        f"Relative deviation (a) and correlation of the weights with their initial values (b) "
+        f"against the epoch, by layer, {_of(runs)}, every run.",
+        "Relative deviation and correlation with the initial weights against the epoch; between "
+        f"the hidden layers the deviation ends at {', '.join(last)}.",
+    )
+
+
+def _of(runs: Mapping[int, xr.Dataset]) -> str:
+    """The runs drawn, for a caption."""
+    first = next(iter(runs.values()))
+    return f"{dataset_label(first)}, $N$ = {', '.join(map(str, runs))}"

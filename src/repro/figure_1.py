@@ -81,7 +81,34 @@ def figure_1(
         bar = figure.colorbar(scale, cax=place, extend="max")
         bar.set_label(r"size of the weight, $|w|$ / Glorot limit")
         bar.outline.set_linewidth(0.5)
-    return figure
+    shown = [_one_replica(run, replica) for run in (stable, unstable)]
+    return figure.described("letter", _caption(*shown), _alternative(*shown))
+
+
+def _caption(stable: xr.Dataset, unstable: xr.Dataset) -> str:
+    mark = setting(stable, "mark")
+    return (
+        f"The letter “{mark}” in the hidden-to-hidden matrix while two networks train on "
+        f"{dataset_label(stable)}. (a) Train and test loss of the network of width $N$ = "
+        f"{width_of(stable)}, {epochs_of(stable)} epochs; (b) train loss at $N$ = "
+        f"{width_of(unstable)}, {epochs_of(unstable)} epochs. Each picture shows the size of the "
+        "weights at the epoch it is tied to, one row for each unit of the first hidden layer and "
+        "one column for each of the second; the darker, the larger. Contrast: how well the letter "
+        "can be told, 1 at the start, 0.5 where nothing is left. Grey: read off the paper's figure."
+    )
+
+
+def _alternative(stable: xr.Dataset, unstable: xr.Dataset) -> str:
+    parts = []
+    for run in (stable, unstable):
+        last = picture_epochs(run)[-1]
+        contrast = float(contrast_of_run(run.sel(matrix_epoch=[last])).item())
+        parts.append(
+            f"at width {width_of(run)} the train loss ends at "
+            f"{float(run['train_loss'][-1]):.2g} after {epochs_of(run)} epochs, and at epoch "
+            f"{last} the letter's contrast is {contrast:.2f}"
+        )
+    return f"Loss curves with pictures of the marked weight matrix above them: {'; '.join(parts)}."
 
 
 def picture_epochs(run: xr.Dataset) -> list[int]:

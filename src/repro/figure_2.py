@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from scipy.ndimage import distance_transform_edt, minimum_filter
 
 from repro import paper, regimes, style
-from repro.captions import epochs_of, setting
+from repro.captions import dataset_label, epochs_of, setting
 from repro.errors import ReproError
 
 MOST_LINES = 6
@@ -89,7 +89,29 @@ def figure_2(
             *panels[0, 0].get_legend_handles_labels(), loc="outside upper center", ncols=6
         )
         figure.legend(handles=_marker_handles(runs), loc="outside lower center", ncols=5)
-    return figure
+    return figure.described("losses-and-phases", _caption(runs, drawn), _alternative(runs))
+
+
+def _caption(runs: Mapping[int, xr.Dataset], drawn: Sequence[int]) -> str:
+    first = next(iter(runs.values()))
+    return (
+        f"Losses and phase diagram of {dataset_label(first)}, {_replica_count(runs)} of each width "
+        f"$N$ = {', '.join(map(str, runs))}. (a), (b): train and test loss of single runs, $N$ = "
+        f"{', '.join(map(str, drawn))}. (c): the epochs of minimum train loss, of minimum test "
+        "loss and of divergence against the width; an arrow says *later than this run's length*. "
+        "(d): the lowest losses against the width. Error bars: standard deviations, where a width "
+        "has more than one run. Grey: the paper's values, read off its figure."
+    )
+
+
+def _alternative(runs: Mapping[int, xr.Dataset]) -> str:
+    parts = []
+    for width, run in runs.items():
+        summary = regimes.summary(run)
+        kinds = " and ".join(dict.fromkeys(str(kind) for kind in summary["regime"].values))
+        lowest = float(summary["minimum_train_loss"].mean())
+        parts.append(f"width {width}: {kinds}, lowest train loss {lowest:.2g}")
+    return f"Four panels of losses and epochs against width. {'; '.join(parts)}."
 
 
 def single_run_widths(widths: Sequence[int]) -> list[int]:

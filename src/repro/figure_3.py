@@ -103,7 +103,29 @@ def figure_3(
             f"{LAYER_NAMES.get(layer, layer)}, after {at} epoch{'' if at == 1 else 's'}",
             fontsize=9,
         )
-    return figure
+    caption = (
+        f"Final weight $w_f$ against initial weight $w_i$, {LAYER_NAMES.get(layer, layer)}, "
+        f"{dataset_label(dataset)}, $N$ = {width_of(dataset)}, after {at} epochs. Below: links in "
+        "each cell (colour), with the median, the quartiles and the band from 2 to 98 % of $w_f$ "
+        "given $w_i$. Above: the links of three thin strips of $w_i$, near the lower end, zero and "
+        "the upper end."
+    )
+    return figure.described("joint", caption, _alternative(counted, initial, final, at))
+
+
+def _alternative(
+    counted: NDArray[np.uint32], initial: NDArray[np.float64], final: NDArray[np.float64], at: int
+) -> str:
+    ends = counted[[0, len(counted) // 2, -1]]
+    quartiles = conditional_quantiles(ends, final, (0.25, 0.5, 0.75))
+    said = [
+        f"from {start:.2g} the middle half of the links ends between {low:.2g} and {high:.2g}, "
+        f"its median at {middle:.2g}"
+        for start, (low, middle, high) in zip(
+            (initial[0], 0.0, initial[-1]), quartiles.T, strict=True
+        )
+    ]
+    return f"Weights after {at} epochs against where they started: {'; '.join(said)}."
 
 
 def _is_papers(dataset: xr.Dataset, layer: str) -> bool:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from io import BytesIO
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
@@ -34,11 +36,12 @@ HIGH_TRAINABILITY = "#d4e7f3"
 _WIDTHS = LinearSegmentedColormap.from_list(
     "width", ["#061458", "#5b0fa6", "#a8199a", "#d64071", "#ef7b3b", "#e0a000"], N=4096
 )
+# The same hues on a dark page: as many steps, lightness rising too, none too dark to see.
+_WIDTHS_ON_DARK = LinearSegmentedColormap.from_list(
+    "width on dark", ["#5f8bff", "#a07bff", "#dd7ae0", "#ff8c9c", "#ffb36b", "#ffe27a"], N=4096
+)
 NARROWEST, WIDEST = 10, 1000
 _MIDDLE, _STEEPNESS = np.log10(200.0), 2.6
-
-NOTEBOOK_DPI = 144
-"""Dots per inch in a notebook and so in the book: sharp on fine screens, yet no megabytes."""
 
 SETTINGS = {
     "figure.dpi": 110,
@@ -74,7 +77,7 @@ SETTINGS = {
 }
 
 
-def width_colour(width: float) -> str:
+def width_colour(width: float, on_dark: bool = False) -> str:
     """The colour of a width, the same in every figure: continuous and monotonic in log width.
 
     The scale is steepest around 200 units, where the paper's networks change from one regime to
@@ -84,6 +87,8 @@ def width_colour(width: float) -> str:
     ----------
     width:
         Units in each hidden layer.
+    on_dark:
+        For a dark page; else for a white one.
 
     Returns
     -------
@@ -95,7 +100,7 @@ def width_colour(width: float) -> str:
 
     low, high = rise(NARROWEST), rise(WIDEST)
     place = (rise(float(np.clip(width, NARROWEST, WIDEST))) - low) / (high - low)
-    return to_hex(_WIDTHS(place))
+    return to_hex((_WIDTHS_ON_DARK if on_dark else _WIDTHS)(place))
 
 
 @contextmanager
@@ -108,24 +113,71 @@ def styled() -> Iterator[None]:
 PAGE_DPI = 100
 
 
-class PageFigure(Figure):
-    """A figure that a notebook shows without pyplot, sharp on screens of twice the pixels."""
+@dataclass(frozen=True)
+class Description:
+    """What a reader needs to know of a figure apart from the picture.
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, int]]:
+    Attributes
+    ----------
+    name:
+        Short and unique on its page (``losses``); part of the figure's address and file names.
+    caption:
+        Stands alone: what is drawn, of which runs. MyST Markdown, so mathematics is between
+        dollars.
+    alt:
+        What a screen reader says in place of the picture: plain text, no markup.
+    data:
+        What is drawn, as a table; None for the values that are read off the figure's lines, points
+        and histograms (:func:`repro.figure_files.drawn_values`).
+    """
+
+    name: str
+    caption: str
+    alt: str
+    data: pd.DataFrame | None = None
+
+
+class PageFigure(Figure):
+    """A figure that a notebook shows without pyplot, sharp on screens of twice the pixels.
+
+    The picture's metadata in the notebook carry the description, from which the book takes the
+    figure's number, caption and alternative text (:mod:`repro.book_pages`).
+    """
+
+    description: Description | None = None
+
+    def described(
+        self, name: str, caption: str, alt: str, data: pd.DataFrame | None = None
+    ) -> PageFigure:
+        """The same figure, with a :class:`Description`."""
+        self.description = Description(name, caption, alt, data)
+        return self
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        from repro.figure_files import write_where_asked
+
         picture = io.BytesIO()
         # No version of matplotlib inside, so that the same figure is the same bytes.
         self.savefig(picture, format="png", dpi=2 * PAGE_DPI, metadata={"Software": None})
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
-        return picture.getvalue(), {"width": width, "height": height}
+        metadata: dict[str, Any] = {"width": width, "height": height, "alt": self.alternative()}
+        if self.description is not None:
+            metadata |= {"name": self.description.name, "caption": self.description.caption}
+        write_where_asked(self, picture.getvalue())
+        return picture.getvalue(), metadata
 
-
-class Page(Figure):
-    """A figure that a notebook shows by itself, once, with no need of pyplot."""
-
-    def _repr_png_(self) -> bytes:
-        file = BytesIO()
-        self.savefig(file, format="png", dpi=NOTEBOOK_DPI)
-        return file.getvalue()
+    def alternative(self) -> str:
+        """The description's alternative text; without one, what the axes say of themselves."""
+        if self.description is not None:
+            return self.description.alt
+        panels = []
+        for axes in self.axes:
+            title = axes.get_title(loc="left") or axes.get_title()
+            labels = [text for text in (axes.get_ylabel(), axes.get_xlabel()) if text]
+            said = ": ".join(text for text in (title, " against ".join(labels)) if text)
+            if said:
+                panels.append(re.sub(r"[$\\{}]|mathbf|bf", "", said).strip())
+        return "; ".join(["Figure", *panels]) if panels else "Figure"
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> PageFigure:

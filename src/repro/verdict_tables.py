@@ -46,13 +46,23 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
         if one.parts:
             cells["claim"] = label
         effect = effect_in_words(one)
-        cells[DATASET_NAMES[one.dataset]] = (
-            f'<span style="background:{COLOURS[one.verdict]};padding:0 .4em;border-radius:.2em">'
-            f"{one.verdict}</span>" + (f"<br><small>{effect}</small>" if effect else "")
+        cells[DATASET_NAMES[one.dataset]] = _chip(one) + (
+            f"<br><small>{effect}</small>" if effect else ""
         )
     columns = ["claim", *(DATASET_NAMES[name] for name in datasets)]
     table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
     return _html(table)
+
+
+def verdict_row(found: Sequence[Verdict], dataset: str) -> Table:
+    """The verdicts on one dataset in a line, each a link to its evidence."""
+    chips = [
+        f'<a href="{one.claim.page}.html">{one.claim.title}</a> {_chip(one)}'
+        for one in found
+        if one.dataset == dataset
+    ]
+    label = f'<a href="verdicts.html">The paper\'s claims</a> on {DATASET_NAMES[dataset]}: '
+    return Table(f"<p>{label}{' · '.join(chips) or 'none judged'}</p>")
 
 
 def account(one: Claim, found: Sequence[Verdict]) -> Prose:
@@ -160,3 +170,9 @@ def report(found: Sequence[Verdict]) -> str:
     if commands:
         lines += ["", "To train what is missing:", *commands]
     return "\n".join(lines)
+
+
+def _chip(one: Verdict) -> str:
+    # The colour of the words, too: on a dark page they would be light.
+    style = f"background:{COLOURS[one.verdict]};color:#1b1b1b;padding:0 .4em;border-radius:.2em"
+    return f'<span style="{style};white-space:nowrap">{one.verdict}</span>'

@@ -1,0 +1,95 @@
+"""The first page: what was found, in one figure and a few sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+import xarray as xr
+
+from repro import regimes
+from repro.captions import dataset_label, epochs_of, setting, width_of
+from repro.figure_1 import FULL_INK, INK
+from repro.joint import GLOROT_LIMIT
+from repro.letter_explorer import STILL_ROWS, block_mean
+from repro.marks import contrast_of_run
+from repro.style import PageFigure, new_figure, plain_log_axis, styled, width_colour
+
+
+def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset]) -> PageFigure:
+    """The marked matrices before and after training, and the train losses by width.
+
+    Parameters
+    ----------
+    marked:
+        Marked networks by width; the first replica of each is drawn.
+    runs:
+        Unmarked networks by width; the first replica of each is drawn.
+    """
+    shown = {width: run.isel(replica=0) for width, run in sorted(marked.items(), reverse=True)}
+    with styled():
+        figure = new_figure(7.2, 1.05 * max(len(shown), 2))
+        left, right = figure.subfigures(1, 2, width_ratios=(1, 1.12))
+        pictures = left.subplots(max(len(shown), 1), 2, squeeze=False)
+        for axes in pictures.ravel():
+            axes.set_axis_off()
+        for line, run in zip(pictures, shown.values(), strict=False):
+            unit = FULL_INK * GLOROT_LIMIT * float(run["glorot_std"].sel(layer="hidden_hidden"))
+            for axes, place in zip(line, (0, -1), strict=True):
+                matrix = run["matrix"].isel(matrix_epoch=place).transpose("row", "column")
+                small = block_mean(np.abs(matrix), STILL_ROWS)
+                axes.imshow(small, cmap=INK, vmin=0, vmax=unit, interpolation="nearest")
+                epoch = int(matrix["matrix_epoch"])
+                axes.set_title(f"$N$ = {width_of(run)}, epoch {epoch}", fontsize=8, loc="center")
+        losses = right.subplots()
+        for width, run in runs.items():
+            one = run.isel(replica=0)
+            label = f"$N$ = {width}"
+            losses.plot(one["epoch"], one["train_loss"], color=width_colour(width), label=label)
+        losses.set_yscale("log")
+        plain_log_axis(losses.yaxis)
+        losses.set_xlabel("epoch")
+        losses.set_ylabel("train loss")
+        losses.legend(ncols=2, loc="best", fontsize=7)
+    names = {dataset_label(run) for run in (*marked.values(), *runs.values())}
+    caption = (
+        f"{' and '.join(sorted(names))}. Left: the hidden-to-hidden weights of marked networks, "
+        "before training and at the last epoch kept. Right: train loss of single runs."
+    )
+    alt = " ".join(sentence for sentence in (_letters(marked), _losses(runs)) if sentence)
+    return figure.described("front", caption, alt)
+
+
+def finding(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset]) -> str:
+    """What the runs show, as Markdown; says of each how long it is."""
+    return f"**What we find so far.** {_letters(marked)} {_losses(runs)}"
+
+
+def _letters(marked: Mapping[int, xr.Dataset]) -> str:
+    """How well the mark can be told at the end of each run."""
+    said = []
+    for width, run in sorted(marked.items(), reverse=True):
+        last = contrast_of_run(run.isel(replica=0, matrix_epoch=[-1]))
+        said.append(
+            f"{float(last[0]):.2f} at width {width} after {int(last['matrix_epoch'][0])} epochs"
+        )
+    if not said:
+        return ""
+    mark = setting(next(iter(marked.values())), "mark")
+    return (
+        f"A letter “{mark}” written into the weights can be told with a contrast of "
+        f"{' and '.join(said)} (1: untouched, 0.5: gone)."
+    )
+
+
+def _losses(runs: Mapping[int, xr.Dataset]) -> str:
+    """Which width is in which regime."""
+    kinds: dict[str, list[str]] = {}
+    for width, run in runs.items():
+        for kind in dict.fromkeys(str(one) for one in regimes.summary(run)["regime"].values):
+            short = "" if kind != "undecided" else f" (only {epochs_of(run)} epochs)"
+            kinds.setdefault(kind, []).append(f"{width}{short}")
+    said = [
+        f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
+    ]
+    return f"Unmarked networks are {'; '.join(said)}." if said else ""
