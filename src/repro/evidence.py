@@ -14,7 +14,7 @@ from pathlib import Path
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import epochs_of, setting, width_of
+from repro.captions import dataset_label, epochs_of, setting, width_of
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.record import cut
@@ -161,6 +161,14 @@ def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
     counts = ", ".join(f"N = {width}: {widths.count(width)}" for width in sorted(set(widths)))
     number = f"{len(widths)} run{'' if len(widths) == 1 else 's'}"
     return f"{number} ({counts})" if widths else "no run"
+
+
+def shown_in_words(runs: Sequence[xr.Dataset]) -> str:
+    """What a figure shows, for its caption: ``HASYv2 (fold-1): 2 runs (N = 10: 1, N = 50: 1)``."""
+    names = " and ".join(dict.fromkeys(dataset_label(run) for run in runs))
+    few = short(runs)
+    tail = f", {len(few)} of them shorter than {paper.EPOCHS} epochs" if few else ""
+    return f"{names}: {widths_in_words(runs)}{tail}"
 
 
 def _place(run: xr.Dataset) -> tuple[int, str, int, int]:

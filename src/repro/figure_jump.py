@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from repro import evidence
 from repro.captions import epochs_of, width_of
@@ -19,6 +18,7 @@ from repro.style import (
     DIVERGENCE,
     TEST,
     TRAIN,
+    PageFigure,
     clear_legend,
     new_figure,
     panel_label,
@@ -49,7 +49,7 @@ def one_per_width(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     return list(first.values())
 
 
-def jump_figure(run: xr.Dataset, layer: str = LAYER) -> Figure:
+def jump_figure(run: xr.Dataset, layer: str = LAYER) -> PageFigure:
     """One run's crossing: loss, the whole distribution of the deviation, and their rises.
 
     (a) train loss; (b) the deviation's quantiles as bands, in Glorot standard deviations; (c) the
@@ -95,10 +95,18 @@ def jump_figure(run: xr.Dataset, layer: str = LAYER) -> Figure:
         panel_label(above, "a", f"{name}: train loss")
         panel_label(middle, "b", "the distribution of the deviation, hidden to hidden")
         panel_label(below, "c", "rise of the logarithm from one epoch to the next")
-    return figure
+    return figure.described(
+        f"crossing-{width_of(run)}",
+        f"{evidence.shown_in_words([run])}. The crossing into untrainability: (a) train loss, (b) "
+        "the deviation's quantiles, (c) rises from epoch to epoch. Upright lines: the jumps of the "
+        "loss, of the deviation's standard deviation and of its whole distribution.",
+        f"Three panels over epochs {low:g} to {high:g}. The largest rise of the loss is at epoch "
+        f"{found.loss}, of the deviation's standard deviation at {found.width}, of its "
+        f"distribution at {found.distribution}.",
+    )
 
 
-def overview_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+def overview_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     """Loss above and relative deviation below, over whole runs; every run that diverges."""
     shown = diverged(runs)
     if not shown:
@@ -117,10 +125,16 @@ def overview_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         above.set_xlim(0, max(map(epochs_of, shown)))
         below.set_xlabel("epoch")
         clear_legend(above)
-    return figure
+    return figure.described(
+        "diverging",
+        f"{evidence.shown_in_words(shown)}. Every run that diverges: train loss above, relative "
+        "deviation of the hidden-to-hidden matrix below.",
+        "Two panels of lines over the epochs, a line a run: the train loss falls, then climbs to a "
+        "plateau; the relative deviation rises.",
+    )
 
 
-def together_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+def together_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     """Every run that diverges: (a) jumps of the deviation less that of the loss; (b) lowest losses.
 
     (a) by how many epochs the jump of the deviation follows that of the loss, against the epoch of
@@ -172,7 +186,17 @@ def together_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         right.set_ylabel("lowest after it")
         panel_label(left, "a", "do they jump together?")
         panel_label(right, "b", "is a lower loss found later?")
-    return figure
+    lags = ", ".join(
+        f"{found.width - found.loss:+d} at width {width_of(run)}" for run, found in told
+    )
+    return figure.described(
+        "together",
+        f"{evidence.shown_in_words([run for run, _ in told or left_low])}. (a) By how many epochs "
+        "the deviation's jump follows the loss's. (b) The lowest train loss after a run has left "
+        "its low loss, against the lowest before.",
+        f"Two panels of points, a point a run. Epochs by which the deviation's jump is later: "
+        f"{lags or 'none to tell'}.",
+    )
 
 
 def jump_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:

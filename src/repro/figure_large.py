@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from repro import evidence
 from repro.claim_large import (
@@ -20,10 +19,10 @@ from repro.claim_large import (
 from repro.curves import LAYER_NAMES
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw
-from repro.style import PAPER, new_figure, panel_label, styled
+from repro.style import PAPER, PageFigure, new_figure, panel_label, styled
 
 
-def large_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+def large_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     """(a) outward update and (b) size of the update against the initial size of the weight.
 
     Every unmarked run at its own end, of every regime; in Glorot standard deviations. Dashed grey:
@@ -59,7 +58,13 @@ def large_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
             axes.set_xlabel("$|w_i|$ / Glorot standard deviation")
             panel_label(axes, letter, words)
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=3)
-    return figure
+    return figure.described(
+        "large",
+        f"{evidence.shown_in_words(plain)}. (a) Update in the direction of the weight's sign and "
+        "(b) size of the update, against the initial size of the weight, hidden-to-hidden matrix, "
+        "in Glorot standard deviations.",
+        "Two panels of lines against the initial size of the weight, a line a run.",
+    )
 
 
 def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 
 from repro import evidence
 from repro.captions import epochs_of, width_of
@@ -32,12 +31,12 @@ from repro.run_lines import (
     regime_handles,
     width_axis,
 )
-from repro.style import clear_legend, new_figure, panel_label, plain_log_axis, styled
+from repro.style import PageFigure, clear_legend, new_figure, panel_label, plain_log_axis, styled
 
 LIMIT = {"color": "0.45", "linewidth": 0.8, "linestyle": "--", "zorder": 1}
 
 
-def near_figure(runs: Sequence[xr.Dataset]) -> Figure:
+def near_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
     """(a) relative deviation and (b) correlation with the start, against the epoch.
 
     Hidden-to-hidden, every unmarked run; the limits of claims 1 and 7 are dashed.
@@ -69,10 +68,21 @@ def near_figure(runs: Sequence[xr.Dataset]) -> Figure:
         panel_label(left, "a", "how far the links have moved")
         panel_label(right, "b", "how much of the start is left")
         figure.legend(*left.get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    return figure
+    ends = ", ".join(
+        f"{width_of(run)}: {final_deviation(run):.2g} and {final_correlation(run):.2g}"
+        for run in plain
+    )
+    return figure.described(
+        "near",
+        f"{evidence.shown_in_words(plain)}. Hidden-to-hidden matrix: (a) relative deviation, (b) "
+        "correlation of the weights with where they started, against the epoch. Dashed: the limits "
+        "of claims 1 and 7.",
+        f"Two panels of lines over the epochs, a line a run. Relative deviation and correlation at "
+        f"the end, by width: {ends}.",
+    )
 
 
-def area_figure(runs: Sequence[xr.Dataset]) -> Figure:
+def area_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
     """How well the mark can be told against the epoch, every marked run, limits dashed."""
     lettered = evidence.marked(runs)
     if not lettered:
@@ -93,10 +103,20 @@ def area_figure(runs: Sequence[xr.Dataset]) -> Figure:
         axes.set_xlabel("epoch")
         axes.set_ylabel("area under ROC curve")
         clear_legend(axes, loc="upper right")
-    return figure
+    ends = ", ".join(
+        f"{float(contrast_of_run(run.isel(replica=0))[-1]):.2f} at width {width_of(run)}"
+        for run in lettered
+    )
+    return figure.described(
+        "mark",
+        f"{evidence.shown_in_words(lettered)}. How well the letter can be told from its "
+        "surroundings by the absolute value of the weights, against the epoch: 1 at the start, 0.5 "
+        "where nothing is left.",
+        f"Lines over the epochs, one for each marked run, falling from 1; last values: {ends}.",
+    )
 
 
-def near_by_width_figure(runs: Sequence[xr.Dataset]) -> Figure:
+def near_by_width_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
     """(a) relative deviation and (b) correlation with the start at the end, against width.
 
     Hidden-to-hidden, every unmarked run; markers by regime, hollow where a run is too short to
@@ -123,7 +143,13 @@ def near_by_width_figure(runs: Sequence[xr.Dataset]) -> Figure:
             width_axis(axes, widths)
             panel_label(axes, letter)
         figure.legend(handles=regime_handles(plain), loc="outside lower center", ncols=5)
-    return figure
+    return figure.described(
+        "near-by-width",
+        f"{evidence.shown_in_words(plain)}. The last values of the figure above, by width: (a) "
+        "relative deviation, (b) correlation of final with initial weights. Hollow: too short to "
+        "count.",
+        "Two panels of points against the width, a marker a run, its shape the run's regime.",
+    )
 
 
 def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

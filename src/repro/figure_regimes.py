@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from matplotlib.figure import Figure
 
 from repro import evidence, paper
 from repro.captions import setting, width_of
@@ -15,7 +14,16 @@ from repro.claim_regimes import RANKS, boundaries, comparisons
 from repro.figure_2 import CURVES
 from repro.regimes import LOW_LOSS_SHARE
 from repro.run_lines import nothing_to_draw, points_by_width, regime_handles, width_axis
-from repro.style import TEST, TRAIN, clear_legend, new_figure, panel_label, plain_log_axis, styled
+from repro.style import (
+    TEST,
+    TRAIN,
+    PageFigure,
+    clear_legend,
+    new_figure,
+    panel_label,
+    plain_log_axis,
+    styled,
+)
 
 LOOKS = {
     **{
@@ -27,7 +35,7 @@ LOOKS = {
 }
 
 
-def regimes_figure(runs: Sequence[xr.Dataset]) -> Figure:
+def regimes_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
     """(a) lowest and (b) final train loss by width, markers by regime, and the best boundaries.
 
     Every unmarked run; as shares of the initial loss. The dashed line is where a loss is low; the
@@ -55,10 +63,16 @@ def regimes_figure(runs: Sequence[xr.Dataset]) -> Figure:
         panel_label(panels[0], "a", "does it reach a low loss?")
         panel_label(panels[1], "b", "does it keep it?")
         figure.legend(handles=regime_handles(plain), loc="outside lower center", ncols=5)
-    return figure
+    regimes_of = ", ".join(f"{width_of(run)} {evidence.regime_of(run)}" for run in plain)
+    return figure.described(
+        "regimes",
+        f"{evidence.shown_in_words(plain)}. (a) Lowest and (b) final train loss, as shares of the "
+        "initial loss, by width; the marker's shape is the run's regime.",
+        f"Two panels of points against the width. Regimes: {regimes_of}.",
+    )
 
 
-def agreement_figure(runs: Sequence[xr.Dataset]) -> Figure:
+def agreement_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
     """Ours less the paper's in units of the error bars together, by width; within the band agrees.
 
     Runs of the paper's length on its dataset. Values that are limits are not drawn.
@@ -88,7 +102,12 @@ def agreement_figure(runs: Sequence[xr.Dataset]) -> Figure:
         width_axis(axes, list(table["width"]))
         axes.set_ylabel("difference / error bars")
         clear_legend(axes, ncols=3)
-    return figure
+    return figure.described(
+        "agreement",
+        "HASYv2. Our values less those read off the paper's Figure 2, in units of the error bars "
+        "together, by width; inside the band the two agree.",
+        "Points against the width, a marker for each value compared, around a band at zero.",
+    )
 
 
 def agreement_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

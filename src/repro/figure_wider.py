@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 from matplotlib import colormaps
-from matplotlib.figure import Figure
 
 from repro import evidence
 from repro.captions import width_of
@@ -23,7 +22,7 @@ from repro.claim_wider import (
 from repro.curves import LAYER_NAMES
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw, width_axis
-from repro.style import new_figure, panel_label, plain_log_axis, styled
+from repro.style import PageFigure, new_figure, panel_label, plain_log_axis, styled
 
 VARIABLES = {
     "deviation_std": "standard deviation of $d$",
@@ -31,7 +30,7 @@ VARIABLES = {
 }
 
 
-def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     """(a) standard deviation of the deviation and (b) relative deviation, by width and loss.
 
     Each colour is one loss, as a share of the initial one, each marker one run at the first epoch
@@ -69,10 +68,17 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
             *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=13,
             title="train loss as a share of the initial loss", handlelength=1, columnspacing=0.9,
         )  # fmt: skip
-    return figure
+    return figure.described(
+        "wider",
+        f"{evidence.shown_in_words(plain)}. Deviation of the hidden-to-hidden matrix at the first "
+        "epoch at or below a train loss, against the width: (a) its standard deviation, (b) that "
+        "in units of the initial spread. Each colour is a loss, as a share of the initial one.",
+        "Two panels of points against the width, joined by lines, one for each of "
+        f"{len(shown)} losses.",
+    )
 
 
-def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     """Train loss against the deviation, each run as a path: how far a loss is from the start.
 
     (a) the standard deviation of the deviation, (b) the relative deviation. Up to the lowest loss.
@@ -97,7 +103,13 @@ def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         panel_label(panels[0], "a", "the deviation")
         panel_label(panels[1], "b", "in units of the initial spread")
         figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    return figure
+    return figure.described(
+        "paths",
+        f"{evidence.shown_in_words(plain)}. Train loss against the deviation, each run as a path "
+        "from its first epoch to its lowest loss: (a) standard deviation of the deviation, (b) in "
+        "units of the initial spread.",
+        "Two panels of lines that fall to the right, a line a run.",
+    )
 
 
 def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

@@ -8,14 +8,13 @@ from typing import Any
 import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.captions import epochs_of, setting, width_of
 from repro.evidence import regime_of
 from repro.intervals import mean_interval
-from repro.style import new_figure, styled, width_colour
+from repro.style import PageFigure, new_figure, styled, width_colour
 
 REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 
@@ -104,7 +103,7 @@ def width_axis(axes: Axes, widths: Sequence[int]) -> None:
     axes.set_xlabel("width $N$")
 
 
-def nothing_to_draw(what: str) -> Figure:
+def nothing_to_draw(what: str) -> PageFigure:
     """A figure that says there is nothing to draw, in place of one that would be empty."""
     with styled():
         figure = new_figure(7.2, 0.7)
