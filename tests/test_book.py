@@ -75,7 +75,7 @@ def test_every_figure_is_numbered_described_and_can_be_taken(built_book, name):
     page = soup(built_book, f"{name}.html")
     pictures = page.select(".cell_output img")
     assert all(len(picture["alt"]) > 30 for picture in pictures)
-    figures = page.select("figure")
+    figures = page.select(".cell_output figure")
     assert len(figures) == len(page.select(".cell_output img:not(.explorer img)"))
     for figure in figures:
         assert re.fullmatch(r"Our figure \d+ ", figure.select_one(".caption-number").text)
@@ -83,7 +83,7 @@ def test_every_figure_is_numbered_described_and_can_be_taken(built_book, name):
         files = {path.suffix: path for path in downloads(figure, built_book).values()}
         assert files[".pdf"].read_bytes().startswith(b"%PDF-")
         assert ElementTree.parse(files[".svg"]).getroot().tag.endswith("svg")
-        assert len(pd.read_csv(files[".csv"])) > 10
+        assert len(pd.read_csv(files[".csv"])) > 0
 
 
 def test_numbers_of_figures_are_in_the_order_of_the_book(built_book):

@@ -39,6 +39,9 @@ class Explorer:
     def __init__(self, kind: str, label: str, data: dict[str, Any], still: PageFigure) -> None:
         self.kind, self.label, self.data, self.still = kind, label, data, still
 
+    def __repr__(self) -> str:
+        return f"<Explorer: {self.label}>"
+
     def _repr_html_(self) -> str:
         data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         identity = f"explorer-{hashlib.sha256(data.encode()).hexdigest()[:8]}"

@@ -29,7 +29,9 @@ STILL_ROWS = 64
 LEVELS = 64
 """Shades of a picture: more would not be told apart, and take more bytes."""
 
-BINS = 60
+BINS = 61
+"""Of the histogram; an odd number puts zero inside a bin."""
+
 MOST_DEVIATIONS = 6.0
 """The histogram reaches no farther than this many Glorot standard deviations."""
 
@@ -73,7 +75,7 @@ def letter_explorer(runs: Mapping[int, xr.Dataset], replica: int = 0) -> Explore
         "networks": [_network(run, grid) for run in chosen.values()],
     }
     data["highest"] = max(
-        max(shares)
+        max(shares[: BINS // 2] + shares[BINS // 2 + 1 :])  # silent units' links stay at zero
         for network in data["networks"]
         for epoch, shares in zip(network["histogramEpochs"], network["histograms"], strict=True)
         if epoch >= EARLY or epoch == network["histogramEpochs"][-1]
