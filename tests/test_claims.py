@@ -2,6 +2,7 @@
 
 import json
 import random
+import re
 
 import numpy as np
 import pytest
@@ -16,7 +17,14 @@ from repro.command_line import main
 from repro.errors import ReproError
 from repro.store import Store
 from repro.verdict import VERDICTS, Part, mean_part, share_part, verdict_of
-from repro.verdict_tables import account, effect_in_words, missing, part_table, verdict_table
+from repro.verdict_tables import (
+    account,
+    effect_in_words,
+    missing,
+    part_table,
+    verdict_row,
+    verdict_table,
+)
 
 RUNS = {
     (width, kind): synthetic_run(
@@ -405,6 +413,12 @@ def test_the_command_line_prints_what_the_page_shows(capsys) -> None:
         words = account(one.claim, found)
         assert one.claim.written in words and all(p.reason in words for p in one.parts)
         part_table(one)
+    row = verdict_row(found, "hasyv2")
+    for one in found:
+        told = f'<a href="{one.claim.page}.html">{one.claim.title}</a>'
+        assert row.count(told) == 1
+    words = [one.verdict for one in found if one.dataset == "hasyv2"]
+    assert re.findall(r'nowrap">([^<]+)</span>', row) == words
     assert all(one.command in missing(found) for one in found if one.command)
     assert main(["claims"]) == 0
     lines = capsys.readouterr().out.splitlines()
