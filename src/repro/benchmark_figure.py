@@ -47,6 +47,14 @@ def benchmark_table(rows: Rows) -> pd.DataFrame:
     return pd.DataFrame(lines)
 
 
+def seconds_table(rows: Rows) -> pd.DataFrame:
+    """Seconds per epoch and replica: a line for each width and number of replicas, all engines."""
+    table = pd.DataFrame(rows).pivot(
+        index=["width", "replicas"], columns="engine", values="seconds_per_epoch_and_replica"
+    )
+    return table[[name for name in LOOKS if name in table]].reset_index()
+
+
 def growth_table(rows: Rows) -> pd.DataFrame:
     """One line per size."""
     lines = []

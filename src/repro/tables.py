@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -231,6 +231,22 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
         kept["quantity"] = kept["quantity"].str.replace("_", " ")
     kept = kept.astype(object).fillna("").set_index(list(kept.columns[:2]))
     return kept.loc[:, (kept != "").any()]
+
+
+def readable(table: pd.DataFrame, index: Sequence[str], digits: int = 3) -> pd.DataFrame:
+    """A table as a page shows it: numbers to so many significant digits, nothing for none.
+
+    The columns of ``index``, which say what a row is of, stand at its left.
+    """
+
+    def text(value: Any) -> str:
+        if isinstance(value, bool | np.bool_):
+            return "yes" if value else "no"
+        if isinstance(value, float | np.floating):
+            return "" if np.isnan(value) else f"{float(f'{value:.{digits}g}'):g}"
+        return "" if value is None else str(value)
+
+    return table.astype(object).map(text).set_index(list(index))
 
 
 def _whole_or_none(value: Any) -> str:
