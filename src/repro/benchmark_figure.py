@@ -204,8 +204,11 @@ def benchmark_figure(rows: Rows) -> PageFigure:
                 panels[1, column].plot(widths, fractions, **look)
             panel_label(panels[0, column], "abcdefgh"[column], _count(count))
             panels[0, column].set(xscale="log", yscale="log")
-            panels[1, column].set(xscale="log", ylim=(0, None), xlabel="width")
+            panels[1, column].set(xscale="log", xlabel="width")
             _widths_axis(panels[1, column], sorted({row["width"] for row in rows}))
+        # Once all panels, which share it, have their lines.
+        highest = max((row["fraction_of_ceiling"] or 0.0 for row in rows), default=0.0)
+        panels[1, 0].set_ylim(0, 105 * (highest or 1.0))
         panels[0, 0].set_ylabel("seconds per epoch and replica")
         panels[1, 0].set_ylabel("% of the matrix-product ceiling")
         clear_legend(panels[0, 0])
@@ -242,9 +245,10 @@ def growth_figure(rows: Rows) -> PageFigure:
             memory = [row["peak_memory_bytes"] / _GIBIBYTE for row in chosen]
             panels[1, column].plot(sizes, memory, **look)
             panels[0, column].set(xscale="log", yscale="log")
-            panels[1, column].set(xlabel=label, ylim=(0, None))
+            panels[1, column].set(xlabel=label)
             panel_label(panels[0, column], "abc"[column])
             _widths_axis(panels[1, column], sizes)
+        panels[1, 0].set_ylim(0, 1.1 * max(row["peak_memory_bytes"] for row in rows) / _GIBIBYTE)
         panels[0, 0].set_ylabel("seconds per epoch")
         panels[1, 0].set_ylabel("peak memory (GiB)")
     return figure.described(
