@@ -9,6 +9,7 @@ import pandas as pd
 from repro.captions import DATASET_NAMES
 from repro.claims import Claim, Verdict
 from repro.intervals import Interval
+from repro.verdict import VERDICTS
 
 COLOURS = {
     "reproduced": "#d5ecd8",
@@ -54,15 +55,16 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
     return _html(table)
 
 
-def verdict_row(found: Sequence[Verdict], dataset: str) -> Table:
-    """The verdicts on one dataset in a line, each a link to its evidence."""
-    chips = [
-        f'<a href="{one.claim.page}.html">{one.claim.title}</a> {_chip(one)}'
-        for one in found
-        if one.dataset == dataset
-    ]
-    label = f'<a href="verdicts.html">The paper\'s claims</a> on {DATASET_NAMES[dataset]}: '
-    return Table(f"<p>{label}{' · '.join(chips) or 'none judged'}</p>")
+def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
+    """The claims on one dataset by their verdict, in a line, each a link to its evidence."""
+    parts = []
+    for word in VERDICTS:
+        here = [one for one in found if (one.dataset, one.verdict) == (dataset, word)]
+        if here:
+            links = (f"[{one.claim.title}]({one.claim.page}.ipynb)" for one in here)
+            parts.append(f"{_chip(here[0])} {', '.join(links)}")
+    label = f"[The claims](verdicts.ipynb) on {DATASET_NAMES[dataset]}"
+    return Prose(f"{label}: {' · '.join(parts) or 'none judged'}")
 
 
 def account(one: Claim, found: Sequence[Verdict]) -> Prose:
