@@ -8,6 +8,7 @@ the published results and trains nothing.
 """
 
 import argparse
+import contextlib
 import os
 import shutil
 import subprocess
@@ -92,7 +93,8 @@ def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
         Where a notebook ends in an error; the message names it and the cell's error.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with ThreadPoolExecutor(2) as pool:
+    # The working directory is the whole process's: it is changed here, once, not by each thread.
+    with contextlib.chdir(ROOT), ThreadPoolExecutor(2) as pool:
         tasks = [
             pool.submit(
                 execute,
@@ -107,14 +109,17 @@ def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
-    """Execute a notebook by papermill; the target is written only when it ended well."""
+    """Execute a notebook by papermill, in the working directory.
+
+    The target is written only when it ended well.
+    """
     import nbformat
     import papermill
 
     temporary = target.with_name(f".{target.stem}.part.ipynb")
     try:
         papermill.execute_notebook(
-            str(source), str(temporary), parameters, cwd=str(ROOT), kernel_name=KERNEL,
+            str(source), str(temporary), parameters, kernel_name=KERNEL,
             progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
         )  # fmt: skip
         notebook = nbformat.read(temporary, as_version=4)
