@@ -415,7 +415,7 @@ def test_the_command_line_prints_what_the_page_shows(capsys) -> None:
         part_table(one)
     row = verdict_row(found, "hasyv2")
     for one in found:
-        assert row.count(f"[{one.claim.title}]({one.claim.page}.ipynb)") == 1
+        assert row.count(f"[{one.claim.title}]({one.claim.page}.html)") == 1
     kinds = {one.verdict for one in found if one.dataset == "hasyv2"}
     assert sorted(re.findall(r'nowrap">([^<]+)</span>', row)) == sorted(kinds)
     assert all(one.command in missing(found) for one in found if one.command)

@@ -61,9 +61,9 @@ def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
     for word in VERDICTS:
         here = [one for one in found if (one.dataset, one.verdict) == (dataset, word)]
         if here:
-            links = (f"[{one.claim.title}]({one.claim.page}.ipynb)" for one in here)
+            links = (f"[{one.claim.title}]({one.claim.page}.html)" for one in here)
             parts.append(f"{_chip(here[0])} {', '.join(links)}")
-    label = f"[The claims](verdicts.ipynb) on {DATASET_NAMES[dataset]}"
+    label = f"[The claims](verdicts.html) on {DATASET_NAMES[dataset]}"
     return Prose(f"{label}: {' · '.join(parts) or 'none judged'}")
 
 
