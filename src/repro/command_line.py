@@ -13,7 +13,7 @@ from pathlib import Path
 
 from tqdm.auto import tqdm
 
-from repro import benchmark, datasets, grid, listing, packing, publication, runs, schedule, store
+from repro import benchmark, datasets, grid, listing, packing, publication, schedule, store
 from repro.errors import ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
@@ -257,7 +257,10 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
 
 
 def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
-    last = runs.run(experiment, [replica], own.path).isel(epoch=-1, replica=0)
+    place, run = schedule.long_enough(
+        experiment, replica, (own, store.Store(store.published_path()))
+    )
+    last = place.load(run).sel(epoch=experiment.epochs).isel(replica=0)
     return (
         f"{experiment.name} replica {replica}: {experiment.epochs} epochs, train loss "
         f"{float(last.train_loss):.4g}, test loss {float(last.test_loss):.4g}"
