@@ -76,7 +76,7 @@ def test_the_same_arrays_under_another_path_are_the_same_dataset(tmp_path):
 
 
 def test_the_copy_carried_to_another_machine_keeps_its_name(tmp_path, monkeypatch):
-    copy = own_dataset.copy_path(own_dataset.register(saved(tmp_path / "mine.npz")))
+    copy = own_dataset.copy_path(own_dataset.register(saved(tmp_path / f"{50 * 'm'}.npz")))
     monkeypatch.setenv("REPRO_CACHE_DIR", str(tmp_path / "other cache"))
     assert own_dataset.register(copy) == copy.stem
 

@@ -33,7 +33,7 @@ LARGEST_FILE = 4 * 2**30
 LARGEST_CLASSES = 100_000
 
 _NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9_-]*-[0-9a-f]{12}")
-_LONGEST_STEM = 60
+_LONGEST_STEM = 40
 _HOW = "numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
 
 
@@ -94,7 +94,7 @@ def register(path: str | os.PathLike) -> str:
     arrays = read(path)
     digest = arrays.digest
     earlier = sorted(copy.stem for copy in _folder().glob(f"*-{digest}{SUFFIX}"))
-    stem = _stem(path).removesuffix(f"-{digest}")
+    stem = _plain(path.stem.removesuffix(f"-{digest}"))
     name = next(filter(is_name, earlier), f"{stem}-{digest}")
     copy = copy_path(name)
     if not _is_copy_of(copy, name):
@@ -316,9 +316,9 @@ def _folder() -> Path:
     return downloads.cache_folder() / FOLDER
 
 
-def _stem(path: Path) -> str:
+def _plain(stem: str) -> str:
     """The file's stem in characters that any file system and shell take as they are."""
-    plain = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-")[:_LONGEST_STEM].strip("-")
+    plain = re.sub(r"[^A-Za-z0-9_]+", "-", stem).strip("-")[:_LONGEST_STEM].strip("-")
     return plain or "data"
 
 
