@@ -177,10 +177,10 @@ def small_book(root: Path, remote: str | None) -> Path:
     for folder in (book.PAGES, book.TEXT):
         (root / folder).mkdir()
     (root / "_toc.yml").write_text(
-        "{format: jb-book, root: first, chapters: [{file: second}, {file: plain}]}"
+        "{format: jb-book, root: first, chapters: [{file: second}, {file: references}]}"
     )
     shutil.copy(book.ROOT / book.PAGES / "references.bib", root / book.PAGES)
-    (root / book.PAGES / "plain.md").write_text("# Plain\n")
+    (root / book.PAGES / "references.md").write_text("# Plain\n")
     for name in ("first", "second"):
         page = page_with("width = 3\nwidth + 1")
         page.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name.title()}"))
@@ -205,8 +205,8 @@ def test_a_book_with_an_address_opens_notebooks_and_edits_their_texts(tmp_path, 
             f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{book.PAGES}/{name}.ipynb"
         ) in links
         assert f"{here}/edit/main/{book.TEXT}/{name}.md" in links
-    links = targets(soup(html, "plain.html"))
-    assert f"{here}/edit/main/{book.PAGES}/plain.md" in links
+    links = targets(soup(html, "references.html"))
+    assert f"{here}/edit/main/{book.PAGES}/references.md" in links
     assert not any("mybinder" in link for link in links), "there is nothing to run"
     assert here in citation.bibtex(citation.read(root / "CITATION.cff"), here)
     assert here in (root / "_build" / "stage" / "citation.bib.txt").read_text()

@@ -353,7 +353,7 @@ def test_every_claim_tells_rule_date_and_page_and_one_verdict_a_dataset(tmp_path
     for one in found:
         told = one.to_json()
         assert told["verdict"] == "inconclusive" and told["effect"] is None
-        assert told["command"].startswith(f"repro sweep --datasets {one.dataset} ")
+        assert told["command"].startswith(f"repro train --dataset {one.dataset} ")
         assert told["rule_written"] == "2026-11-24" and len(told["rule"]) > 100
     assert verdict(CLAIMS[0], "mnist", []).reason == "no published runs"
 

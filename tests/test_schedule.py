@@ -106,7 +106,7 @@ def undisturbed(tmp_path_factory) -> Store:
     store = Store(tmp_path_factory.mktemp("undisturbed"))
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPRO_PUBLISHED", str(store.path / "none"))
-        assert schedule.train_missing(SWEEP, store, progress=False, lanes=1)
+        assert not schedule.train_missing(SWEEP, store, progress=False, lanes=1)
     return store
 
 
@@ -116,7 +116,7 @@ SWEEP = [(_experiment(8, 12), (0, 1)), (_experiment(9, 12), (0, 1))]
 def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, tmp_path):
     finished = []
     store = Store(tmp_path / "store")
-    assert schedule.train_missing(
+    assert not schedule.train_missing(
         SWEEP, store, progress=False, lanes=2, finished=lambda group: finished.append(group)
     )
     assert _contents(store) == _contents(undisturbed)
@@ -129,7 +129,7 @@ def test_a_time_limit_is_kept_by_every_lane_and_the_rest_is_trained_afterwards(
     undisturbed, tmp_path, monkeypatch
 ):
     store, calls = Store(tmp_path / "store"), 0
-    while not schedule.train_missing(SWEEP, store, 0.1, progress=False, lanes=2):
+    while schedule.train_missing(SWEEP, store, 0.1, progress=False, lanes=2):
         calls += 1
         assert calls < 200
     assert calls > 0
@@ -161,7 +161,7 @@ def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp
     done = threading.Event()
 
     def train() -> None:
-        assert schedule.train_missing([(experiment, [0])], store, progress=False)
+        assert not schedule.train_missing([(experiment, [0])], store, progress=False)
         done.set()
 
     with store.held(experiment, 0) as ours:

@@ -51,31 +51,31 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 2
 
 
-def contents(root: Path = ROOT) -> list[str]:
+def contents() -> list[str]:
     """Names of everything in the table of contents, in its order."""
     import yaml
 
-    listed = yaml.safe_load((root / "_toc.yml").read_text())
+    listed = yaml.safe_load((ROOT / "_toc.yml").read_text())
     chapters = [part for group in listed.get("parts", []) for part in group["chapters"]]
     files = [listed["root"], *(part["file"] for part in listed.get("chapters", []) + chapters)]
     return [Path(file).name for file in files]
 
 
-def plain_pages(root: Path = ROOT) -> list[str]:
+def plain_pages() -> list[str]:
     """Names of the pages without code, in the order of the contents: ``book/<name>.md``."""
-    return [name for name in contents(root) if (root / PAGES / f"{name}.md").is_file()]
+    return [name for name in contents() if (ROOT / PAGES / f"{name}.md").is_file()]
 
 
-def pages(root: Path = ROOT) -> list[str]:
+def pages() -> list[str]:
     """Names of the pages that are notebooks, in the order of the table of contents."""
-    return [name for name in contents(root) if name not in plain_pages(root)]
+    return [name for name in contents() if name not in plain_pages()]
 
 
-def trains(page: str, root: Path = ROOT) -> bool:
+def trains(page: str) -> bool:
     """Whether a page's commands train networks."""
     import nbformat
 
-    cells = nbformat.read(root / PAGES / f"{page}.ipynb", as_version=4).cells
+    cells = nbformat.read(ROOT / PAGES / f"{page}.ipynb", as_version=4).cells
     return any(TRAINS in cell.metadata.get("tags", []) for cell in cells)
 
 
@@ -192,7 +192,7 @@ def build(parameters: dict[str, dict[str, Any]]) -> int:
     html = ROOT / "_build" / "html"
     for folder in (stage, html):
         shutil.rmtree(folder, ignore_errors=True)
-    committed = [page for page in pages() if trains(page, ROOT)]
+    committed = [page for page in pages() if trains(page)]
     with figure_files.figures_written_to(stage / book_pages.FIGURES):
         others = [page for page in pages() if page not in committed]
         execute_all(others, parameters, stage / TAKE)

@@ -25,8 +25,10 @@ from repro import (
     paper,
 )
 from repro.captions import epochs_of, setting, width_of
+from repro.commands import train_command
 from repro.errors import ReproError
 from repro.evidence import DATASETS
+from repro.experiment import Experiment
 from repro.intervals import Interval
 from repro.verdict import Part, VerdictWord, plain, verdict_of
 
@@ -251,9 +253,8 @@ def verdict(
 
 def training_command(dataset: str) -> str:
     """The command that trains what the paper's Figure 2 shows, on a dataset."""
-    widths = ",".join(map(str, (10, *paper.FIGURE_2_WIDTHS)))
-    grid = f"--datasets {dataset} --widths {widths} --replicas 10"
-    return f"repro sweep {grid} --epochs {paper.EPOCHS}"
+    widths = (10, *paper.FIGURE_2_WIDTHS)
+    return train_command(Experiment(dataset, widths[0], paper.EPOCHS), 10, widths)
 
 
 def as_json(found: Sequence[Verdict]) -> str:

@@ -244,14 +244,14 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
         for replica in group.replicas:
             tqdm.write(_losses(group.experiment, replica, own))
 
-    done = schedule.train_missing(
+    left = schedule.train_missing(
         wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished
     )
-    left = schedule.missing(wanted, (store.Store(store.published_path()), own))
-    there = sum(len(replicas) for _, replicas in schedule.merged(wanted))
-    there -= sum(len(replicas) for _, replicas in left)
-    print(f"{there} of {there + sum(len(replicas) for _, replicas in left)} runs are there.")
-    if not done:
+    all_runs, without = (
+        sum(len(replicas) for _, replicas in part) for part in (schedule.merged(wanted), left)
+    )
+    print(f"{all_runs - without} of {all_runs} runs are there.")
+    if left:
         print("Stopped at the time limit; the same command goes on from here.")
         return STOPPED_BY_TIME_LIMIT
     return 0

@@ -100,7 +100,8 @@ def _caption(runs: Mapping[int, xr.Dataset], drawn: Sequence[int]) -> str:
         f"{', '.join(map(str, drawn))}. (c): the epochs of minimum train loss, of minimum test "
         "loss and of divergence against the width; an arrow says *later than this run's length*. "
         "(d): the lowest losses against the width. Error bars: standard deviations, where a width "
-        "has more than one run. Grey: the paper's values, read off its figure."
+        "has more than one run."
+        + (" Grey: the paper's values, read off its figure." if _of_paper(runs) else "")
     )
 
 

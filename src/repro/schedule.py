@@ -83,8 +83,10 @@ def train_missing(
     lanes: int | None = None,
     together: int | None = None,
     finished: Callable[[Group], None] | None = None,
-) -> bool:
-    """Train what is wanted and neither published nor in the store; whether all is there then.
+) -> Wanted:
+    """Train what is wanted and neither published nor in the store; what is missing still.
+
+    That is nothing, unless the time limit came first.
 
     A run that another process is training in the same store is waited for, and what that process
     leaves undone is taken over.
@@ -111,7 +113,7 @@ def train_missing(
         store.tidy(experiment)
     wanted = missing(merged(wanted), stores)
     if not wanted:
-        return True
+        return []
     for experiment, _ in wanted:
         initial_weights(experiment, 0)  # a mark that cannot be drawn is told before any training
     store.check_writable()
@@ -124,7 +126,7 @@ def train_missing(
         _Lanes(store, stop, deadline, progress, finished).work_off(queue, lanes or backend.lanes())
         if stop.is_set():
             raise KeyboardInterrupt
-    return not missing(wanted, stores)
+    return missing(wanted, stores)
 
 
 class _Lanes:
