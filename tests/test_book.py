@@ -214,11 +214,14 @@ def test_a_book_with_an_address_opens_notebooks_and_edits_their_texts(tmp_path, 
     assert "as it was committed" in (html / "second.html").read_text()
 
 
-def test_a_book_without_an_address_has_no_such_buttons(built_book):
-    assert book.launch_settings(None) == {}
+def test_a_book_has_such_buttons_only_with_an_address(built_book):
+    assert book.launch_settings(None) == book.launch_settings("https://example.org/a/b") == {}
+    said = citation.read(book.ROOT / "CITATION.cff")
+    known = citation.repository(said, built_book.parents[1]) is not None
     for name in book.contents():
         links = targets(soup(built_book, f"{name}.html"))
-        assert not any("mybinder" in link or "/edit/" in link for link in links)
+        assert any("/edit/" in link for link in links) == known
+        assert any("mybinder" in link for link in links) == (known and name in book.pages())
 
 
 def test_every_profile_names_pages_and_their_parameters():

@@ -18,6 +18,7 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 from repro import book_pages, citation, figure_files
 from repro.errors import ReproError
@@ -26,6 +27,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = "book"
 TEXT = "book/text"
 BRANCH = "main"
+HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
 TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
 TRAINS = "trains"  # tag of a cell
@@ -245,10 +247,11 @@ def set_stage(stage: Path) -> None:
 def launch_settings(repository: str | None) -> dict[str, Any]:
     """Buttons that open a page's notebook on Binder, or its text to be edited.
 
-    There are none where the repository has no address. Colab has no button: it opens a notebook
-    alone, without the package and the published runs.
+    There are none where the repository has no address, or one that the theme does not know what to
+    do with. Colab has no button: it opens a notebook alone, without the package and the published
+    runs.
     """
-    if repository is None:
+    if repository is None or urlsplit(repository).hostname not in HOSTS:
         return {}
     return {
         "repository": {"url": repository, "path_to_book": PAGES, "branch": BRANCH},
