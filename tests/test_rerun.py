@@ -75,6 +75,6 @@ def test_the_page_shows_what_its_runs_are_called():
     said = "".join(
         output.get("text", "") for cell in page.cells for output in cell.get("outputs", [])
     )
-    assert f"{Experiment('digits', 12, 60).name} replica 0: 60 epochs" in said
+    assert f"{Experiment('digits', 10, 60).name} replica 0: 60 epochs" in said
     own = re.search(r"mine-[0-9a-f]{12}", said)[0]
-    assert f"{Experiment(own, 16, 300, loss='logits').name} replica 0: 300 epochs" in said
+    assert f"{Experiment(own, 200, 300, loss='logits').name} replica 0: 300 epochs" in said
