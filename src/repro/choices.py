@@ -31,6 +31,7 @@ import xarray as xr
 from repro import paper, regimes
 from repro.captions import epochs_of
 from repro.commands import train_command
+from repro.dataset_facts import published as published_facts
 from repro.experiment import Experiment
 from repro.figure_2 import happened
 from repro.paper import Reading
@@ -45,6 +46,9 @@ EARLY_EPOCHS = 200
 
 EARLY_EPOCH = 100
 """Where the train loss is compared."""
+
+SCATTER_FROM = 20
+"""From this epoch on, near the minimum, the scatter of the test loss is told."""
 
 EARLY_MARKS = (f"train_loss_at_{EARLY_EPOCH}", "minimum_test_loss", "epoch_of_minimum_test_loss")
 LATER_MARKS = ("minimum_train_loss", "epoch_of_minimum_train_loss", "divergence_epoch")
@@ -213,6 +217,31 @@ def recommended(runs: Runs) -> Choice | None:
     return next(choice for choice in CHOICES if choice.name == nearest)
 
 
+def recommendation(runs: Runs) -> str:
+    """The recommendation in words: what decided, how near it is, and what the book's runs use."""
+    chosen, width = recommended(runs), deciding_width(runs)
+    if chosen is None or width is None:
+        return "Nothing is recommended: no width has two choices that can be compared."
+    away = distances(runs)[width].dropna()
+    nearest = away.idxmin()
+    lines = [
+        f"Deciding width: {width}, with {len(away)} choices compared by "
+        f"{', '.join(name.replace('_', ' ') for name in marks_compared(runs, width))}.",
+        f"Nearest to the paper: {nearest} ({away[nearest]:.3f}).",
+    ]
+    if chosen.name != nearest:
+        lines.append(f"As published is less than {paper.READING_ERROR:g} farther "
+                     f"({away[chosen.name]:.3f}).")  # fmt: skip
+    usual = NOTHING_CHANGED.experiment(width)
+    changed = "".join(f", {name} {value}" for name, value in chosen.changed.items()) or ", nothing"
+    lines += [
+        f"Recommended: {chosen.name} (changed{changed}).".replace("changed, ", "changed: "),
+        f"The runs of the book's figures use {usual.loss} loss, {usual.pixels} pixels, split "
+        f"{usual.split} and labels as {usual.labels}.",
+    ]
+    return "\n".join(lines)
+
+
 def missing_commands(runs: Runs) -> list[str]:
     """What trains the early marks of each choice and width without a run."""
     return [
@@ -239,6 +268,47 @@ def climb_table(runs: Runs, width: int) -> pd.DataFrame:
             later = tuple(found[mark] for mark in LATER_MARKS)
             rows.append(_climb(choice.name, epochs_of(run), later, _doubled(run, later[0])))
     return pd.DataFrame(rows)
+
+
+def split_table(runs: Runs, width: int) -> pd.DataFrame:
+    """What else a split changes: the images, the last batch of an epoch, the test loss's scatter.
+
+    An epoch's last batch has what is left over: where that is few samples, their step is as long
+    as any other and its direction is less sure, and the test loss is taken right after it.
+
+    Returns
+    -------
+    A row a run of a width under another split, and those with nothing changed: ``train`` and
+    ``test`` images, ``last batch`` in samples, and ``scatter``, the standard deviation of the test
+    loss's relative change from one epoch to the next, from epoch ``SCATTER_FROM`` to 100, over
+    the square root of two (NaN where the run is shorter), and the ``minimum test loss``.
+    """
+    images = sum(published_facts()[paper.DATASET][part] for part in ("train_images", "test_images"))
+    rows = []
+    for choice, other in runs:
+        if other != width or not set(choice.changed) <= {"split"}:
+            continue
+        for run in runs[choice, other]:
+            train = _train_images(choice.changed.get("split"), images)
+            curve = run["test_loss"].isel(replica=0).sel(epoch=slice(SCATTER_FROM, EARLY_EPOCH))
+            changes = np.diff(np.log(curve.to_numpy()))
+            whole = epochs_of(run) >= EARLY_EPOCH
+            rows.append(
+                {
+                    "choice": choice.name, "train": train, "test": images - train,
+                    "last batch": train % choice.experiment(width).batch_size,
+                    "scatter": changes.std() / np.sqrt(2) if whole else np.nan,
+                    "minimum test loss": marks(run)["minimum_test_loss"],
+                }
+            )  # fmt: skip
+    return pd.DataFrame(rows)
+
+
+def _train_images(share: float | None, images: int) -> int:
+    """As `datasets.load` divides them: the first fold, or a share of all, rounded."""
+    return (
+        published_facts()[paper.DATASET]["train_images"] if share is None else round(share * images)
+    )
 
 
 def _climb(name: str, epochs: int, later: tuple, doubled: float) -> dict[str, Any]:
