@@ -3,7 +3,6 @@
 import csv
 import io
 import tarfile
-import tempfile
 
 import numpy as np
 import pytest
@@ -111,7 +110,7 @@ def test_cells_without_a_value_are_empty_and_missing_runs_are_named():
     assert (distance_table(runs).loc["inverted pixels"] == "").all()
     commands = choices.missing_commands(runs)
     assert len(commands) == len(CHOICES) - 2
-    assert "repro train --dataset hasyv2 --widths 150 --epochs 200 --pixels inverted" in commands
+    assert "repro train --dataset hasyv2 --widths 150 --epochs 100 --pixels inverted" in commands
 
 
 def test_error_bars_are_told_where_the_paper_has_them():
@@ -236,17 +235,16 @@ def test_outputs_that_cannot_fire_change_nothing(loss):
     assert not broad[2][:, never].any() and (broad[5][never] == -1e9).all()
 
 
-def test_the_last_batch_is_the_only_thing_between_the_two_test_losses():
+def test_the_last_batch_is_the_only_thing_between_the_two_test_losses(tmp_path):
     """The later loss is that of training as usual; without a last batch the two are one."""
     pytest.importorskip("keras")
     from repro import last_batch, training
     from repro.store import Store
 
     rest, even = Experiment("digits", 8, 2), Experiment("digits", 8, 2, batch_size=479)
-    with tempfile.TemporaryDirectory() as folder:
-        store = Store(folder)
-        training.train(rest, [0], store, progress=False)
-        usual = store.load(store.find(rest, 0)).test_loss[0, 1:]
+    store = Store(tmp_path)
+    training.train(rest, [0], store, progress=False)
+    usual = store.load(store.find(rest, 0)).test_loss[0, 1:]
     found = last_batch.measure(rest)
     assert found["samples"] == 1437 % 128
     np.testing.assert_allclose(found["after"], usual, rtol=1e-4)

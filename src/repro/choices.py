@@ -41,16 +41,13 @@ from repro.tables import COMPARISON, compare
 WIDTHS = (50, 150, 275, 500)
 """Where the choices are compared: a weak, an unstable, a late and a strong width of the paper."""
 
-EARLY_EPOCHS = 200
-"""Length of a run that is trained for the early marks alone."""
-
-EARLY_EPOCH = 100
-"""Where the train loss is compared."""
+EARLY_EPOCHS = 100
+"""Where the train loss is compared: the length of a run that is trained for the early marks."""
 
 SCATTER_FROM = 20
 """From this epoch on, near the minimum, the scatter of the test loss is told."""
 
-EARLY_MARKS = (f"train_loss_at_{EARLY_EPOCH}", "minimum_test_loss", "epoch_of_minimum_test_loss")
+EARLY_MARKS = (f"train_loss_at_{EARLY_EPOCHS}", "minimum_test_loss", "epoch_of_minimum_test_loss")
 LATER_MARKS = ("minimum_train_loss", "epoch_of_minimum_train_loss", "divergence_epoch")
 
 
@@ -133,8 +130,8 @@ def marks(run: xr.Dataset) -> dict[str, float]:
         if np.isnan(found[f"epoch_of_minimum_{which}_loss"]):
             found[f"minimum_{which}_loss"] = np.nan
     train = run["train_loss"].isel(replica=0)
-    there = epochs_of(run) >= EARLY_EPOCH
-    found[EARLY_MARKS[0]] = float(train.sel(epoch=EARLY_EPOCH)) if there else np.nan
+    there = epochs_of(run) >= EARLY_EPOCHS
+    found[EARLY_MARKS[0]] = float(train.sel(epoch=EARLY_EPOCHS)) if there else np.nan
     return found
 
 
@@ -290,9 +287,9 @@ def split_table(runs: Runs, width: int) -> pd.DataFrame:
             continue
         for run in runs[choice, other]:
             train = _train_images(choice.changed.get("split"), images)
-            curve = run["test_loss"].isel(replica=0).sel(epoch=slice(SCATTER_FROM, EARLY_EPOCH))
+            curve = run["test_loss"].isel(replica=0).sel(epoch=slice(SCATTER_FROM, EARLY_EPOCHS))
             changes = np.diff(np.log(curve.to_numpy()))
-            whole = epochs_of(run) >= EARLY_EPOCH
+            whole = epochs_of(run) >= EARLY_EPOCHS
             rows.append(
                 {
                     "choice": choice.name, "train": train, "test": images - train,

@@ -8,7 +8,6 @@ import pandas as pd
 from repro import paper, style
 from repro.captions import epochs_of
 from repro.choices import (
-    EARLY_EPOCHS,
     EARLY_MARKS,
     Runs,
     comparison,
@@ -23,6 +22,9 @@ from repro.style import PageFigure, clear_legend, new_figure, panel_label, style
 _COLOURS = (
     "#000000", "#0072B2", "#D55E00", "#F0C000", "#E69F00", "#009E73", "#56B4E9", "#CC79A7",
 )  # fmt: skip
+SHOWN_EPOCHS = 200
+"""How far the figure shows the curves."""
+
 _HEADINGS = {
     "train_loss_at_100": "train loss at epoch 100",
     "minimum_test_loss": "minimum test loss",
@@ -45,7 +47,7 @@ def early_figure(runs: Runs, width: int) -> PageFigure:
         left, right = figure.subplots(1, 2)
         named = set()
         for name, run in drawn:
-            early = run.isel(replica=0).sel(epoch=slice(1, EARLY_EPOCHS))
+            early = run.isel(replica=0).sel(epoch=slice(1, SHOWN_EPOCHS))
             look = {
                 "color": colours[name], "label": None if name in named else name,
                 "zorder": 3 if name == drawn[0][0] else 2,
@@ -59,7 +61,7 @@ def early_figure(runs: Runs, width: int) -> PageFigure:
             (right, papers("minimum_test_loss", width), _epoch("test", width)),
         )
         for axes, reading, epoch in points:
-            if reading is not None and epoch is not None and epoch <= EARLY_EPOCHS:
+            if reading is not None and epoch is not None and epoch <= SHOWN_EPOCHS:
                 axes.errorbar(
                     epoch, reading.value, yerr=paper.READING_ERROR * reading.value,
                     ecolor=style.PAPER, capsize=2, elinewidth=0.8, zorder=4,
@@ -67,7 +69,7 @@ def early_figure(runs: Runs, width: int) -> PageFigure:
                 )  # fmt: skip
         for axes, letter, words in ((left, "a", "train loss"), (right, "b", "test loss")):
             axes.set_yscale("log")
-            axes.set_xlim(0, EARLY_EPOCHS + 4)
+            axes.set_xlim(0, SHOWN_EPOCHS + 4)
             axes.set_xlabel("epoch")
             panel_label(axes, letter, words)
             style.plain_log_axis(axes.yaxis)
@@ -76,7 +78,7 @@ def early_figure(runs: Runs, width: int) -> PageFigure:
     return figure.described(
         "early",
         f"HASYv2, $N$ = {width}, {len(drawn)} runs, a colour a choice, up to epoch "
-        f"{min(longest, EARLY_EPOCHS)}: (a) train loss, (b) test loss. Grey, with 3 % for the "
+        f"{min(longest, SHOWN_EPOCHS)}: (a) train loss, (b) test loss. Grey, with 3 % for the "
         "reading: the paper's train loss at epoch 100, and its minima.",
         f"Two panels of loss against epoch, a line for each of {', '.join(named)}, with the "
         "paper's values as points.",
