@@ -11,6 +11,8 @@ from repro.choices import (
     EARLY_MARKS,
     Runs,
     comparison,
+    deciding_width,
+    distance,
     distances,
     marks_compared,
     papers,
@@ -105,13 +107,27 @@ def choices_table(runs: Runs) -> pd.DataFrame:
 
 
 def distance_table(runs: Runs) -> pd.DataFrame:
-    """The distance of every choice by width, and by how many marks; empty where there is no run."""
+    """The distance of every choice by width, and by how many marks; empty where there is no run.
+
+    The last column, which is no part of the rule, leaves out the epoch at the deciding width.
+    """
     table = distances(runs)
-    shown = table.map(lambda value: "" if np.isnan(value) else f"{value:.3f}")
+    shown = table.map(_number)
     number = {width: len(marks_compared(runs, width)) for width in table.columns}
-    return shown.rename(
+    shown = shown.rename(
         columns={w: f"N = {w}, {n} mark{'' if n == 1 else 's'}" for w, n in number.items()}
     )
+    width = deciding_width(runs)
+    if width is not None:
+        losses = [mark for mark in marks_compared(runs, width) if mark != EARLY_MARKS[2]]
+        away = {choice.name: distance(found, width, losses)
+                for (choice, at), found in runs.items() if at == width}  # fmt: skip
+        shown[f"N = {width}, losses alone"] = [_number(away[name]) for name in shown.index]
+    return shown
+
+
+def _number(value: float) -> str:
+    return "" if np.isnan(value) else f"{value:.3f}"
 
 
 def _cell(line: pd.Series) -> str:
