@@ -254,8 +254,9 @@ def climb_table(runs: Runs, width: int) -> pd.DataFrame:
     -------
     A row for the paper and one a run: ``epochs``, the minimum train loss and its epoch,
     ``doubled``, the first epoch from which on the loss is above twice its minimum, ``divergence``,
-    the epoch of reaching the plateau, and ``climb``, the epochs from the minimum to there. NaN
-    where it had not happened by the end of the run, or cannot be read off the figures.
+    the epoch of reaching the plateau, ``climb``, the epochs from the minimum to there, and ``at
+    the end``, the train loss of the last epoch. NaN where it had not happened by the end of the
+    run, or cannot be read off the figures.
     """
     minimum, at, end = (_value(papers(mark, width)) for mark in LATER_MARKS)
     rows = [_climb("the paper", paper.EPOCHS, (minimum, at, end), np.nan)]
@@ -263,7 +264,8 @@ def climb_table(runs: Runs, width: int) -> pd.DataFrame:
         for run in runs[choice, other] if other == width else ():
             found = marks(run)
             later = tuple(found[mark] for mark in LATER_MARKS)
-            rows.append(_climb(choice.name, epochs_of(run), later, _doubled(run, later[0])))
+            climb = _climb(choice.name, epochs_of(run), later, _doubled(run, later[0]))
+            rows.append(climb | {"at the end": float(run["train_loss"][0, -1])})
     return pd.DataFrame(rows)
 
 
@@ -276,7 +278,8 @@ def split_table(runs: Runs, width: int) -> pd.DataFrame:
     Returns
     -------
     A row a run of a width under another split, and those with nothing changed: ``train`` and
-    ``test`` images, ``last batch`` in samples, and ``scatter``, the standard deviation of the test
+    ``test`` images, ``last batch`` in samples, the ``train
+    loss at 100``, ``scatter``, the standard deviation of the test
     loss's relative change from one epoch to the next, from epoch ``SCATTER_FROM`` to 100, over
     the square root of two (NaN where the run is shorter), and the ``minimum test loss``.
     """
@@ -294,6 +297,7 @@ def split_table(runs: Runs, width: int) -> pd.DataFrame:
                 {
                     "choice": choice.name, "train": train, "test": images - train,
                     "last batch": train % choice.experiment(width).batch_size,
+                    "train loss at 100": marks(run)[EARLY_MARKS[0]],
                     "scatter": changes.std() / np.sqrt(2) if whole else np.nan,
                     "minimum test loss": marks(run)["minimum_test_loss"],
                 }
