@@ -1,0 +1,197 @@
+"""Control runs: the paper's networks with one thing changed, and what became of them.
+
+A **control** changes the loss, the pixels or the learning rate, and nothing else; its **reference**
+is the paper's own setting at the same width. Which controls are wanted is written in the plan of
+runs alone. The rule by which a control is held against its reference was written before any of the
+controls had been trained to the reference's divergence:
+
+- both diverge: the control *diverges too*; the two divergence epochs are told.
+- only the reference diverges, and the control has gone on for as long as a plateau must last beyond
+  the reference's divergence epoch: the control *has not diverged*.
+- the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
+- otherwise the runs are *too short to say*, or there is nothing to compare with.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from repro import evidence, regimes
+from repro.captions import LOSS_NAMES, epochs_of, setting, width_of
+from repro.experiment import Experiment
+from repro.grid import read_plan
+from repro.schedule import merged
+from repro.store import Store, published_path
+
+CHANGES = ("loss", "pixels", "learning_rate")
+"""What a control changes, one at a time."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """One experiment that is wanted, and its runs.
+
+    Attributes
+    ----------
+    experiment:
+        As the plan has it.
+    changed:
+        Which of CHANGES differs from the paper; None for a reference.
+    runs:
+        Single replicas, whatever their length. Those of a reference include networks with a letter
+        in their weights.
+    """
+
+    experiment: Experiment
+    changed: str | None
+    runs: tuple[xr.Dataset, ...] = ()
+
+    @property
+    def width(self) -> int:
+        """Units in each hidden layer."""
+        return self.experiment.width
+
+
+def wanted(plan: str | os.PathLike) -> list[Control]:
+    """The controls of a plan, each width's reference first; without runs.
+
+    Raises
+    ------
+    ReproError
+        Where the plan cannot be read.
+    """
+    experiments = [each for each, _ in merged(read_plan(plan))]
+    changed = [(each, change) for each in experiments if (change := _changed(each))]
+    places = {(each.dataset, each.width) for each, _ in changed}
+    references = [
+        each
+        for each in experiments
+        if not each.unusual and (each.dataset, each.width) in places
+    ]
+    ordered = [*((each, None) for each in references), *changed]
+    return [Control(*one) for one in sorted(ordered, key=lambda one: one[0].width)]
+
+
+def gather(controls: Sequence[Control], store: str | os.PathLike | None = None) -> list[Control]:
+    """The same, with the runs that a folder has of each; None for the published results."""
+    place = Store(published_path() if store is None else store)
+    runs = list(place.runs())
+    found = []
+    for control in controls:
+        plain = control.experiment.digest
+        mine = [
+            run
+            for run in runs
+            if run.experiment.digest == plain
+            or (control.changed is None and replace(run.experiment, mark=None).digest == plain)
+        ]
+        loaded = tuple(evidence.in_order(place.load(run) for run in mine))
+        found.append(replace(control, runs=loaded))
+    return found
+
+
+def reference(control: Control, controls: Sequence[Control]) -> xr.Dataset | None:
+    """The run that a control's runs are held against: unmarked and long where there is a choice."""
+    runs = [
+        run
+        for other in controls
+        if other.changed is None
+        and (other.experiment.dataset, other.width) == (control.experiment.dataset, control.width)
+        for run in other.runs
+    ]
+    return min(
+        runs, key=lambda run: (setting(run, "mark") is not None, -epochs_of(run)), default=None
+    )
+
+
+def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
+    """What became of a control's run beside its reference, by this module's rule."""
+    if against is None:
+        return "nothing to compare with"
+    mine, theirs = divergence(run), divergence(against)
+    if mine is not None and theirs is not None:
+        return "diverges too"
+    if mine is not None:
+        longer = epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
+        return "diverges alone" if longer else "too short to say"
+    if theirs is not None and epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS:
+        return "has not diverged"
+    return "too short to say"
+
+
+def divergence(run: xr.Dataset) -> int | None:
+    """The divergence epoch of a single run, None where it has none."""
+    return regimes.divergence_epoch(run["train_loss"].isel(replica=0))
+
+
+def name_of(run: xr.Dataset) -> str:
+    """What a run is called beside others of its width: ``exact loss, 600 epochs``."""
+    words = [f"N = {width_of(run)}", value_of(run)]
+    if mark := setting(run, "mark"):
+        words.append(f"marked “{mark}”")
+    if number := int(run["replica"].item()):
+        words.append(f"replica {number}")
+    return ", ".join([*words, f"{epochs_of(run)} epochs"])
+
+
+def value_of(run: xr.Dataset) -> str:
+    """What a run changes, in words; ``as in the paper`` where nothing."""
+    experiment = Experiment("hasyv2", 1, 1)
+    words = {
+        "loss": LOSS_NAMES.get(str(setting(run, "loss")), ""),
+        "pixels": f"{setting(run, 'pixels')} pixels",
+        "learning_rate": f"learning rate {setting(run, 'learning_rate'):g}",
+    }
+    told = [
+        words[name] for name in CHANGES if setting(run, name) != getattr(experiment, name)
+    ]
+    return ", ".join(told) or "as in the paper"
+
+
+def outcome_table(controls: Sequence[Control]) -> pd.DataFrame:
+    """A run a row: its lowest loss, how it ends, and what that says beside its reference."""
+    rows = []
+    for control in controls:
+        for run in control.runs:
+            one = run.isel(replica=0)
+            loss = one["train_loss"].to_numpy().astype(float)
+            diverged = divergence(run)
+            against = reference(control, controls)
+            lowest = regimes.minimum(loss)
+            relative = one["relative_deviation"].sel(layer=evidence.LAYER)
+            rows.append(
+                {
+                    "width": control.width,
+                    "run": _short_name(run),
+                    "epochs": epochs_of(run),
+                    "lowest train loss": lowest.value,
+                    "at epoch": lowest.epoch,
+                    "lowest test loss": regimes.minimum(one["test_loss"]).value,
+                    "train loss at the end": loss[-1],
+                    "dead at the end": float(one["dead_fraction"][-1]),
+                    "relative deviation at the end": float(relative[-1]),
+                    "diverged at epoch": np.nan if diverged is None else float(diverged),
+                    "beside the reference": ""
+                    if control.changed is None
+                    else outcome(run, against),
+                }
+            )
+    return pd.DataFrame(rows)
+
+
+
+def _changed(experiment: Experiment) -> str | None:
+    """Which one of CHANGES an experiment changes; None where it is none or something else too."""
+    unusual = list(experiment.unusual)
+    return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else None
+
+
+def _short_name(run: xr.Dataset) -> str:
+    return ", ".join(name_of(run).split(", ")[1:-1])
