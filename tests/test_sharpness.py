@@ -153,6 +153,7 @@ def test_epochs_are_even_in_their_logarithm_and_then_in_themselves():
     assert epochs[:4] == [0, 1, 2, 3] and epochs[-1] == 300
     assert (np.diff(apart[:-1]) >= 0).all() and apart.max() == 5
     assert sharpness.measuring_epochs(1) == [0, 1]
+    assert sharpness.measuring_epochs(102, 1, 99) == [99, 100, 101, 102]
 
 
 def test_a_network_without_a_loss_has_no_sharpness(tmp_path, monkeypatch):

@@ -133,6 +133,10 @@ def _add_sharpness(commands: argparse._SubParsersAction) -> None:
         help="epochs between two measurements, at most (default: %(default)s)",
     )  # fmt: skip
     sharpness.add_argument(
+        "--from", type=_whole, default=0, metavar="E", dest="first",
+        help="measure no earlier epoch, as for a closer look at a stretch (default: %(default)s)",
+    )  # fmt: skip
+    sharpness.add_argument(
         "--sample", type=_count, default=4096, metavar="IMAGES",
         help="of the training set, over which the loss is taken (default: %(default)s)",
     )  # fmt: skip
@@ -334,8 +338,8 @@ def _sharpness(chosen: argparse.Namespace) -> int:
         for replica in replicas:
             record = sharpness.measure(
                 experiment, folder, own, replica,
-                sharpness.measuring_epochs(experiment.epochs, chosen.every), chosen.sample,
-                chosen.sample_seed, progress=not chosen.quiet,
+                sharpness.measuring_epochs(experiment.epochs, chosen.every, chosen.first),
+                chosen.sample, chosen.sample_seed, progress=not chosen.quiet,
             )  # fmt: skip
             print(folder / record.file)
     return 0

@@ -14,20 +14,22 @@ controls had been trained to the reference's divergence:
 
 from __future__ import annotations
 
+import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
 from repro import evidence, regimes
-from repro.captions import LOSS_NAMES, epochs_of, setting, width_of
+from repro.captions import DATASET_NAMES, LOSS_NAMES, epochs_of, setting, width_of
+from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.grid import read_plan
 from repro.schedule import merged
+from repro.status import otherwise
 from repro.store import Store, published_path
 
 CHANGES = ("loss", "pixels", "learning_rate")
@@ -71,30 +73,71 @@ def wanted(plan: str | os.PathLike) -> list[Control]:
     changed = [(each, change) for each in experiments if (change := _changed(each))]
     places = {(each.dataset, each.width) for each, _ in changed}
     references = [
-        each
-        for each in experiments
-        if not each.unusual and (each.dataset, each.width) in places
+        each for each in experiments if not each.unusual and (each.dataset, each.width) in places
     ]
     ordered = [*((each, None) for each in references), *changed]
     return [Control(*one) for one in sorted(ordered, key=lambda one: one[0].width)]
 
 
-def gather(controls: Sequence[Control], store: str | os.PathLike | None = None) -> list[Control]:
-    """The same, with the runs that a folder has of each; None for the published results."""
+def every_run(store: str | os.PathLike | None = None) -> list[xr.Dataset]:
+    """Every run of a folder, whatever its setting and length, each replica by itself.
+
+    Parameters
+    ----------
+    store:
+        A folder of runs; None for the published results.
+    """
     place = Store(published_path() if store is None else store)
-    runs = list(place.runs())
-    found = []
-    for control in controls:
-        plain = control.experiment.digest
-        mine = [
+    return evidence.in_order(place.load(run) for run in place.runs())
+
+
+def gather(controls: Sequence[Control], runs: Sequence[xr.Dataset]) -> list[Control]:
+    """The same, with those of the runs that each has."""
+
+    def mine(control: Control) -> tuple[xr.Dataset, ...]:
+        wanted = control.experiment.digest
+        return tuple(
             run
             for run in runs
-            if run.experiment.digest == plain
-            or (control.changed is None and replace(run.experiment, mark=None).digest == plain)
-        ]
-        loaded = tuple(evidence.in_order(place.load(run) for run in mine))
-        found.append(replace(control, runs=loaded))
-    return found
+            if (experiment := experiment_of(run)).digest == wanted
+            or (control.changed is None and replace(experiment, mark=None).digest == wanted)
+        )
+
+    return [replace(control, runs=mine(control)) for control in controls]
+
+
+def missing(controls: Sequence[Control]) -> pd.DataFrame:
+    """The controls without an unmarked run of full length, and the commands that train them.
+
+    Returns
+    -------
+    Columns ``dataset``, ``width``, ``otherwise``, ``epochs`` wanted, ``there`` (of the longest
+    run) and ``command``.
+    """
+    rows = []
+    for control in controls:
+        experiment = control.experiment
+        plain = [run for run in control.runs if setting(run, "mark") is None]
+        there = max(map(epochs_of, plain), default=0)
+        if there < experiment.epochs:
+            rows.append(
+                {
+                    "dataset": DATASET_NAMES[experiment.dataset],
+                    "width": experiment.width,
+                    "otherwise": otherwise(experiment) or "as in the paper",
+                    "epochs": experiment.epochs,
+                    "there": there,
+                    "command": train_command(experiment),
+                }
+            )
+    columns = ["dataset", "width", "otherwise", "epochs", "there", "command"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def experiment_of(run: xr.Dataset) -> Experiment:
+    """The experiment of a run, with the epochs it got."""
+    parameters = json.loads(run.attrs["experiment"])
+    return Experiment(**(parameters | {"epochs": epochs_of(run)}))
 
 
 def reference(control: Control, controls: Sequence[Control]) -> xr.Dataset | None:
@@ -149,9 +192,7 @@ def value_of(run: xr.Dataset) -> str:
         "pixels": f"{setting(run, 'pixels')} pixels",
         "learning_rate": f"learning rate {setting(run, 'learning_rate'):g}",
     }
-    told = [
-        words[name] for name in CHANGES if setting(run, name) != getattr(experiment, name)
-    ]
+    told = [words[name] for name in CHANGES if setting(run, name) != getattr(experiment, name)]
     return ", ".join(told) or "as in the paper"
 
 
@@ -184,7 +225,6 @@ def outcome_table(controls: Sequence[Control]) -> pd.DataFrame:
                 }
             )
     return pd.DataFrame(rows)
-
 
 
 def _changed(experiment: Experiment) -> str | None:

@@ -163,9 +163,7 @@ def rest_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
                 "dead": found.dead_fraction,
                 "misclassified": 1 - found.train_accuracy,
                 "right": found.train_accuracy,
-                "right, images": np.nan
-                if images is None
-                else images.sum() * found.train_accuracy,
+                "right, images": np.nan if images is None else images.sum() * found.train_accuracy,
                 "most frequent class": np.nan
                 if images is None
                 else float(images.max() / images.sum()),

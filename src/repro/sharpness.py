@@ -37,9 +37,12 @@ _VECTORS = 10  # that ARPACK keeps: half of its default is enough here, for half
 _START = 1  # the stream of random numbers of the first vector; 0 is that of the sample
 
 
-def measuring_epochs(last: int, every: int = EVERY) -> list[int]:
-    """Epochs to measure after: 0, then about even in their logarithm, at most ``every`` apart."""
-    epochs = [0, 1]
+def measuring_epochs(last: int, every: int = EVERY, first: int = 0) -> list[int]:
+    """Epochs to measure after, from ``first`` to ``last``.
+
+    About even in their logarithm, and at most ``every`` apart.
+    """
+    epochs = [first]
     while epochs[-1] < last:
         apart = min(max(round(epochs[-1] * (_RATIO - 1)), 1), every)
         epochs.append(min(epochs[-1] + apart, last))
