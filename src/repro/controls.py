@@ -35,6 +35,13 @@ from repro.store import Store, published_path
 CHANGES = ("loss", "pixels", "learning_rate")
 """What a control changes, one at a time."""
 
+OUTCOMES = (
+    "width", "run", "epochs", "lowest train loss", "at epoch", "lowest test loss",
+    "train loss at the end", "dead at the end", "relative deviation at the end",
+    "diverged at epoch", "beside the reference",
+)  # fmt: skip
+"""Columns of `outcome_table`."""
+
 
 @dataclass(frozen=True)
 class Control:
@@ -207,24 +214,21 @@ def outcome_table(controls: Sequence[Control]) -> pd.DataFrame:
             against = reference(control, controls)
             lowest = regimes.minimum(loss)
             relative = one["relative_deviation"].sel(layer=evidence.LAYER)
-            rows.append(
-                {
-                    "width": control.width,
-                    "run": _short_name(run),
-                    "epochs": epochs_of(run),
-                    "lowest train loss": lowest.value,
-                    "at epoch": lowest.epoch,
-                    "lowest test loss": regimes.minimum(one["test_loss"]).value,
-                    "train loss at the end": loss[-1],
-                    "dead at the end": float(one["dead_fraction"][-1]),
-                    "relative deviation at the end": float(relative[-1]),
-                    "diverged at epoch": np.nan if diverged is None else float(diverged),
-                    "beside the reference": ""
-                    if control.changed is None
-                    else outcome(run, against),
-                }
+            values = (
+                control.width,
+                _short_name(run),
+                epochs_of(run),
+                lowest.value,
+                lowest.epoch,
+                regimes.minimum(one["test_loss"]).value,
+                loss[-1],
+                float(one["dead_fraction"][-1]),
+                float(relative[-1]),
+                np.nan if diverged is None else float(diverged),
+                "" if control.changed is None else outcome(run, against),
             )
-    return pd.DataFrame(rows)
+            rows.append(dict(zip(OUTCOMES, values, strict=True)))
+    return pd.DataFrame(rows, columns=list(OUTCOMES))
 
 
 def _changed(experiment: Experiment) -> str | None:

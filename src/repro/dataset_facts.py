@@ -58,7 +58,12 @@ def published() -> dict[str, dict[str, Any]]:
 
 
 def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
-    """Images of each class, shape (class,), by dataset and by set: ``train`` or ``test``."""
+    """Images of each class, shape (class,), by dataset and by set: ``train`` or ``test``.
+
+    Nothing where the published results are elsewhere, without the facts.
+    """
+    if not (published_path() / FILE).is_file():
+        return {}
     facts = json.loads((published_path() / FILE).read_text())
     return {
         name: {which: np.asarray(fact[f"{which}_class_counts"]) for which in SETS}

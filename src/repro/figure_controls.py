@@ -51,8 +51,9 @@ def controls_figure(controls: Sequence[Control]) -> PageFigure:
         for column, (change, title) in enumerate(COLUMNS.items()):
             for control, run in drawn:
                 if control.changed in (None, change):
-                    _draw(panels[:, column], run, change, _look(run, change, widths))
-            panel_label(panels[0, column], "abcd"[column], title)
+                    _draw(panels[:, column], run, _look(run, change, widths))
+            told = change == "width" or any(control.changed == change for control, _ in drawn)
+            panel_label(panels[0, column], "abcd"[column], title if told else f"{title}: none yet")
             panels[-1, column].set_xlabel("epoch")
             panels[-1, column].legend(
                 loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=7, borderaxespad=0
@@ -74,7 +75,7 @@ def controls_figure(controls: Sequence[Control]) -> PageFigure:
     )
 
 
-def _draw(panels: np.ndarray, run: xr.Dataset, change: str, look: dict) -> None:
+def _draw(panels: np.ndarray, run: xr.Dataset, look: dict) -> None:
     one = run.isel(replica=0, epoch=slice(1, None)).sel(layer=evidence.LAYER)
     for axes, name in zip(panels, ROWS, strict=True):
         values = one[name]

@@ -19,10 +19,9 @@ from repro.style import (
 
 
 def stability_figure(record: SharpnessRecord) -> PageFigure:
-    """One run: (a) its sharpness and the edge, (b) its train loss and worst batch; log epoch.
+    """One run: (a) its sharpness and the edge, (b) its train loss and its worst batch.
 
-    The first spike is upright in both. The initial state, which a logarithmic axis has no place
-    for, is in the table alone.
+    The first spike is upright in both.
     """
     found = stability.stability(record)
     epochs, values = stability.series(record)
@@ -30,10 +29,7 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
     with styled():
         figure = new_figure(7.2, 4.6)
         above, below = figure.subplots(2, 1, sharex=True)
-        seen = epochs > 0
-        above.plot(
-            epochs[seen], values[seen], "o-", color=TEST, markersize=3, label="sharpness", zorder=3
-        )
+        above.plot(epochs, values, "o-", color=TEST, markersize=3, label="sharpness", zorder=3)
         above.axhline(
             found.edge, color="0.3", linestyle="--", linewidth=1, zorder=1,
             label=f"2 / learning rate = {found.edge:.3g}",
@@ -52,9 +48,7 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
                 )  # fmt: skip
         below.set_yscale("log")
         plain_log_axis(below.yaxis)
-        below.set_xscale("log")
-        below.set_xlim(1, max(len(record.train_loss) - 1, 2))
-        plain_log_axis(below.xaxis)
+        below.set_xlim(0, max(len(record.train_loss) - 1, 1))
         above.set_ylim(bottom=0)
         above.set_ylabel("largest eigenvalue")
         below.set_ylabel("loss")
@@ -70,7 +64,7 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
         f"Hessian of the mean loss over {record.sample_size} training images) and 2 / learning "
         "rate; (b) train loss and the loss of each epoch's worst batch. Dotted upright: the first "
         "spike.",
-        f"Two panels over epochs 1 to {record.experiment.epochs}: the sharpness, highest "
+        f"Two panels over epochs 0 to {record.experiment.epochs}: the sharpness, highest "
         f"{found.highest:.3g} at epoch {found.highest_epoch}, around a line at {found.edge:.3g}; "
         f"and the losses, with {spiked}.",
     )

@@ -26,6 +26,10 @@ Counts = Mapping[str, Mapping[str, np.ndarray]]
 """Images of each class, by dataset and set, as `dataset_facts.published_class_counts` has them."""
 
 
+PREDICTIONS = ("most frequent class", "from accuracy", "from dead fraction")
+"""Of a plateau's height: see `plateau_table`."""
+
+
 class Plateau(NamedTuple):
     """What a run's plateau is made of; losses in nats, shares of the training set.
 
@@ -139,39 +143,40 @@ def plateau_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
             by_accuracy = predicted(getattr(found, f"{which}_accuracy"), epsilon)
             by_dead = cost_of_dead(run) * found.dead_fraction if which == "train" else np.nan
             row: dict[str, Any] = {"run": name_of(run), "set": which, "measured": measured}
-            for name, value in (
-                ("most frequent class", frequent),
-                ("from accuracy", by_accuracy),
-                ("from dead fraction", by_dead),
-            ):
+            values = (frequent, by_accuracy, by_dead)
+            for name, value in zip(PREDICTIONS, values, strict=True):
                 row |= {name: value, f"difference, {name}": measured - value}
             rows.append(row)
-    return pd.DataFrame(rows)
+    pairs = [column for name in PREDICTIONS for column in (name, f"difference, {name}")]
+    return pd.DataFrame(rows, columns=["run", "set", "measured", *pairs])
 
 
 def rest_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
-    """What is alive on each plateau: shares dead, wrong and right, and since when it is at rest."""
+    """What each plateau holds: shares dead, wrong and right, and since when it is at rest."""
     rows = []
     for run in on_plateau(runs):
         found = plateau(run)
         assert found is not None
         images = class_counts(run, counts, "train")
+        known = images is not None
         rows.append(
-            {
-                "run": name_of(run),
-                "diverged at epoch": found.epoch,
-                "dead": found.dead_fraction,
-                "misclassified": 1 - found.train_accuracy,
-                "right": found.train_accuracy,
-                "right, images": np.nan if images is None else images.sum() * found.train_accuracy,
-                "most frequent class": np.nan
-                if images is None
-                else float(images.max() / images.sum()),
-                "same since epoch": found.at_rest_since,
-                "until epoch": epochs_of(run),
-            }
+            (
+                name_of(run),
+                found.epoch,
+                found.dead_fraction,
+                1 - found.train_accuracy,
+                found.train_accuracy,
+                round(images.sum() * found.train_accuracy) if known else np.nan,
+                images.max() if known else np.nan,
+                found.at_rest_since,
+                epochs_of(run),
+            )
         )
-    return pd.DataFrame(rows)
+    columns = [
+        "run", "diverged at epoch", "dead", "misclassified", "right", "right, images",
+        "most frequent class, images", "same since epoch", "until epoch",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
 class Climb(NamedTuple):
@@ -233,21 +238,21 @@ def climb_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         if found is None:
             continue
         rows.append(
-            {
-                "run": name_of(run),
-                "lowest train loss at epoch": regimes.minimum(
-                    run["train_loss"].isel(replica=0)
-                ).epoch,
-                "dead there": found.dead_at_minimum,
-                "crossing": f"{found.crossing.start} to {found.crossing.end}",
-                "dead at its start": found.dead_at_start,
-                "half of the loss is of dead samples from epoch": ""
-                if found.half is None
-                else str(found.half),
-                "dead then": found.dead_at_half,
-            }
+            (
+                name_of(run),
+                regimes.minimum(run["train_loss"].isel(replica=0)).epoch,
+                found.dead_at_minimum,
+                f"{found.crossing.start} to {found.crossing.end}",
+                found.dead_at_start,
+                "" if found.half is None else str(found.half),
+                found.dead_at_half,
+            )
         )
-    return pd.DataFrame(rows)
+    columns = [
+        "run", "lowest train loss at epoch", "dead there", "crossing", "dead at its start",
+        "half of the loss is of dead samples from epoch", "dead then",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
 def name_of(run: xr.Dataset) -> str:

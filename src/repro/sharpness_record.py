@@ -146,8 +146,8 @@ def read(path: Path) -> SharpnessRecord:
         ) from error
 
 
-def published(folder: Path | None = None) -> list[SharpnessRecord]:
+def published(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
     """Every published record, by dataset, width and name; or every one of a folder."""
-    place = published_path() if folder is None else folder
+    place = published_path() if folder is None else Path(folder)
     records = [read(path) for path in place.glob(f"{PREFIX}*.json")]
     return sorted(records, key=lambda one: (one.experiment.dataset, one.experiment.width, one.file))

@@ -157,20 +157,25 @@ def stability_table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
     for record in records:
         found = stability(record)
         rows.append(
-            {
-                "run": name_of(record),
-                "epochs": record.experiment.epochs,
-                "measurements": len(record.measurements),
-                "images": record.sample_size,
-                "2 / learning rate": found.edge,
-                "first spike": "" if found.spike is None else str(found.spike),
-                "sharpness before it": found.before,
-                "highest": found.highest,
-                "at epoch": found.highest_epoch,
-                "answer": found.answer,
-            }
+            (
+                name_of(record),
+                record.experiment.epochs,
+                len(record.measurements),
+                record.sample_size,
+                found.edge,
+                "" if found.spike is None else str(found.spike),
+                found.before,
+                found.measured,
+                found.highest,
+                found.highest_epoch,
+                found.answer,
+            )
         )
-    return pd.DataFrame(rows)
+    columns = [
+        "run", "epochs", "measurements", "images", "2 / learning rate", "first spike",
+        "sharpness before it", "measured there", "highest", "at epoch", "answer",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=columns)
 
 
 def name_of(record: SharpnessRecord) -> str:

@@ -27,11 +27,15 @@ def plateau_words(runs: Sequence[xr.Dataset], counts: Counts) -> Prose:
         for one, run in zip(found, shown, strict=True)
     ]
     apart = [abs(1 - one.train_accuracy - one.dead_fraction) for one in found]
+    living = (
+        "the living cost nothing" if max(rest) < NOTHING else "the rest is what the living cost"
+    )
+    wrong = "whatever is wrong is dead" if max(apart) < NOTHING else "some are wrong and alive"
     lines = [
         f"{_number(len(shown), 'run')} with the clipped loss {_is(len(shown))} on a plateau. On "
         "the training set its height is $-\\ln\\epsilon$ times the dead fraction to within "
-        f"{max(rest):.1g} nat: the living cost nothing. The shares dead and misclassified are the "
-        f"same to within {max(apart):.1g}: whatever is wrong is dead.",
+        f"{max(rest):.1g} nat: {living}. The shares dead and misclassified are the same to within "
+        f"{max(apart):.1g}: {wrong}.",
         "",
     ]
     return Prose("\n".join([*lines, *(f"- {one_answer(run, counts)}" for run in shown)]))
@@ -46,6 +50,8 @@ def one_answer(run: xr.Dataset, counts: Counts) -> str:
     found = plateau.plateau(run)
     fits = plateau.classes_that_fit(run, counts)
     name = plateau.name_of(run)
+    if found.at_rest_since >= epochs_of(run):
+        return f"{name}: it is not at rest, samples still change sides."
     since = (
         f"From epoch {found.at_rest_since} to {epochs_of(run)} the numbers of samples right and "
         "dead do not change by one."
@@ -184,8 +190,8 @@ def limits(controls: Sequence[Control], records: Sequence[SharpnessRecord]) -> P
     absent = sum(not control.runs for control in controls if control.changed is not None)
     lines = [
         f"Of {_number(len(number), 'control')} wanted {absent} {_is(absent)} without any run, and "
-        f"none has more than {_number(max(number, default=0), 'replica')}: that another draw of "
-        "the initial weights would do the same is not shown.",
+        f"none has more than {_number(max(1, *number, 0), 'replica')}: that another draw of the "
+        "initial weights would do the same is not shown.",
     ]
     if undecided:
         lines.append(f"Too short, or without a reference to compare with: {'; '.join(undecided)}.")
@@ -203,6 +209,9 @@ def limits(controls: Sequence[Control], records: Sequence[SharpnessRecord]) -> P
         )
     return Prose("\n".join(f"- {line}" for line in lines))
 
+
+NOTHING = 0.005
+"""Nats, or a share of the samples, too little to be told from nothing on the page."""
 
 ANSWERS = ("diverges too", "diverges alone", "has not diverged")
 """The outcomes of `controls.outcome` that say something."""
@@ -261,12 +270,12 @@ def _same_run(record: SharpnessRecord) -> str:
     if found.alike_until == found.epochs:
         return f"Its {found.epochs} epochs are the published run's, bit for bit."
     return (
-        "Trained on another processor than the published run, it rounds otherwise: train losses "
-        f"are the same to the last bit until epoch {found.alike_until}, and differ by up to "
-        f"{found.largest:.1%} in {found.epochs} epochs."
+        f"Its train losses are the published run's to the last bit until epoch "
+        f"{found.alike_until}; from there on it rounds otherwise, and they differ by up to "
+        f"{found.largest:.1%}."
         if found.alike_until >= 0
-        else "Trained on another processor than the published run, it rounds otherwise: train "
-        f"losses differ by up to {found.largest:.1%} in {found.epochs} epochs."
+        else f"It rounds otherwise than the published run: train losses differ by up to "
+        f"{found.largest:.1%}."
     )
 
 
