@@ -123,7 +123,7 @@ def test_what_is_missing_has_the_command_that_trains_it(some):
     assert len(wide) == 5 and set(wide.there) == {0}, "a letter is no replacement"
 
 
-@pytest.mark.parametrize("count", range(8))
+@pytest.mark.parametrize("count", [0, 1, 4, 7])
 def test_any_part_of_the_controls_is_drawn_and_told(some, count):
     shown = some[:count]
     found = controls.gather(controls.wanted(PLAN), shown)
