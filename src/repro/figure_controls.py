@@ -55,9 +55,10 @@ def controls_figure(controls: Sequence[Control]) -> PageFigure:
             told = change == "width" or any(control.changed == change for control, _ in drawn)
             panel_label(panels[0, column], "abcd"[column], title if told else f"{title}: none yet")
             panels[-1, column].set_xlabel("epoch")
-            panels[-1, column].legend(
-                loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=7, borderaxespad=0
-            )
+            if panels[-1, column].get_lines():
+                panels[-1, column].legend(
+                    loc="upper center", bbox_to_anchor=(0.5, -0.22), fontsize=7, borderaxespad=0
+                )
         for row, label in enumerate(ROW_NAMES):
             panels[row, 0].set_ylabel(label)
             _scale(panels[row, 0], ROWS[row])

@@ -170,13 +170,21 @@ def rest_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
                 images.max() if known else np.nan,
                 found.at_rest_since,
                 epochs_of(run),
+                _moved(run, found.at_rest_since),
             )
         )
     columns = [
         "run", "diverged at epoch", "dead", "misclassified", "right", "right, images",
         "most frequent class, images", "same since epoch", "until epoch",
+        "deviation moves, %",
     ]  # fmt: skip
     return pd.DataFrame(rows, columns=columns)
+
+
+def _moved(run: xr.Dataset, since: int) -> float:
+    """How much the relative deviation of any layer changes from an epoch on, in per cent of it."""
+    after = run["relative_deviation"].isel(replica=0, epoch=slice(since, None))
+    return 100 * float((abs(after / after.isel(epoch=0) - 1)).max())
 
 
 class Climb(NamedTuple):

@@ -23,7 +23,7 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike
 
-from repro.captions import DATASET_NAMES
+from repro.captions import dataset_name
 from repro.sharpness_record import SharpnessRecord
 from repro.store import Store, published_path
 
@@ -181,6 +181,6 @@ def stability_table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
 def name_of(record: SharpnessRecord) -> str:
     """What a record is of: ``HASYv2, N = 150, replica 0``."""
     experiment = record.experiment
-    words = [DATASET_NAMES[experiment.dataset], f"N = {experiment.width}"]
+    words = [dataset_name(experiment.dataset), f"N = {experiment.width}"]
     words += [f"{name.replace('_', ' ')} {value}" for name, value in experiment.unusual.items()]
     return ", ".join([*words, f"replica {record.replica}"])

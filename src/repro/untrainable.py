@@ -22,19 +22,14 @@ def plateau_words(runs: Sequence[xr.Dataset], counts: Counts) -> Prose:
     if not shown:
         return Prose("No run with the clipped loss has reached a plateau yet.")
     found = [plateau.plateau(run) for run in shown]
-    rest = [
-        abs(one.train_loss - plateau.cost_of_dead(run) * one.dead_fraction)
-        for one, run in zip(found, shown, strict=True)
-    ]
+    rest = _cost_of_living(shown)
     apart = [abs(1 - one.train_accuracy - one.dead_fraction) for one in found]
-    living = (
-        "the living cost nothing" if max(rest) < NOTHING else "the rest is what the living cost"
-    )
+    living = "the living cost nothing" if rest < NOTHING else "the rest is what the living cost"
     wrong = "whatever is wrong is dead" if max(apart) < NOTHING else "some are wrong and alive"
     lines = [
         f"{_number(len(shown), 'run')} with the clipped loss {_is(len(shown))} on a plateau. On "
         "the training set its height is $-\\ln\\epsilon$ times the dead fraction to within "
-        f"{max(rest):.1g} nat: {living}. The shares dead and misclassified are the same to within "
+        f"{rest:.1g} nat: {living}. The shares dead and misclassified are the same to within "
         f"{max(apart):.1g}: {wrong}.",
         "",
     ]
@@ -146,11 +141,16 @@ def conclusions(
     """What the runs there are let us conclude: a line for each question that has an answer."""
     lines = []
     shown = plateau.on_plateau(runs)
-    if shown:
+    if shown and _cost_of_living(shown) < NOTHING:
         lines.append(
-            "**The plateau is a loss of gradient.** Its height is what the dead samples cost, and "
-            "what is dead pulls on no weight, so that nothing leads back."
-            + _beside_constant(shown, counts)
+            "**The plateau is a loss of gradient.** Its height is what the dead samples cost: all "
+            "that is wrong is dead and pulls on no weight, what is right costs nothing, and so "
+            "nothing leads back." + _beside_constant(shown, counts)
+        )
+    elif shown:
+        lines.append(
+            "**The plateau.** Not all of its height is what the dead samples cost: some of those "
+            "alive still pull on the weights." + _beside_constant(shown, counts)
         )
     for change, title in (
         ("loss", "The loss"),
@@ -242,6 +242,15 @@ def _epochs_of_both(run: xr.Dataset, control: Control, controls: Sequence[Contro
     if theirs is not None:
         told.append(f"the reference{', which is marked,' if marked else ''} at epoch {theirs}")
     return f" ({'; '.join(told)})" if told else ""
+
+
+def _cost_of_living(runs: Sequence[xr.Dataset]) -> float:
+    """The largest part of a plateau's train loss, in nats, that dead samples do not explain."""
+    rest = []
+    for run in runs:
+        found = plateau.plateau(run)
+        rest.append(abs(found.train_loss - plateau.cost_of_dead(run) * found.dead_fraction))
+    return max(rest)
 
 
 def _beside_constant(runs: Sequence[xr.Dataset], counts: Counts) -> str:
