@@ -7,8 +7,8 @@ controls had been trained to the reference's divergence:
 
 - both diverge: the control *diverges too*; the two divergence epochs are told.
 - only the reference diverges, and the control has gone on for as long as a plateau must last beyond
-  the reference's divergence epoch: the control *has not diverged*, or, where its loss is by then as
-  far above its minimum as a plateau must be (`repro.regimes`), it *is climbing*, which is no answer.
+  the reference's divergence epoch: the control *has not diverged*, or, where its loss ends as far
+  above its minimum as a plateau must be (`repro.regimes`), it *is climbing*, which is no answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
 - otherwise the runs are *too short to say*, or there is nothing to compare with.
 """
