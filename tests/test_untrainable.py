@@ -306,6 +306,7 @@ def test_the_edge_is_judged_by_the_epochs_just_before_the_spike(sharpness, answe
     found = stability.stability(record_of(values, 100, 120))
     assert (found.spike, found.measured, found.edge) == (100, 3, 20)
     assert found.answer.startswith(answer)
+    assert (found.last_before, found.first_after) == ((99, sharpness), (100, 90.0))
     assert found.above[:2] == (0, 79)
 
 
@@ -313,6 +314,7 @@ def test_without_a_spike_or_a_measurement_before_it_there_is_no_answer():
     assert stability.stability(record_of({0: 5.0, 50: 30.0}, None, 60)).answer == "no answer"
     far = stability.stability(record_of({0: 5.0, 20: 30.0}, 50, 60))
     assert (far.answer, far.spike) == ("no answer", 50)
+    assert (far.last_before, far.first_after) == ((20, 30.0), None)
     words = untrainable.stability_words([record_of({0: None}, None, 60)])
     assert "no spike by epoch 60" in words
 

@@ -46,6 +46,9 @@ class Stability(NamedTuple):
         The sharpness before the spike; NaN where it was not measured there.
     measured:
         Over how many measurements.
+    last_before, first_after:
+        Epoch and sharpness of the measurements on either side of the spike, the second at the
+        spike's own epoch or later; None where there is none. The rule does not ask for them.
     highest, highest_epoch:
         The highest sharpness of all measurements, and its epoch.
     above:
@@ -58,6 +61,8 @@ class Stability(NamedTuple):
     spike: int | None
     before: float
     measured: int
+    last_before: tuple[int, float] | None
+    first_after: tuple[int, float] | None
     highest: float
     highest_epoch: int
     above: tuple[int, ...]
@@ -125,11 +130,17 @@ def stability(record: SharpnessRecord) -> Stability:
         place = before / edge
         answer = "beyond the edge" if place > 1 + EDGE else "at the edge"
         answer = "below the edge" if place < 1 - EDGE else answer
+    sides: list[tuple[int, float] | None] = [None, None]
+    if spike is not None:
+        pairs = [(int(epoch), float(value)) for epoch, value in zip(epochs, values, strict=True)]
+        sides[0] = max((pair for pair in pairs if pair[0] < spike), default=None)
+        sides[1] = min((pair for pair in pairs if pair[0] >= spike), default=None)
     top = int(np.nanargmax(values)) if np.isfinite(values).any() else 0
     above = tuple(int(epoch) for epoch in epochs[values > edge])
     return Stability(
-        edge, spike, before, int(near.sum()), float(values[top]), int(epochs[top]), above, answer
-    )
+        edge, spike, before, int(near.sum()), *sides, float(values[top]), int(epochs[top]), above,
+        answer,
+    )  # fmt: skip
 
 
 def published_run(record: SharpnessRecord) -> xr.Dataset | None:

@@ -118,6 +118,7 @@ def stability_words(records: Sequence[SharpnessRecord]) -> Prose:
                 f"its first spike is at epoch {found.spike}; in the {stability.EPOCHS_BEFORE} "
                 f"epochs before, the sharpness is {found.before:.3g} (median of {found.measured}), "
                 f"{found.before / found.edge:.2f} of $2/r$ = {found.edge:.3g}: **{found.answer}**"
+                f"{_either_side(found)}"
             )
         above = (
             f"above $2/r$ after {_number(len(found.above), 'epoch')} of "
@@ -168,12 +169,13 @@ def conclusions(
             lines.append(f"**{title}.** {'; '.join(told)}.")
     edges = [(record, stability.stability(record)) for record in records]
     told = [
-        f"{stability.name_of(record)} is {found.answer} ({found.before / found.edge:.2f} of $2/r$)"
+        f"{stability.name_of(record)} is, by the rule, {found.answer} "
+        f"({found.before / found.edge:.2f} of $2/r$){_either_side(found)}"
         for record, found in edges
         if found.answer != "no answer"
     ]
     if told:
-        lines.append(f"**Sharpness, before the first spike.** {'; '.join(told)}.")
+        lines.append(f"**Sharpness before the first spike.** {'; '.join(told)}.")
     return Prose("\n".join(f"- {line}" for line in lines) or "Nothing yet: the runs are missing.")
 
 
@@ -268,6 +270,18 @@ def _beside_constant(runs: Sequence[xr.Dataset], counts: Counts) -> str:
         f" The best that one answer for all could do is {constant:.2f} nat, the most frequent "
         f"class; the plateaus are at {', '.join(told)}."
     )
+
+
+def _either_side(found: stability.Stability) -> str:
+    """The measurements next to the spike, which the rule does not ask for."""
+    told = []
+    if found.last_before is not None:
+        epoch, value = found.last_before
+        told.append(f"the last measurement before it, at epoch {epoch}, is {value:.3g}")
+    if found.first_after is not None:
+        epoch, value = found.first_after
+        told.append(f"the first from it on, at epoch {epoch}, {value:.3g}")
+    return "".join(f"; {one}" for one in told)
 
 
 def _same_run(record: SharpnessRecord) -> str:
