@@ -365,11 +365,11 @@ def cells() -> str:
 def test_the_page_is_right_with_any_part_of_its_runs(there, tmp_path: Path, monkeypatch, capsys):
     """In a folder that lacks the published facts and records, too."""
     plan = tmp_path / "plan.yml"
-    plan.write_text("{datasets: digits, widths: [8], epochs: 30, losses: [clipped, logits]}")
+    plan.write_text("{datasets: digits, widths: [8], losses: [clipped, logits]}")
     store = Store(tmp_path / "store")
     for loss in there:
         store.save(*made_up_run(12, Experiment("digits", 8, 12, loss=loss or "clipped")))
     monkeypatch.setenv("REPRO_PUBLISHED", str(store.path))
     exec(cells(), {"plan": plan, "store": None, "__name__": "page"})
     said = capsys.readouterr().out
-    assert "repro train --dataset digits --widths 8 --epochs 30 --loss logits" in said
+    assert "repro train --dataset digits --widths 8 --epochs 1000 --loss logits" in said

@@ -24,7 +24,7 @@ import numpy as np
 import pandas as pd
 import xarray as xr
 
-from repro import evidence, regimes
+from repro import evidence, paper, regimes
 from repro.captions import LOSS_NAMES, dataset_name, epochs_of, setting, width_of
 from repro.commands import train_command
 from repro.experiment import Experiment
@@ -70,14 +70,15 @@ class Control:
 
 
 def wanted(plan: str | os.PathLike) -> list[Control]:
-    """The controls of a plan, each width's reference first; without runs.
+    """The controls of a plan that have the paper's length, each width's reference first; no runs.
 
     Raises
     ------
     ReproError
         Where the plan cannot be read.
     """
-    experiments = [each for each, _ in merged(read_plan(plan))]
+    # Those that the plan wants shorter are for another page.
+    experiments = [each for each, _ in merged(read_plan(plan)) if each.epochs >= paper.EPOCHS]
     changed = [(each, change) for each in experiments if (change := _changed(each))]
     places = {(each.dataset, each.width) for each, _ in changed}
     references = [
