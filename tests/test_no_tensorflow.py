@@ -44,7 +44,7 @@ def test_all_modules_but_those_that_train(tmp_path):
     light = (
         set(modules)
         - engines
-        - {"__init__", "__main__", "backend", "program", "samples", "training"}
+        - {"__init__", "__main__", "backend", "program", "samples", "sharpness", "training"}
     )
     assert {"runs", "figures", "command_line", "regimes", "benchmark", "benchmark_figure"} <= light
     run_without_heavy_libraries("\n".join(f"import repro.{name}" for name in light), tmp_path)

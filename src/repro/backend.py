@@ -23,6 +23,7 @@ __all__ = [
     "compiled",
     "device",
     "gradient",
+    "hessian_product",
     "lanes",
     "ops",
     "precision",
@@ -99,6 +100,18 @@ if NAME == "tensorflow":
             value, other = loss(parameters)
         return tuple(tape.gradient(value, parameters)), other
 
+    def hessian_product(loss: Callable, parameters: tuple, direction: tuple) -> tuple:
+        """The Hessian of a scalar loss times a direction, without the Hessian.
+
+        ``loss(parameters)`` returns the scalar; ``direction`` is shaped like the parameters.
+        """
+        with tensorflow.GradientTape() as tape:
+            tape.watch(parameters)
+            slopes, _ = gradient(lambda each: (loss(each), None), parameters)
+            pairs = zip(slopes, direction, strict=True)
+            along = sum(tensorflow.reduce_sum(slope * part) for slope, part in pairs)
+        return tuple(tape.gradient(along, parameters, unconnected_gradients="zero"))
+
     def _accelerators() -> list[str]:
         devices = tensorflow.config.list_physical_devices("GPU")
         details = tensorflow.config.experimental.get_device_details
@@ -119,6 +132,13 @@ else:
         ``loss(parameters)`` returns (scalar, other).
         """
         return jax.grad(loss, has_aux=True)(parameters)
+
+    def hessian_product(loss: Callable, parameters: tuple, direction: tuple) -> tuple:
+        """The Hessian of a scalar loss times a direction, without the Hessian.
+
+        ``loss(parameters)`` returns the scalar; ``direction`` is shaped like the parameters.
+        """
+        return jax.jvp(jax.grad(loss), (parameters,), (direction,))[1]
 
     def _accelerators() -> list[str]:
         return [device.device_kind for device in jax.devices() if device.platform != "cpu"]

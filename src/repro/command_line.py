@@ -1,4 +1,5 @@
-"""The command line, ``repro``: data, train, sweep, results, pack, unpack, claims, bench, publish.
+"""The command line, ``repro``: data, train, sweep, results, pack, unpack, claims, sharpness, bench,
+publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
@@ -105,6 +106,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     verdicts.set_defaults(action=_claims)
 
+    _add_sharpness(commands)
     _add_bench(commands)
 
     publish = commands.add_parser("publish", help="copy runs into the published results")
@@ -118,6 +120,37 @@ def _parser() -> argparse.ArgumentParser:
     )  # fmt: skip
     publish.set_defaults(action=_publish)
     return parser
+
+
+def _add_sharpness(commands: argparse._SubParsersAction) -> None:
+    sharpness = commands.add_parser(
+        "sharpness", help="train networks again and measure their Hessian's largest eigenvalue",
+        description="Train the runs named, in a store of their own, and write the largest "
+        "eigenvalue of the Hessian after many of their epochs into a small file each. Stop it at "
+        "will; the same command goes on.",
+    )  # fmt: skip
+    _add_experiment_options(sharpness)
+    sharpness.add_argument(
+        "--every", type=_count, default=5, metavar="E",
+        help="epochs between two measurements, at most (default: %(default)s)",
+    )  # fmt: skip
+    sharpness.add_argument(
+        "--from", type=_whole, default=0, metavar="E", dest="first",
+        help="measure no earlier epoch, as for a closer look at a stretch (default: %(default)s)",
+    )  # fmt: skip
+    sharpness.add_argument(
+        "--sample", type=_count, default=4096, metavar="IMAGES",
+        help="of the training set, over which the loss is taken (default: %(default)s)",
+    )  # fmt: skip
+    sharpness.add_argument(
+        "--sample-seed", type=_whole, default=0, metavar="SEED", help="(default: %(default)s)"
+    )
+    sharpness.add_argument(
+        "--output", metavar="DIR", help="folder of the files (default: the published results)"
+    )
+    sharpness.add_argument("--quiet", action="store_true", help="no progress bar")
+    _add_store_option(sharpness)
+    sharpness.set_defaults(action=_sharpness)
 
 
 def _add_bench(commands: argparse._SubParsersAction) -> None:
@@ -295,6 +328,23 @@ def _claims(chosen: argparse.Namespace) -> int:
 
     found = claims.verdicts(chosen.store)
     print(claims.as_json(found) if chosen.json else verdict_tables.report(found))
+    return 0
+
+
+def _sharpness(chosen: argparse.Namespace) -> int:
+    wanted = grid.experiments(_grid(chosen))
+    from repro import sharpness  # brings in Keras and its backend
+
+    folder = Path(chosen.output) if chosen.output else store.published_path()
+    own = store.Store(store.Store(chosen.store).path / "sharpness")
+    for experiment, replicas in wanted:
+        for replica in replicas:
+            record = sharpness.measure(
+                experiment, folder, own, replica,
+                sharpness.measuring_epochs(experiment.epochs, chosen.every, chosen.first),
+                chosen.sample, chosen.sample_seed, progress=not chosen.quiet,
+            )  # fmt: skip
+            print(folder / record.file)
     return 0
 
 
