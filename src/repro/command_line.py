@@ -5,6 +5,7 @@ by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, 
 """
 
 import argparse
+import io
 import json
 import os
 import sys
@@ -26,17 +27,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
     try:
         return chosen.action(chosen)
     except ReproError as error:
-        print(f"repro: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
     except KeyboardInterrupt:
         print("repro: stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a listing had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of a path that no file can have, a disk that is full
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{named}{error.strerror or error}.")
 
 
 class _Parser(argparse.ArgumentParser):
@@ -45,7 +51,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _complain(message: str) -> int:
-    print(f"repro: {message}", file=sys.stderr)
+    print(f"repro: {ReproError(message)}", file=sys.stderr)  # on one line
     return 2
 
 
@@ -191,7 +197,7 @@ def _add_single_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--time-limit", type=_real, metavar="SECONDS",
+        "--time-limit", type=_seconds, metavar="SECONDS",
         help=f"stop at a checkpoint after so long (exit code {STOPPED_BY_TIME_LIMIT})",
     )  # fmt: skip
     parser.add_argument(
@@ -301,6 +307,8 @@ def _bench(chosen: argparse.Namespace) -> int:
     output = Path(chosen.output) if chosen.output else None
     if output is not None and not output.parent.is_dir():
         raise ReproError(f"--output names a file in {output.parent}, which is no folder.")
+    if output is not None and output.is_dir():
+        raise ReproError(f"--output must name a file, not the folder {output}.")
     shared = {
         "dataset": chosen.dataset, "synthetic": chosen.synthetic, "steps": chosen.steps,
         "progress": not chosen.quiet,
@@ -363,6 +371,13 @@ def _real(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+def _seconds(text: str) -> float:
+    number = _real(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0, not {text!r}")
+    return number
 
 
 def _split(text: str) -> str | float:
