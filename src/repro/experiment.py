@@ -85,7 +85,8 @@ class Experiment:
             and not self.mark.isspace()
         ):  # fmt: skip
             raise ReproError(
-                f"mark must be one printable character or None, not {shown(self.mark)}; try mark='a'."
+                f"mark must be one printable character or None, not {shown(self.mark)}; "
+                "try mark='a'."
             )
 
     @property
@@ -173,11 +174,11 @@ def _real(name: str, value: object, low: float, high: float) -> float:
 
 def _split(dataset: str, split: object) -> str | float | None:
     if dataset in datasets.FIXED_TEST_SET:
-        if not (
-            split is None or (isinstance(split, str) and split == "fold-1")
-        ):  # the default must not trouble those without folds
+        # The default must not trouble those without folds.
+        if not (split is None or (isinstance(split, str) and split == "fold-1")):
             raise ReproError(
-                f"split must be left out for {dataset}, whose test set is fixed, not {shown(split)}."
+                f"split must be left out for {dataset}, whose test set is fixed, not "
+                f"{shown(split)}."
             )
         return None
     folds = tuple(f"fold-{number}" for number in range(1, 11))

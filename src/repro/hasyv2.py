@@ -7,6 +7,7 @@ number per image say all that the csv files say.
 """
 
 import bz2
+import contextlib
 import csv
 import hashlib
 import io
@@ -225,9 +226,10 @@ class _Decoder:
         """Names and bytes of the csv files and images; upstream's other files are passed over."""
         try:
             # bz2 rather than tarfile's "r|bz2", which takes a truncated archive for a shorter one.
-            with bz2.open(self.archive) as whole:
+            with contextlib.ExitStack() as stack:
+                whole = stack.enter_context(bz2.open(self.archive))
                 stream = _Bounded(whole, LARGEST_ARCHIVE)
-                tar = tarfile.open(fileobj=stream, mode="r|")
+                tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 for member in tar:
                     # As a sparse file a member may be far larger than what the archive has of it.
                     if member.size > LARGEST_MEMBER:

@@ -62,7 +62,7 @@ def check(experiment: Experiment) -> None:
     needed, there = _BYTES_PER_LINK * links, _memory()
     if needed > there:
         raise ReproError(
-            f"width {experiment.width} needs {needed / 2**30:,.0f} GiB of memory and more, and this "
+            f"width {experiment.width} needs more than {needed / 2**30:,.0f} GiB of memory, this "
             f"machine has {there / 2**30:,.0f}: choose a narrower network."
         )
     if experiment.mark is not None:

@@ -101,7 +101,8 @@ def train_missing(
     Raises
     ------
     ReproError
-        Where a mark cannot be drawn, memory is too small for a network, or data or store cannot be used; what was trained is saved.
+        Where a mark cannot be drawn, memory is too small for a network, or data or store cannot be
+        used; what was trained is saved.
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, once every lane has saved its epoch.
     """
