@@ -8,13 +8,15 @@ import argparse
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from repro import benchmark, datasets, grid, listing, packing, publication, schedule, store
-from repro.errors import ReproError
+from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
 
@@ -26,6 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    _tell_what_is_mended_in_one_line()
     try:
         return chosen.action(chosen)
     except ReproError as error:
@@ -37,6 +40,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except BrokenPipeError:  # the reader of a listing had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+
+
+def _tell_what_is_mended_in_one_line() -> None:
+    usual = warnings.formatwarning
+
+    def told(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, Mended):
+            return f"repro: {message}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = told
+    warnings.simplefilter("always", Mended)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -268,10 +283,17 @@ def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
 
 
 def _results(chosen: argparse.Namespace) -> int:
+    damaged: list[DamagedFile] = []
     rows = listing.rows(
-        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)}
+        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)},
+        damaged.append,
     )
-    print(json.dumps({"runs": rows}, indent=1) if chosen.json else listing.table(rows))
+    if chosen.json:
+        print(json.dumps({"runs": rows, "damaged": [str(each) for each in damaged]}, indent=1))
+    else:
+        print(listing.table(rows))
+    for problem in damaged:
+        print(f"repro: {problem}", file=sys.stderr)
     return 0
 
 

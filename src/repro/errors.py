@@ -1,4 +1,4 @@
-"""The error that a user's mistake raises."""
+"""The error that a user's mistake raises, and the warning of what was mended by itself."""
 
 
 class ReproError(ValueError):
@@ -7,3 +7,11 @@ class ReproError(ValueError):
     The message names what is wrong, what was expected and what to do; the command line prints it
     and exits with status 2.
     """
+
+
+class DamagedFile(ReproError):
+    """A file that is not what it should be: damaged, cut off, or another's."""
+
+
+class Mended(UserWarning):
+    """What was wrong and has been set right without the user, told in one sentence."""

@@ -9,7 +9,7 @@ import os
 import tarfile
 from pathlib import Path
 
-from repro.errors import ReproError
+from repro.errors import DamagedFile, ReproError
 from repro.store import Store
 from repro.whole_file import replacing
 
@@ -62,6 +62,8 @@ def unpack(source: str | os.PathLike, store: Store) -> list[Path]:
                 if file is None or member.size > _LARGEST_RUN:
                     raise ReproError(f"{source} holds {member.name!r}, which is no run.")
                 contents[member.name] = file.read()
+            end = archive.offset
+        _check_end(source, end)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise ReproError(f"{source} cannot be read ({reason}).") from error
@@ -71,3 +73,15 @@ def unpack(source: str | os.PathLike, store: Store) -> list[Path]:
         store.check(content, f"{name} in {source}")
     kept = [store.adopt(content, f"{name} in {source}") for name, content in contents.items()]
     return [path for path in kept if path is not None]
+
+
+def _check_end(source: Path, end: int) -> None:
+    """Refuse an archive whose last member is not followed by its end alone.
+
+    `tarfile` takes a damaged header for the end, and does not miss the end where it is cut off.
+    """
+    with source.open("rb") as file:
+        file.seek(end)
+        rest = file.read()
+    if len(rest) < 2 * tarfile.BLOCKSIZE or rest.strip(b"\0"):
+        raise DamagedFile(f"{source} is damaged or cut off: pack the store again.")
