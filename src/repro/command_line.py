@@ -9,13 +9,15 @@ import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
 from repro import benchmark, datasets, grid, listing, packing, publication, schedule, store
-from repro.errors import ReproError
+from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
 
@@ -30,6 +32,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
+    _tell_what_is_mended_in_one_line()
     try:
         return chosen.action(chosen)
     except ReproError as error:
@@ -43,6 +46,18 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except OSError as error:  # of a path that no file can have, a disk that is full
         named = f"{error.filename}: " if error.filename is not None else ""
         return _complain(f"{named}{error.strerror or error}.")
+
+
+def _tell_what_is_mended_in_one_line() -> None:
+    usual = warnings.formatwarning
+
+    def told(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
+        if issubclass(category, Mended):
+            return f"repro: {message}\n"
+        return usual(message, category, *place, **more)
+
+    warnings.formatwarning = told
+    warnings.simplefilter("always", Mended)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -274,10 +289,17 @@ def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
 
 
 def _results(chosen: argparse.Namespace) -> int:
+    damaged: list[DamagedFile] = []
     rows = listing.rows(
-        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)}
+        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)},
+        damaged.append,
     )
-    print(json.dumps({"runs": rows}, indent=1) if chosen.json else listing.table(rows))
+    if chosen.json:
+        print(json.dumps({"runs": rows, "damaged": [str(each) for each in damaged]}, indent=1))
+    else:
+        print(listing.table(rows))
+    for problem in damaged:
+        print(f"repro: {problem}", file=sys.stderr)
     return 0
 
 

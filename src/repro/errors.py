@@ -1,4 +1,4 @@
-"""The error that a user's mistake raises."""
+"""The error that a user's mistake raises, and the warning of what was mended by itself."""
 
 import reprlib
 
@@ -13,6 +13,13 @@ class ReproError(ValueError):
 
     def __init__(self, message: str) -> None:
         super().__init__("".join(c if c.isprintable() else _escape(c) for c in message))
+
+class DamagedFile(ReproError):
+    """A file that is not what it should be: damaged, cut off, or another's."""
+
+
+class Mended(UserWarning):
+    """What was wrong and has been set right without the user, told in one sentence."""
 
 
 def shown(value: object) -> str:
