@@ -2,6 +2,9 @@
 
 import reprlib
 
+LONGEST = 1500
+"""Characters of a message; of a longer one, which quotes something long, the middle is left out."""
+
 
 class ReproError(ValueError):
     """A bad parameter, file or download, told in one sentence.
@@ -12,7 +15,10 @@ class ReproError(ValueError):
     """
 
     def __init__(self, message: str) -> None:
+        if len(message) > LONGEST:
+            message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
         super().__init__("".join(c if c.isprintable() else _escape(c) for c in message))
+
 
 class DamagedFile(ReproError):
     """A file that is not what it should be: damaged, cut off, or another's."""

@@ -30,6 +30,7 @@ import xarray as xr
 from repro import run_lock
 from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import Experiment
+from repro.record import CURVES
 from repro.whole_file import make_folder, remove_unfinished, replacing, set_aside
 
 State = dict[str, np.ndarray]
@@ -43,6 +44,7 @@ _MADE = (
 )  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
+_LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
 _LOOK_AGAIN_SECONDS = 0.2  # at what another process is at work on
 _TRIES = 100  # at what another process may undo in the same moment
 
@@ -320,14 +322,33 @@ def _describe(path: Path, whole: bytes | None = None) -> Run:
     content = _verified(path, whole)
     try:
         with h5py.File(io.BytesIO(content)) as file:
+            _check_form(file, len(content))
             epochs = int(file["epoch"][-1])
             parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
             experiment = Experiment.from_json(json.dumps(parameters))
             made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
             return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
-    except (OSError, KeyError, IndexError, TypeError, ValueError) as error:
+    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
+    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         reason = str(error).rstrip(".")
         raise DamagedFile(f"{path} is no run of this project ({reason}): move it away.") from error
+
+
+def _check_form(file: Any, length: int) -> None:
+    """Raise an error where a file has no run's curves, or says that it holds more than it can."""
+    import h5py
+
+    shape = 1, file["epoch"].shape[0]
+    for name in CURVES:
+        if file[name].shape != shape:
+            raise ValueError(f"{name} has the shape {file[name].shape}, not {shape}")
+    sizes: list[int] = []
+    file.visititems(
+        lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None
+    )
+    # Compression makes a thousandth at best; what was never written takes no place at all.
+    if sum(sizes) > min(_LARGEST_RUN, 2000 * length + 2**26):
+        raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment:
