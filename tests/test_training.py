@@ -306,7 +306,6 @@ def test_too_large_a_learning_rate_is_a_result_like_any_other(rate, loss, tmp_pa
     assert len(publication.publish(own, published, 6, unfinished=False)) == 1
     again = repro.published(experiment)
     np.testing.assert_array_equal(again.train_loss, result.train_loss)
-    found = json.loads(
-        claims.as_json(claims.verdicts(tmp_path / "own")), parse_constant=pytest.fail
-    )
+    judged = claims.as_json(claims.verdicts(tmp_path / "own"))
+    found = json.loads(judged, parse_constant=pytest.fail)
     assert {one["verdict"] for one in found["claims"]} == {"inconclusive"}

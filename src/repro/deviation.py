@@ -19,8 +19,8 @@ STATISTICS = (
     "weight_correlation",
 )
 # How far float32 may be from float64: parts of the value itself, of the largest abs(d), and of one.
-# Skewness and kurtosis are only that good where the spread is not lost beside the mean:
-# std(d) > 1e-3 abs(mean(d)).
+# Skewness, kurtosis and correlation are only that good where a spread is not lost beside its mean:
+# std > 1e-3 abs(mean), of d or of w.
 TOLERANCES = {
     "deviation_mean": (0.0, 1e-6, 0.0),
     "deviation_std": (1e-5, 1e-6, 0.0),
