@@ -84,4 +84,4 @@ def _check_end(source: Path, end: int) -> None:
         file.seek(end)
         rest = file.read()
     if len(rest) < 2 * tarfile.BLOCKSIZE or rest.strip(b"\0"):
-        raise DamagedFile(f"{source} is damaged or cut off: pack the store again.")
+        raise DamagedFile(f"{source} is damaged or cut off", "pack the store again")
