@@ -36,7 +36,7 @@ from typing import Any
 import numpy as np
 
 COMMAND = (
-    "sweep --datasets digits --widths 8 --marks none a --replicas 2 --epochs 3 --quiet --store"
+    "sweep --datasets digits --widths 8 --marks none a --replicas 2 --epochs 2 --quiet --store"
 )
 RUNS = 4
 OF_THE_MAKING = {"wall_seconds", "started", "finished"}  # differ between equal runs
@@ -111,7 +111,7 @@ class Scene:
             if _lines(self.log) >= after:
                 time.sleep(self.random.random() * 0.2)
                 return
-            time.sleep(0.002)
+            time.sleep(0.005)
 
     def random_operation(self) -> int:
         """The number of an operation on files that a whole sweep comes to."""
