@@ -1,6 +1,6 @@
 """A sweep that is disturbed at random moments, many times over.
 
-``python -m tests.faults --times 100 --seed 0`` disturbs a sweep of four small networks that often,
+``python -m tests.faults --times 100 --seed 0`` disturbs a sweep of two small networks that often,
 each time in one of the ways of `KINDS`, and runs the same command again. Afterwards the command
 must end well, every run must be the undisturbed one bit for bit, nothing but whole files may be
 left, and no run may have been in training in two processes at once.
@@ -27,7 +27,7 @@ import time
 import traceback
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -35,10 +35,8 @@ from typing import Any
 
 import numpy as np
 
-COMMAND = (
-    "sweep --datasets digits --widths 8 --marks none a --replicas 2 --epochs 2 --quiet --store"
-)
-RUNS = 4
+COMMAND = "sweep --datasets digits --widths 8 --marks none a --epochs 3 --quiet"
+RUNS = 2
 OF_THE_MAKING = {"wall_seconds", "started", "finished"}  # differ between equal runs
 PATIENCE = 180  # seconds, for what takes three
 
@@ -84,6 +82,7 @@ class Scene:
     random: np.random.Generator
     operations: int
     events: int
+    lanes: int = 1
     problems: list[str] = field(default_factory=list)
     processes: list[Process] = field(default_factory=list)
 
@@ -141,7 +140,7 @@ def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> No
         training.CHECKPOINT_SECONDS = 0
         _log_events(scene.log)
         disturb()
-        code = main([*COMMAND.split(), str(scene.store)])
+        code = main([*COMMAND.split(), f"--lanes={scene.lanes}", f"--store={scene.store}"])
     except BaseException:
         traceback.print_exc()
     finally:
@@ -494,22 +493,23 @@ def _lines(path: Path) -> int:
 # --- all of it
 
 
-def disturb(times: int, seed: int, folder: Path, tell: Callable[[str], None]) -> dict[str, Any]:
-    """So many faults, the kinds in turn; the counts.
+def disturb(
+    numbers: Sequence[int], seed: int, folder: Path, tell: Callable[[str], None]
+) -> dict[str, Any]:
+    """The faults of these numbers, the kinds in turn; the counts.
 
-    A kind's turn in which the sweep ended before the fault came is not counted, and taken again.
+    A fault that comes when the sweep has ended already is not counted, and done again.
     """
     undisturbed, operations, events = _undisturbed(folder)
     counts = {kind: {"faults": 0, "failures": 0} for kind in KINDS}
     failures: list[dict[str, Any]] = []
     processes = 0
-    kinds = itertools.cycle(KINDS.items())
-    for number in range(times):
-        kind, fault = next(kinds)
+    for number in numbers:
+        kind, fault = list(KINDS.items())[number % len(KINDS)]
         for turn in itertools.count():
             scene = Scene(
                 folder / f"scene-{number}-{turn}", np.random.default_rng((seed, number, turn)),
-                operations, events,
+                operations, events, lanes=1 + number // len(KINDS) % 2,
             )  # fmt: skip
             scene.folder.mkdir()
             fault(scene)
@@ -528,15 +528,29 @@ def disturb(times: int, seed: int, folder: Path, tell: Callable[[str], None]) ->
         if scene.problems:
             counts[kind]["failures"] += 1
             failures.append({"number": number, "kind": kind, "problems": scene.problems})
-        tell(f"{number + 1} of {times}: {kind}: {'; '.join(scene.problems) or 'survived'}")
+        tell(f"{number}: {kind}: {'; '.join(scene.problems) or 'survived'}")
         shutil.rmtree(scene.folder)
     from repro.provenance import code_version
 
     return {
-        "code_version": code_version(), "seed": seed, "faults": times, "failures": len(failures),
-        "processes": processes, "runs_compared": times * RUNS, "kinds": counts,
-        "failed": failures,
+        "code_version": code_version(), "seed": seed, "faults": len(numbers),
+        "failures": len(failures), "processes": processes, "runs_compared": len(numbers) * RUNS,
+        "kinds": counts, "failed": failures,
     }  # fmt: skip
+
+
+def added(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
+    """The counts of several workers as one."""
+    first, *rest = parts
+    total = json.loads(json.dumps(first))
+    for part in rest:
+        assert (part["code_version"], part["seed"]) == (first["code_version"], first["seed"])
+        for name in ("faults", "failures", "processes", "runs_compared", "failed"):
+            total[name] += part[name]
+        for kind, counts in part["kinds"].items():
+            for name, count in counts.items():
+                total["kinds"][kind][name] += count
+    return total
 
 
 def _undisturbed(folder: Path) -> tuple[dict[str, Any], int, int]:
@@ -574,15 +588,25 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=100, help="faults (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", metavar="FILE", help="write the counts there, too, as JSON")
+    parser.add_argument("--workers", type=int, default=1, help="at the same time")
+    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-        _prepare(Path(folder))
-        counts = disturb(
-            chosen.times, chosen.seed, Path(folder),
-            lambda line: print(line, file=sys.stderr, flush=True),
-        )  # fmt: skip
+    if chosen.workers > 1 and chosen.worker is None:
+        words = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--worker"]
+        workers = [
+            subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE)
+            for number in range(chosen.workers)
+        ]
+        counts = added([json.loads(worker.communicate()[0]) for worker in workers])
+    else:
+        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+            _prepare(Path(folder))
+            counts = disturb(
+                range(chosen.worker or 0, chosen.times, chosen.workers), chosen.seed, Path(folder),
+                lambda line: print(line, file=sys.stderr, flush=True),
+            )  # fmt: skip
     print(json.dumps(counts, indent=1))
-    if chosen.output:
+    if chosen.output and chosen.worker is None:
         from repro import sealed_json
 
         sealed_json.write(Path(chosen.output), counts)

@@ -344,7 +344,7 @@ def _bench(chosen: argparse.Namespace) -> int:
     if chosen.growth:
         own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]
         measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
-    text = sealed_json.sealed(measured)
+    text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
         output.write_text(text)
     print(text.rstrip() if chosen.json else benchmark_figure.report(measured))

@@ -1,4 +1,4 @@
-"""JSON files that carry the SHA-256 of their content, so that damage to them is noticed.
+"""JSON files that carry the SHA-256 of their name and content, so that damage is noticed.
 
 ``python -m repro.sealed_json FILE ...`` seals files that were written otherwise.
 """
@@ -30,7 +30,7 @@ def read(path: Path) -> dict[str, Any]:
         seal = content.pop(_SEAL)
     except (OSError, ValueError, AttributeError, KeyError, TypeError, RecursionError) as error:
         raise DamagedFile(f"{path} is damaged, or was not sealed", _ADVICE) from error
-    if seal != _digest(content):
+    if seal != _digest(content, path.name):
         raise DamagedFile(f"{path} is damaged, for its checksum is wrong", _ADVICE)
     return content
 
@@ -47,18 +47,18 @@ def write(path: Path, content: dict[str, Any]) -> None:
         Where it cannot be written.
     """
     with replacing(path) as temporary:
-        temporary.write_text(sealed(content))
+        temporary.write_text(sealed(content, path.name))
 
 
-def sealed(content: dict[str, Any]) -> str:
-    """The text of a file with this content."""
-    return json.dumps(content | {_SEAL: _digest(content)}, indent=1) + "\n"
+def sealed(content: dict[str, Any], name: str) -> str:
+    """The text of a file of that name with this content."""
+    return json.dumps(content | {_SEAL: _digest(content, name)}, indent=1) + "\n"
 
 
-def _digest(content: dict[str, Any]) -> str:
-    """Of the values alone, however they are laid out."""
+def _digest(content: dict[str, Any], name: str) -> str:
+    """Of the values, however they are laid out, and the name: two files may not be swapped."""
     content = json.loads(json.dumps(content))  # as they are read back
-    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([name, content], sort_keys=True).encode()).hexdigest()
 
 
 def main(files: list[str]) -> None:
