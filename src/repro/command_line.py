@@ -16,7 +16,17 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from repro import benchmark, datasets, grid, listing, packing, publication, schedule, store
+from repro import (
+    benchmark,
+    datasets,
+    grid,
+    listing,
+    packing,
+    publication,
+    schedule,
+    sealed_json,
+    store,
+)
 from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
@@ -29,10 +39,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+<<<<<<< HEAD
     for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
     _tell_what_is_mended_in_one_line()
+=======
+    warnings.formatwarning = _format_warning  # what is mended is told in a line, always
+    warnings.simplefilter("always", Mended)
+>>>>>>> faults
     try:
         return chosen.action(chosen)
     except ReproError as error:
@@ -48,16 +63,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return _complain(f"{named}{error.strerror or error}.")
 
 
-def _tell_what_is_mended_in_one_line() -> None:
-    usual = warnings.formatwarning
+_usual_format = warnings.formatwarning
 
-    def told(message: Warning | str, category: type[Warning], *place: Any, **more: Any) -> str:
-        if issubclass(category, Mended):
-            return f"repro: {message}\n"
-        return usual(message, category, *place, **more)
 
-    warnings.formatwarning = told
-    warnings.simplefilter("always", Mended)
+def _format_warning(
+    message: Warning | str, category: type[Warning], *place: Any, **more: Any
+) -> str:
+    if issubclass(category, Mended):
+        return f"repro: {message}\n"
+    return _usual_format(message, category, *place, **more)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -342,10 +356,10 @@ def _bench(chosen: argparse.Namespace) -> int:
     if chosen.growth:
         own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]
         measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
-    text = json.dumps(measured, indent=1)
+    text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
-        output.write_text(text + "\n")
-    print(text if chosen.json else benchmark_figure.report(measured))
+        output.write_text(text)
+    print(text.rstrip() if chosen.json else benchmark_figure.report(measured))
     return 0
 
 

@@ -3,13 +3,12 @@
 ``python -m repro.dataset_facts`` counts again and writes ``results/datasets.json``.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repro import datasets
+from repro import datasets, sealed_json
 from repro.duplicates import duplicate_report
 from repro.store import published_path
 
@@ -41,7 +40,7 @@ def gather(name: str) -> dict[str, Any]:
 
 def published() -> dict[str, dict[str, Any]]:
     """The published facts by dataset, the examples as uint8 arrays (example, row, column)."""
-    facts = json.loads((published_path() / FILE).read_text())
+    facts = sealed_json.read(published_path() / FILE)
     for fact in facts.values():
         pixels = np.frombuffer(bytes.fromhex("".join(fact["examples"])), np.uint8)
         fact["examples"] = pixels.reshape(-1, *fact["image_shape"])
@@ -51,9 +50,7 @@ def published() -> dict[str, dict[str, Any]]:
 def main(folder: Path | None = None) -> None:
     """Write the facts of every dataset."""
     facts = {name: gather(name) for name in datasets.NAMES}
-    path = (folder or published_path()) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=1) + "\n")
+    sealed_json.write((folder or published_path()) / FILE, facts)
 
 
 if __name__ == "__main__":

@@ -21,7 +21,14 @@ class ReproError(ValueError):
 
 
 class DamagedFile(ReproError):
-    """A file that is not what it should be: damaged, cut off, or another's."""
+    """A file that is not what it should be: damaged, cut off, or another's.
+
+    ``problem`` is what is wrong, without what is to be done.
+    """
+
+    def __init__(self, problem: str, advice: str = "move it away") -> None:
+        super().__init__(f"{problem}: {advice}.")
+        self.problem = problem
 
 
 class Mended(UserWarning):

@@ -44,8 +44,9 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             written.append(target.save(dataset, source.load_state(run)))
     if problems:
         raise DamagedFile(
-            f"{len(problems)} damaged, and not published ({len(written)} sound and new ones were): "
-            + " ".join(map(str, problems))
+            f"Published {len(written)} runs, but not what is damaged "
+            f"({'; '.join(each.problem for each in problems)})",
+            "move it away, or train it again",
         )
     return written
 

@@ -185,7 +185,11 @@ class Store:
                     remove_unfinished(path)
                     if (problem := self._damage(experiment, replica)) is not None:
                         aside = set_aside(path)
-                        warnings.warn(f"{problem} It is kept as {aside}.", Mended, stacklevel=3)
+                        warnings.warn(
+                            f"{problem.problem}: it is kept as {aside.name}, the run is made anew.",
+                            Mended,
+                            stacklevel=3,
+                        )
             except OSError as error:
                 raise _unwritable(path, error) from error
             yield ours
@@ -270,7 +274,7 @@ class Store:
         if path != self.file(run.experiment, run.replica):
             raise DamagedFile(
                 f"{path} holds another run ({run.experiment.name}, replica {run.replica}) than its "
-                "name says: move it away."
+                "name says"
             )
         return run
 
@@ -331,7 +335,7 @@ def _describe(path: Path, whole: bytes | None = None) -> Run:
     # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
     except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         reason = str(error).rstrip(".")
-        raise DamagedFile(f"{path} is no run of this project ({reason}): move it away.") from error
+        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
 
 
 def _check_form(file: Any, length: int) -> None:
@@ -360,7 +364,7 @@ def _results(content: bytes, run: Run) -> xr.Dataset:
     dataset = _opened(content, None)
     found = _experiment(dataset).digest, int(dataset["replica"].item())
     if found != (run.experiment.digest, run.replica):
-        raise DamagedFile(f"{run.path} has become another run meanwhile: move it away.")
+        raise DamagedFile(f"{run.path} has become another run meanwhile")
     return dataset
 
 
@@ -382,22 +386,22 @@ def _verified(path: Path, whole: bytes | None = None) -> bytes:
     content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
     if trailer != _trailer(content):
         raise DamagedFile(
-            f"{path} is damaged, or not a run of this project: its checksum is wrong; move it away "
-            "to train the run again."
+            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
+            "move it away to train the run again",
         )
     return content
 
 
 def _bytes(path: Path) -> bytes:
     if not path.is_file():
-        raise DamagedFile(f"{path} should be a file and is none: move it away.")
+        raise DamagedFile(f"{path} should be a file and is none")
     try:
         return path.read_bytes()
     except OSError as error:
         problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
         if error.errno in (errno.EACCES, errno.EPERM):  # it may be sound
             raise ReproError(f"{problem}: change its permissions.") from error
-        raise DamagedFile(f"{problem}: move it away.") from error
+        raise DamagedFile(problem) from error
 
 
 def _trailer(content: bytes) -> bytes:
