@@ -25,8 +25,8 @@ _BYTES_PER_LINK = 8 * 4
 
 
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
-    """(fan-in, fan-out) of each layer's weights."""
-    pixels, classes = datasets.SHAPES[experiment.dataset]
+    """(fan-in, fan-out) of each layer's weights. Raises ReproError as `datasets.shape`."""
+    pixels, classes = datasets.shape(experiment.dataset)
     width = experiment.width
     return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
 
