@@ -23,6 +23,7 @@ import sys
 import tarfile
 import tempfile
 import traceback
+import zipfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,7 +35,7 @@ import numpy as np
 from hypothesis import strategies as st
 from made_up import made_up_run
 
-from repro import command_line, datasets, grid, hasyv2, packing, provenance, runs
+from repro import command_line, datasets, grid, hasyv2, packing, provenance, runs, sealed_json
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.notebook_parameters import whole_number, whole_numbers
@@ -596,6 +597,95 @@ def _read_idx(content: bytes) -> None:
     raise Failure("taken for MNIST")
 
 
+# One's own dataset.
+
+_ARRAYS = ("x_train", "y_train", "x_test", "y_test")
+_X = st.sampled_from(
+    [
+        np.zeros((6, 4)), np.ones((6, 4), np.float32), np.full((6, 4), 7, np.uint8),
+        np.full((6, 4), np.nan), np.full((6, 4), np.inf), np.full((6, 4), 1e300),
+        np.zeros((6, 2, 2)), np.zeros(6), np.zeros((0, 4)), np.zeros((6, 0)), np.array(3),
+        np.zeros((5, 4)), np.zeros((6, 4), complex), np.zeros((6, 4), "M8[s]"),
+        np.array([["x"] * 4] * 6), np.array([[None] * 4] * 6), np.zeros((6, 4), "f2"),
+        np.zeros((6, 4), ">f8"), np.zeros((6, 4), [("a", "f4")]), np.asfortranarray(np.eye(6, 4)),
+        np.zeros((6, 4), bool), np.zeros((6, 4), "V3"), np.full((6, 4), 2**63, np.uint64),
+    ]
+)  # fmt: skip
+_Y = st.sampled_from(
+    [
+        np.arange(6), np.arange(6)[:, None], np.arange(6, dtype=np.uint8), np.zeros(6, int),
+        np.arange(6.0), np.full(6, -1), np.full(6, 2**40), np.full(6, 2**64 - 1, np.uint64),
+        np.zeros((6, 3), int), np.zeros(0, int), np.array(["a"] * 6), np.array([None] * 6),
+        np.full(6, np.nan), np.array(0), np.arange(5), np.zeros(6, bool), np.full(6, 99_999),
+    ]
+)  # fmt: skip
+_GOOD = {
+    "x_train": st.just(np.linspace(0, 1, 24).reshape(6, 4)), "y_train": st.just(np.arange(6)),
+    "x_test": st.just(np.linspace(0, 1, 24).reshape(6, 4)), "y_test": st.just(np.arange(6)),
+}  # fmt: skip
+
+
+def _npz(arrays: dict[str, np.ndarray], how: int) -> bytes:
+    """The arrays as a file, written in one of several ways."""
+    file = io.BytesIO()
+    if how < 4:
+        (np.savez_compressed if how % 2 else np.savez)(file, **arrays)
+        return file.getvalue()
+    with zipfile.ZipFile(
+        file, "w", zipfile.ZIP_DEFLATED if how % 2 else zipfile.ZIP_STORED
+    ) as made:
+        for name, array in arrays.items():
+            written = io.BytesIO()
+            np.save(written, array, allow_pickle=True)
+            content = written.getvalue()
+            if how in (4, 5) and name == "x_train":  # a header that claims more than there is
+                content = content.replace(b"(6, 4)", b"(9**9,4)"[:6]).replace(b"6, 4", b"9, 4")
+            elif how in (6, 7):
+                content = content.replace(b"'fortran_order'", b"'fortran_ordez'")
+            elif how == 8:
+                content = content[: len(content) // 2]
+            elif how == 9:
+                content = b"\x93NUMPY\x03\x00" + b"\xff\xff\xff\x7f" + content[10:]
+            elif how == 10:
+                content = content.replace(b"{'descr'", b"[" * 9)
+            made.writestr(f"../{name}.npy" if how == 11 else f"{name}.npy", content)
+            if how == 12:
+                made.writestr(f"{name}.npy", content)  # twice
+    return file.getvalue()
+
+
+def _arrays(good: dict, wrong: dict, left_out: set[str], more: bool) -> dict[str, np.ndarray]:
+    arrays = {name: array for name, array in (good | wrong).items() if name not in left_out}
+    return arrays | ({"z": np.zeros(3)} if more else {})
+
+
+_NPZ = st.builds(
+    _npz,
+    st.builds(
+        _arrays,
+        st.fixed_dictionaries(_GOOD),
+        st.fixed_dictionaries(
+            {}, optional={name: _X if name[0] == "x" else _Y for name in _ARRAYS}
+        ),
+        st.sets(st.sampled_from(_ARRAYS), max_size=1) | st.just(set()) | st.just(set()),
+        st.sampled_from([False] * 9 + [True]),
+    ),
+    st.just(0) | st.integers(0, 12),
+)
+_OWN_FILES = _NPZ | _NPZ | st.builds(_changed, _NPZ, _CHANGES, _LENGTHS) | st.binary(max_size=100)
+
+
+def _read_own(content: bytes) -> None:
+    Path("mine.npz").write_bytes(content)
+    experiment = Experiment("mine.npz", 8, 1)
+    data = datasets.load(experiment.dataset)
+    sound = len(data.x_train) == len(data.y_train) > 0 < len(data.x_test) == len(data.y_test)
+    if not sound or not np.isfinite(data.x_train).all() or data.y_train.min() < 0:
+        raise Failure("taken though it is not sound")
+    if data.x_train.shape[1:] != data.x_test.shape[1:] or data.y_test.max() >= data.classes:
+        raise Failure("taken though its parts do not fit")
+
+
 ENTRY_POINTS = (
     EntryPoint("experiment", "Experiment", _mixed(_VALID, _ANY), _make_experiment),
     EntryPoint("json", "an experiment as JSON", _JSON_TEXTS, Experiment.from_json),
@@ -607,6 +697,7 @@ ENTRY_POINTS = (
     EntryPoint("packed store", "a file for repro unpack", _ARCHIVES, _unpack),
     EntryPoint("HASYv2", "the dataset's archive", _HASYV2, _read_hasyv2),
     EntryPoint("MNIST", "the dataset's files", _GZIPPED, _read_idx),
+    EntryPoint("own dataset", "arrays in an .npz file", _OWN_FILES, _read_own),
 )  # fmt: skip
 
 
@@ -668,7 +759,7 @@ def main() -> int:
         "command": shlex.join(["python", "tests/bad_input.py", "--examples", str(chosen.examples)]),
     }  # fmt: skip
     if chosen.output:
-        Path(chosen.output).write_text(json.dumps(found, indent=1) + "\n")
+        sealed_json.write(Path(chosen.output), found)
     return int(any(row["failed"] for row in rows))
 
 

@@ -41,15 +41,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
-<<<<<<< HEAD
     for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    _tell_what_is_mended_in_one_line()
-=======
     warnings.formatwarning = _format_warning  # what is mended is told in a line, always
     warnings.simplefilter("always", Mended)
->>>>>>> faults
     try:
         return chosen.action(chosen)
     except ReproError as error:

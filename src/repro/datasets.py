@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro import downloads, hasyv2, own_dataset
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 
 NAMES = ("hasyv2", "mnist", "fashion-mnist", "digits")
 FIXED_TEST_SET = frozenset({"mnist", "fashion-mnist", "digits"})
@@ -123,7 +123,8 @@ def identified(dataset: object) -> str:
     if isinstance(dataset, str) and (dataset in NAMES or own_dataset.is_name(dataset)):
         return dataset
     raise ReproError(
-        f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, not {dataset!r}."
+        f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, not "
+        f"{shown(dataset)}."
     )
 
 
