@@ -2,6 +2,8 @@
 
 import functools
 import re
+import shutil
+import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -80,6 +82,8 @@ def test_every_figure_is_numbered_described_and_can_be_taken(built_book, name):
     for figure in figures:
         assert re.fullmatch(r"Our figure \d+ ", figure.select_one(".caption-number").text)
         assert len(figure.select_one(".caption-text").text) > 40
+        if book.trains(name):
+            continue  # built as it was committed: the notebooks that drew the figures have them
         files = {path.suffix: path for path in downloads(figure, built_book).values()}
         assert files[".pdf"].read_bytes().startswith(b"%PDF-")
         assert ElementTree.parse(files[".svg"]).getroot().tag.endswith("svg")
@@ -123,12 +127,98 @@ def test_words_are_explained_where_they_first_come_up(built_book):
         assert links, name
 
 
-def test_launch_buttons_only_where_the_repository_has_an_address():
+def clone_of(folder: Path, remote: str | None) -> Path:
+    """A repository that was cloned from there."""
+    folder.mkdir(parents=True)
+    subprocess.run(["git", "init", "--quiet", folder], check=True)
+    if remote is not None:
+        subprocess.run(["git", "-C", folder, "remote", "add", "origin", remote], check=True)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("remote", "address"),
+    [
+        ("https://github.com/owner/name.git", "https://github.com/owner/name"),
+        ("https://github.com/owner/name/", "https://github.com/owner/name"),
+        ("https://user:secret@github.com/owner/some.name", "https://github.com/owner/some.name"),
+        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
+        ("ssh://git@gitlab.com:22/owner/name.git", "https://gitlab.com/owner/name"),
+        ("https://gitlab.com/owner/name.git", "https://gitlab.com/owner/name"),
+        ("https://example.org/owner/name.git", None),
+        ("https://github.com.example.org/owner/name", None),
+        ("/home/someone/github.com/owner/name", None),
+        ("github.com/owner/name", None),
+        ("../name", None),
+        ("file:///srv/github.com/owner/name", None),
+        (None, None),
+    ],
+)
+def test_the_repositorys_address_is_that_of_the_clone(tmp_path, remote, address):
+    checkout = clone_of(tmp_path / "checkout", remote)
+    assert citation.repository({}, checkout) == address
+    (checkout / "inside").mkdir()
+    assert citation.repository({}, checkout / "inside") is None, "that is another's repository"
+    said = {"repository-code": "https://example.org/a/b/"}
+    assert citation.repository(said, checkout) == "https://example.org/a/b", "the file decides"
+
+
+def test_a_folder_that_is_no_checkout_has_no_address(tmp_path, monkeypatch):
+    assert citation.repository({}, tmp_path) is None
+    monkeypatch.setenv("PATH", "")
+    assert citation.repository({}, tmp_path) is None
+
+
+def small_book(root: Path, remote: str | None) -> Path:
+    """A checkout with a book of three pages, one of which trains."""
+    clone_of(root, remote)
+    for name in ("_config.yml", "CITATION.cff"):
+        shutil.copy(book.ROOT / name, root)
+    for folder in (book.PAGES, book.TEXT):
+        (root / folder).mkdir()
+    (root / "_toc.yml").write_text(
+        "{format: jb-book, root: first, chapters: [{file: second}, {file: plain}]}"
+    )
+    shutil.copy(book.ROOT / book.PAGES / "references.bib", root / book.PAGES)
+    (root / book.PAGES / "plain.md").write_text("# Plain\n")
+    for name in ("first", "second"):
+        page = page_with("width = 3\nwidth + 1")
+        page.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name.title()}"))
+        if name == "second":
+            cell = nbformat.v4.new_code_cell("1 / 0", metadata={"tags": [book.TRAINS]})
+            cell.outputs = [nbformat.v4.new_output("stream", text="as it was committed")]
+            page.cells.append(cell)
+        nbformat.write(page, root / book.PAGES / f"{name}.ipynb")
+        (root / book.TEXT / f"{name}.md").write_text("text")
+    return root
+
+
+def test_a_book_with_an_address_opens_notebooks_and_edits_their_texts(tmp_path, monkeypatch):
+    root = small_book(tmp_path / "checkout", "git@github.com:owner/name.git")
+    monkeypatch.setattr(book, "ROOT", root)
+    assert book.build({}) == 0
+    html = root / "_build" / "html"
+    here = "https://github.com/owner/name"
+    for name in ("first", "second"):
+        links = targets(soup(html, f"{name}.html"))
+        assert (
+            f"https://mybinder.org/v2/gh/owner/name/main?urlpath=lab/tree/{book.PAGES}/{name}.ipynb"
+        ) in links
+        assert f"{here}/edit/main/{book.TEXT}/{name}.md" in links
+    links = targets(soup(html, "plain.html"))
+    assert f"{here}/edit/main/{book.PAGES}/plain.md" in links
+    assert not any("mybinder" in link for link in links), "there is nothing to run"
+    assert here in citation.bibtex(citation.read(root / "CITATION.cff"), here)
+    assert here in (root / "_build" / "stage" / "citation.bib.txt").read_text()
+    # The page that trains is as it was committed; executed, it would have ended in an error.
+    assert "as it was committed" in (html / "second.html").read_text()
+
+
+def test_a_book_without_an_address_has_no_such_buttons(built_book):
     assert book.launch_settings(None) == {}
-    address = citation.repository({"repository-code": "https://example.org/a/b/"})
-    settings = book.launch_settings(address)
-    assert settings["repository"]["url"] == "https://example.org/a/b"
-    assert settings["launch_buttons"]["binderhub_url"] == "https://mybinder.org"
+    for name in book.contents():
+        links = targets(soup(built_book, f"{name}.html"))
+        assert not any("mybinder" in link or "/edit/" in link for link in links)
 
 
 def test_every_profile_names_pages_and_their_parameters():
@@ -173,16 +263,15 @@ def test_a_notebook_is_executed_with_its_parameters_and_keeps_nothing_that_chang
 
 
 def test_executing_the_pages_leaves_the_working_directory(tmp_path, monkeypatch):
-    """Pages are executed side by side; afterwards the process is where it was."""
+    """Side by side, each page in the checkout's root; afterwards the process is where it was."""
     before, checkout = Path.cwd(), tmp_path / "checkout"
     (checkout / book.PAGES).mkdir(parents=True)
     monkeypatch.setattr(book, "ROOT", checkout)
     names = ["one", "two", "three", "four"]
     for name in names:
-        nbformat.write(page_with("width = 3\nwidth"), checkout / book.PAGES / f"{name}.ipynb")
-    monkeypatch.setattr(book, "pages", lambda: names)
-    book.execute_all({}, tmp_path / "out")
+        nbformat.write(page_with("import os\nos.getcwd()"), checkout / book.PAGES / f"{name}.ipynb")
+    book.execute_all(names, {}, tmp_path / "out")
     assert Path.cwd() == before
     for name in names:
         page = nbformat.read(tmp_path / "out" / f"{name}.ipynb", as_version=4)
-        assert page.cells[-1].outputs[0]["data"]["text/plain"] == "3"
+        assert page.cells[-1].outputs[0]["data"]["text/plain"] == repr(str(checkout))

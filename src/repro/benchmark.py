@@ -455,6 +455,8 @@ def _checked_works(
         _check_count("replicas", number)
     if steps is not None:
         _check_count("steps", steps)
+    if dataset not in datasets.NAMES:
+        raise ReproError(f"dataset must be one of {', '.join(datasets.NAMES)}, not {dataset!r}.")
     works = []
     for width in widths:
         Experiment(dataset, width, 1, batch_size=batch_size)  # complains where it must

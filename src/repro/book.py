@@ -4,17 +4,18 @@ Run as ``python -m repro.book build`` (into ``_build/html``) or ``python -m repr
 (the committed notebooks of ``book/`` executed again from their paired text in ``book/text/``, and
 the picture that the README shows).
 Profiles are sets of notebook parameters in ``book/profiles.yml``; ``published``, the default, shows
-the published results and trains nothing.
+the published results and trains nothing. A page with a cell tagged ``trains`` is built as it was
+committed, so that the book needs no more than the published results.
 """
 
 import argparse
-import contextlib
+import multiprocessing
 import os
 import shutil
 import subprocess
 import sys
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -24,8 +25,10 @@ from repro.errors import ReproError
 ROOT = Path(__file__).resolve().parents[2]
 PAGES = "book"
 TEXT = "book/text"
+BRANCH = "main"
 TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
+TRAINS = "trains"  # tag of a cell
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -40,7 +43,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return build(parameters)
         for page in pages():
             sync(page)
-        execute_all(parameters, ROOT / PAGES)
+        execute_all(pages(), parameters, ROOT / PAGES)
         draw_readme_picture()
         return 0
     except ReproError as error:
@@ -68,6 +71,14 @@ def pages(root: Path = ROOT) -> list[str]:
     return [name for name in contents(root) if name not in plain_pages(root)]
 
 
+def trains(page: str, root: Path = ROOT) -> bool:
+    """Whether a page's commands train networks."""
+    import nbformat
+
+    cells = nbformat.read(root / PAGES / f"{page}.ipynb", as_version=4).cells
+    return any(TRAINS in cell.metadata.get("tags", []) for cell in cells)
+
+
 def profile(name: str) -> dict[str, dict[str, Any]]:
     """Parameters by page of the named profile; those under ``all`` go to every page.
 
@@ -84,8 +95,8 @@ def profile(name: str) -> dict[str, dict[str, Any]]:
     return profiles[name] or {}
 
 
-def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Execute every page into the folder, two at a time.
+def execute_all(names: Sequence[str], parameters: dict[str, dict[str, Any]], folder: Path) -> None:
+    """Execute the pages of these names into the folder, two at a time.
 
     Raises
     ------
@@ -93,8 +104,10 @@ def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
         Where a notebook ends in an error; the message names it and the cell's error.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    # The working directory is the whole process's: it is changed here, once, not by each thread.
-    with contextlib.chdir(ROOT), ThreadPoolExecutor(2) as pool:
+    # Processes, not threads: papermill moves the working directory, which all threads share. They
+    # start afresh, since a copy of a process with threads in it may hang.
+    fresh = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(2, fresh, initializer=os.chdir, initargs=(ROOT,)) as pool:
         tasks = [
             pool.submit(
                 execute,
@@ -102,7 +115,7 @@ def execute_all(parameters: dict[str, dict[str, Any]], folder: Path) -> None:
                 folder / f"{page}.ipynb",
                 parameters.get("all", {}) | parameters.get(page, {}),
             )
-            for page in pages()
+            for page in names
         ]
         for task in tasks:
             print(f"executed {task.result().name}", flush=True)
@@ -121,6 +134,7 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
         papermill.execute_notebook(
             str(source), str(temporary), parameters, kernel_name=KERNEL,
             progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
+            coalesce_streams=True,
         )  # fmt: skip
         notebook = nbformat.read(temporary, as_version=4)
         nbformat.write(lasting(notebook), temporary)
@@ -173,13 +187,17 @@ def draw_readme_picture() -> None:
 
 
 def build(parameters: dict[str, dict[str, Any]]) -> int:
-    """Execute the pages and build the book into ``_build/html``; the exit code."""
+    """Build the book into ``_build/html`` from its pages, executed now; the exit code."""
     stage = ROOT / "_build" / "stage"
     html = ROOT / "_build" / "html"
     for folder in (stage, html):
         shutil.rmtree(folder, ignore_errors=True)
+    committed = [page for page in pages() if trains(page, ROOT)]
     with figure_files.figures_written_to(stage / book_pages.FIGURES):
-        execute_all(parameters, stage / TAKE)
+        others = [page for page in pages() if page not in committed]
+        execute_all(others, parameters, stage / TAKE)
+    for page in committed:
+        shutil.copy(ROOT / PAGES / f"{page}.ipynb", stage / TAKE)
     set_stage(stage)
     program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
     command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
@@ -203,9 +221,11 @@ def set_stage(stage: Path) -> None:
 
     reference = citation.read(ROOT / "CITATION.cff")
     configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
-    configuration |= launch_settings(citation.repository(reference))
+    address = citation.repository(reference, ROOT)
+    for part, settings in launch_settings(address).items():
+        configuration[part] = configuration.get(part, {}) | settings
     (stage / "_config.yml").write_text(yaml.safe_dump(configuration))
-    (stage / "citation.bib.txt").write_text(citation.bibtex(reference), encoding="utf-8")
+    (stage / "citation.bib.txt").write_text(citation.bibtex(reference, address), encoding="utf-8")
     for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / PAGES).glob("*.bib")):
         shutil.copy(file, stage)
     for folder in ("images", "_static"):
@@ -223,14 +243,16 @@ def set_stage(stage: Path) -> None:
 
 
 def launch_settings(repository: str | None) -> dict[str, Any]:
-    """Buttons that open a page's notebook on Binder; none where the repository has no address.
+    """Buttons that open a page's notebook on Binder, or its text to be edited.
 
-    Colab has no button: it opens a notebook alone, without the package and the published runs.
+    There are none where the repository has no address. Colab has no button: it opens a notebook
+    alone, without the package and the published runs.
     """
     if repository is None:
         return {}
     return {
-        "repository": {"url": repository, "path_to_book": PAGES, "branch": "main"},
+        "repository": {"url": repository, "path_to_book": PAGES, "branch": BRANCH},
+        "html": {"use_edit_page_button": True},
         "launch_buttons": {
             "notebook_interface": "jupyterlab",
             "binderhub_url": "https://mybinder.org",

@@ -29,6 +29,8 @@ _UNUSED = re.compile(
 _MATHEMATICS = re.compile(
     r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
 )
+# What is edited of a notebook is its paired text.
+_EDITED = re.compile(r"(/edit/[^\"]*/book/)([\w-]+)\.ipynb")
 _FOR_SCREEN_READERS = {
     # An entry of a list must say so; the other role is no longer part of the standard.
     'role="doc-biblioentry"': 'role="listitem"',
@@ -68,8 +70,11 @@ def dressed(notebook: Any, page: str, stage: Path) -> Any:
 
 
 def mended(html: str) -> str:
-    """A page as it is read: without scripts of no use to it, with the roles it should have."""
-    html = _UNUSED.sub("", html)
+    """A page as it is read: without scripts of no use to it, with the roles it should have.
+
+    Its link to where it can be edited leads to its text.
+    """
+    html = _EDITED.sub(r"\1text/\2.md", _UNUSED.sub("", html))
     if not re.search(r'class="[^"]*\bmath\b', html):
         html = _MATHEMATICS.sub("", html)
     for wrong, right in _FOR_SCREEN_READERS.items():

@@ -68,7 +68,12 @@ def dataset_label(dataset: xr.Dataset) -> str:
     """The dataset's name as it is written, with its split where it has one."""
     name = setting(dataset, "dataset") or "unknown dataset"
     split = setting(dataset, "split")
-    return DATASET_NAMES.get(name, name) + (f" ({split})" if split else "")
+    return dataset_name(name) + (f" ({split})" if split else "")
+
+
+def dataset_name(name: str) -> str:
+    """The dataset's name as it is written; one's own data is called as it is."""
+    return DATASET_NAMES.get(name, name)
 
 
 def width_of(dataset: xr.Dataset) -> int:

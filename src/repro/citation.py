@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +15,46 @@ def read(path: Path) -> dict[str, Any]:
     return yaml.safe_load(path.read_text(encoding="utf-8"))
 
 
-def repository(citation: dict[str, Any]) -> str | None:
-    """Where the code can be had, without a slash at the end; None where the file does not say."""
+# The owner may stand before the host, with a password even: that is left out. What has neither a
+# scheme nor a colon behind the host is a path.
+_REMOTE = re.compile(
+    r"(?:(?:https|ssh)://(?:[^@/]+@)?(?P<host>github\.com|gitlab\.com)(?::\d+)?/"
+    r"|(?:[^@/:]+@)?(?P<short_host>github\.com|gitlab\.com):)"
+    r"(?P<path>[\w.-]+/[\w.-]+?)(?:\.git)?/?"
+)
+
+
+def repository(citation: dict[str, Any], checkout: Path) -> str | None:
+    """Where the code can be had, without a slash at the end; None where nobody says.
+
+    The citation file decides (``repository-code``); otherwise, where the folder is the top of a
+    clone from GitHub or GitLab, that is it.
+    """
     address = str(citation.get("repository-code") or "").rstrip("/")
-    return address or None
+    return address or _cloned_from(checkout)
 
 
-def bibtex(citation: dict[str, Any]) -> str:
-    """BibTeX entries of the paper (the file's preferred citation) and of the software."""
+def _cloned_from(checkout: Path) -> str | None:
+    def git(*words: str) -> str | None:
+        """What git says of the folder; None where it is no checkout, or there is no git."""
+        command = ["git", "-C", str(checkout), *words]
+        try:
+            done = subprocess.run(command, capture_output=True, text=True)
+        except OSError:
+            return None
+        return done.stdout.strip() if done.returncode == 0 else None
+
+    if git("rev-parse", "--show-cdup") != "":  # a folder inside another repository is not that
+        return None
+    found = _REMOTE.fullmatch(git("remote", "get-url", "origin") or "")
+    return f"https://{found['host'] or found['short_host']}/{found['path']}" if found else None
+
+
+def bibtex(citation: dict[str, Any], address: str | None = None) -> str:
+    """BibTeX entries of the paper (the file's preferred citation) and of the software.
+
+    ``address`` is where the software can be had (`repository`).
+    """
     paper = citation["preferred-citation"]
     arxiv = [
         str(one["value"]).removeprefix("arXiv:")
@@ -43,7 +77,7 @@ def bibtex(citation: dict[str, Any]) -> str:
         "author": _authors(citation["authors"]),
         "title": _capitals(citation["title"]),
         "version": citation["version"],
-        "url": repository(citation),
+        "url": address,
         "note": f"Licence {citation['license']}",
     }
     paper_key = f"{paper['authors'][0]['family-names'].lower()}{paper['year']}"

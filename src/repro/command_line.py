@@ -33,6 +33,8 @@ from repro.schedule import Group, Wanted
 STOPPED_BY_TIME_LIMIT = 3
 INTERRUPTED = 130
 
+_DATASETS = f"{', '.join(datasets.NAMES)}, or an .npz file of your own"
+
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
@@ -84,7 +86,7 @@ def _parser() -> argparse.ArgumentParser:
     )
 
     data = commands.add_parser("data", help="download (or read from REPRO_DATA_DIR) and prepare")
-    data.add_argument("datasets", nargs="*", metavar="DATASET", help=", ".join(datasets.NAMES))
+    data.add_argument("datasets", nargs="*", metavar="DATASET", help=_DATASETS)
     data.set_defaults(action=_data)
 
     train = commands.add_parser("train", help="train networks, as far as is missing")
@@ -178,7 +180,7 @@ def _add_store_option(parser: argparse.ArgumentParser) -> None:
 
 def _add_experiment_options(parser: argparse.ArgumentParser) -> None:
     """Options of one experiment, several widths apart, under the keys of a grid."""
-    parser.add_argument("--dataset", dest="datasets", required=True, help=", ".join(datasets.NAMES))
+    parser.add_argument("--dataset", dest="datasets", required=True, help=_DATASETS)
     parser.add_argument(
         "--widths", type=_wholes, required=True, metavar="N,N", help="units in a hidden layer"
     )
@@ -194,8 +196,7 @@ def _add_experiment_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_grid_options(parser: argparse.ArgumentParser) -> None:
     """Options that take several values, under the keys of a grid; none where it is not given."""
-    known = ", ".join(datasets.NAMES)
-    parser.add_argument("--datasets", nargs="+", metavar="DATASET", help=known)
+    parser.add_argument("--datasets", nargs="+", metavar="DATASET", help=_DATASETS)
     parser.add_argument("--widths", type=_wholes, metavar="N,N", help="units in a hidden layer")
     parser.add_argument("--losses", nargs="+", metavar="LOSS", help=", ".join(LOSSES))
     parser.add_argument("--pixels", nargs="+", metavar="PIXELS", help=", ".join(PIXELS))
@@ -233,9 +234,9 @@ def _add_training_options(parser: argparse.ArgumentParser) -> None:
 
 def _data(chosen: argparse.Namespace) -> int:
     for name in chosen.datasets or datasets.NAMES:
-        datasets.prepare(name)
-        pixels, classes = datasets.SHAPES[name]
-        print(f"{name}: ready ({pixels} pixels, {classes} classes)")
+        known = datasets.prepare(name)
+        pixels, classes = datasets.shape(known)
+        print(f"{known}: ready ({pixels} pixels, {classes} classes)")
     return 0
 
 

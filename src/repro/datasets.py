@@ -1,21 +1,25 @@
-"""The four datasets: images as rows of pixels, labels, and their division into train and test."""
+"""The datasets: images as rows of pixels, labels, and their division into train and test.
+
+Four have a name; any other is one's own, in an .npz file (`own_dataset`).
+"""
 
 import gzip
 import hashlib
 import numbers
+import os
 import re
 import zlib
 from dataclasses import dataclass
 
 import numpy as np
 
-from repro import downloads, hasyv2
+from repro import downloads, hasyv2, own_dataset
 from repro.errors import ReproError
 
 NAMES = ("hasyv2", "mnist", "fashion-mnist", "digits")
 FIXED_TEST_SET = frozenset({"mnist", "fashion-mnist", "digits"})
 IMAGE_SHAPES = {"hasyv2": (32, 32), "mnist": (28, 28), "fashion-mnist": (28, 28), "digits": (8, 8)}
-# (pixels, classes), known without loading anything
+# (pixels, classes), known without loading anything; of any dataset: `shape`
 SHAPES = {"hasyv2": (1024, 369), "mnist": (784, 10), "fashion-mnist": (784, 10), "digits": (64, 10)}
 
 DIGIT_CLASSES = tuple("0123456789")
@@ -87,7 +91,8 @@ class DataSplit:
     """A dataset, divided into train and test images; its arrays are read-only.
 
     x_train, x_test
-        uint8 (images, pixels), rows of the picture one after the other, values as archived.
+        uint8 (images, pixels), rows of the picture one after the other, values as archived. One's
+        own may be float32: numbers that are trained on as they are.
     y_train, y_test
         int32 (images,), classes from 0.
     split
@@ -105,19 +110,46 @@ class DataSplit:
     class_names: list[str]
 
 
+def identified(dataset: object) -> str:
+    """The name by which a dataset is known: its own, or what `own_dataset.register` gives a file.
+
+    Raises
+    ------
+    ReproError
+        For what is no dataset, and for a file that cannot be used.
+    """
+    if own_dataset.is_file(dataset):
+        return own_dataset.register(dataset)
+    if isinstance(dataset, str) and (dataset in NAMES or own_dataset.is_name(dataset)):
+        return dataset
+    raise ReproError(
+        f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, not {dataset!r}."
+    )
+
+
+def shape(name: str) -> tuple[int, int]:
+    """(pixels, classes) of a dataset by name. Raises ReproError where one's own is not kept."""
+    return own_dataset.shape(name) if own_dataset.is_name(name) else SHAPES[name]
+
+
+def has_fixed_test_set(name: str) -> bool:
+    """Whether train and test images are divided once and for all."""
+    return name in FIXED_TEST_SET or own_dataset.is_name(name)
+
+
 def load(
-    name: str, split: str | float | None = None, seed: int = 0, progress: bool = True
+    name: str | os.PathLike, split: str | float | None = None, seed: int = 0, progress: bool = True
 ) -> DataSplit:
     """Load a dataset, downloading and preparing it where that has not been done yet.
 
     name
-        One of `NAMES`.
+        One of `NAMES`, or one's own: the path of its .npz file, or what `identified` made of that.
     split
         For hasyv2 one of the archive's folds, "fold-1" (the default) to "fold-10", or a share
         between 0 and 1: that share of all images, rounded to a whole number of them, is drawn for
         training from `seed` without replacement, and the others are for testing; both stay in the
-        archive's order. The other datasets have a fixed test set and take None; that of digits is
-        every fifth image, starting with the first.
+        archive's order. All others have a fixed test set and take None; that of digits is every
+        fifth image, starting with the first.
     seed
         Only used where `split` is a share.
     progress
@@ -126,9 +158,12 @@ def load(
     Pixels are as archived, 0 to 255, for digits round(value * 255 / 16). Raises ReproError for an
     unknown name or split, and for files that are missing, damaged, or out of reach.
     """
-    _check_name(name)
+    name = identified(name)
     split = _checked_split(name, split)
-    if name == "digits":
+    pixels, classes = shape(name)
+    if own_dataset.is_name(name):
+        *arrays, class_names = _own(name)
+    elif name == "digits":
         *arrays, class_names = _digits()
     elif name == "hasyv2":
         *arrays, class_names = _hasyv2(split, seed, progress)
@@ -144,32 +179,30 @@ def load(
         y_train=y_train,
         x_test=x_test,
         y_test=y_test,
-        classes=SHAPES[name][1],
-        image_shape=IMAGE_SHAPES[name],
+        classes=classes,
+        image_shape=IMAGE_SHAPES.get(name, (1, pixels)),
         class_names=class_names,
     )
 
 
-def prepare(name: str, progress: bool = True) -> None:
+def prepare(name: str | os.PathLike, progress: bool = True) -> str:
     """Download, decode and verify a dataset: loading it later is quick and needs no network.
+
+    Returns the name by which it is known (`identified`).
 
     Raises ReproError as `load` does, and where HASYv2's prepared copy cannot be written.
     """
-    _check_name(name)
+    name = identified(name)
     load(name, progress=progress)
     if name == "hasyv2" and not (path := hasyv2.prepared_path()).is_file():
         raise ReproError(
             f"{path} cannot be written: set REPRO_CACHE_DIR to a folder that can be written."
         )
-
-
-def _check_name(name: str) -> None:
-    if name not in NAMES:
-        raise ReproError(f"Unknown dataset {name!r}: use one of {', '.join(NAMES)}.")
+    return name
 
 
 def _checked_split(name: str, split: str | float | None) -> str | float | None:
-    if name in FIXED_TEST_SET:
+    if has_fixed_test_set(name):
         if split is not None:
             raise ReproError(f"{name} has a fixed test set: leave split out instead of {split!r}.")
         return None
@@ -240,6 +273,12 @@ def _idx_array(name: str, file: str, progress: bool) -> np.ndarray:
     if hashlib.sha256(content).hexdigest() != sha256:
         raise ReproError(f"{path} does not hold {name}'s {file}: remove it and fetch it again.")
     return np.frombuffer(content, np.uint8, offset=header).reshape(shape)
+
+
+def _own(name: str) -> _Parts:
+    arrays = own_dataset.load(name)
+    class_names = [str(label) for label in range(arrays.classes)]
+    return arrays.x_train, arrays.y_train, arrays.x_test, arrays.y_test, class_names
 
 
 def _digits() -> _Parts:

@@ -15,6 +15,7 @@ import xarray as xr
 
 from repro import paper, regimes
 from repro.captions import dataset_label, epochs_of, setting, width_of
+from repro.datasets import identified
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.record import cut
@@ -72,7 +73,7 @@ def asked_for(
     Parameters
     ----------
     dataset:
-        Its name.
+        Its name, or the path of an .npz file.
     widths:
         None for all there are; otherwise those wanted, trained where they are missing (unmarked).
     epochs:
@@ -81,6 +82,7 @@ def asked_for(
         With ``widths``, where trained runs are kept; without, the folder to read instead of the
         published results.
     """
+    dataset = identified(dataset)
     if widths is None:
         return runs_by_dataset(store, [dataset])[dataset]
     return single_runs(by_width(dataset, widths, epochs, store=store).values())

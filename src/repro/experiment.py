@@ -6,7 +6,7 @@ import math
 import operator
 from dataclasses import asdict, dataclass, fields, replace
 
-from repro import datasets
+from repro import datasets, own_dataset
 from repro.errors import ReproError
 
 LOSSES = ("clipped", "logits")
@@ -24,7 +24,9 @@ class Experiment:
     Parameters
     ----------
     dataset:
-        ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``.
+        ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``; or one's own: the path of an .npz
+        file with x_train, y_train, x_test and y_test, which becomes a name made of the file's and
+        of a hash of the arrays (`repro.own_dataset`).
     width:
         Units in each of the two hidden layers (the paper: 10 to 1000).
     epochs:
@@ -33,7 +35,8 @@ class Experiment:
         ``clipped``, the cross-entropy of Keras 2.2, whose gradient is zero where the probability of
         the true class is outside [epsilon, 1 - epsilon]; or ``logits``, the exact cross-entropy.
     pixels:
-        ``archived`` (as stored, divided by 255) or ``inverted`` (one minus that).
+        ``archived`` (as stored, divided by 255) or ``inverted`` (one minus that). One's own data
+        is taken as it is stored.
     split:
         For datasets without a fixed test set: ``fold-1`` to ``fold-10`` of the archive, or the
         share of samples to train on, drawn from the seed. None where the test set is fixed.
@@ -65,10 +68,15 @@ class Experiment:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        _choice("dataset", self.dataset, datasets.NAMES)
+        set_field = object.__setattr__  # frozen: normalised once, here
+        set_field(self, "dataset", datasets.identified(self.dataset))
         _choice("loss", self.loss, LOSSES)
         _choice("pixels", self.pixels, PIXELS)
-        set_field = object.__setattr__  # frozen: normalised once, here
+        if self.pixels != "archived" and own_dataset.is_name(self.dataset):
+            raise ReproError(
+                f"pixels must be archived for {self.dataset}, not {self.pixels!r}: one's own data "
+                "is taken as it is stored."
+            )
         for name, low, high in (
             ("width", 1, 100_000),
             ("epochs", 1, 10_000_000),
@@ -168,7 +176,7 @@ def _real(name: str, value: object, low: float, high: float) -> float:
 
 
 def _split(dataset: str, split: object) -> str | float | None:
-    if dataset in datasets.FIXED_TEST_SET:
+    if datasets.has_fixed_test_set(dataset):
         if split not in (None, "fold-1"):  # the default must not trouble those without folds
             raise ReproError(
                 f"split must be left out for {dataset}, whose test set is fixed, not {split!r}."

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from repro import datasets
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.runs import replica_numbers
@@ -51,6 +52,7 @@ def experiments(grid: Mapping[str, Any]) -> Wanted:
         if key not in grid:
             raise ReproError(f"A grid needs {' and '.join(_REQUIRED)}; {key} is missing.")
     axes = {parameter: _listed(key, grid[key]) for key, parameter in AXES.items() if key in grid}
+    axes["dataset"] = [datasets.identified(each) for each in axes["dataset"]]  # a file is read once
     single = {"epochs": _LENGTH} | {key: grid[key] for key in SINGLE if key in grid}
     replicas = replica_numbers(grid.get("replicas", 1))
     found = []

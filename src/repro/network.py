@@ -19,8 +19,8 @@ _WEIGHTS, _ORDER = 0, 1
 
 
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
-    """(fan-in, fan-out) of each layer's weights."""
-    pixels, classes = datasets.SHAPES[experiment.dataset]
+    """(fan-in, fan-out) of each layer's weights. Raises ReproError as `datasets.shape`."""
+    pixels, classes = datasets.shape(experiment.dataset)
     width = experiment.width
     return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
 

@@ -18,6 +18,7 @@ from repro.captions import (
     setting,
     width_of,
 )
+from repro.datasets import identified
 from repro.errors import ReproError
 from repro.explorer import Explorer, rounded
 from repro.figure_2 import figure_2
@@ -44,6 +45,7 @@ def published_unmarked(dataset: str | None = None, epochs: int | None = None) ->
         Longer runs are cut to so many; None for as long as each is.
     """
     store = Store(published_path())
+    dataset = None if dataset is None else identified(dataset)
     return [
         cut(store.load(run), epochs or run.epochs)[list(DRAWN)]  # hundreds of runs fit in memory
         for run in published_runs()

@@ -156,8 +156,8 @@ def epoch_program(experiment: Experiment) -> Callable:
     """The compiled epoch.
 
     ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
-    parameters, the tallies of training and test, and `statistics`. Pixels are uint8, labels and
-    order int32. Experiments that differ in their epochs, seed or mark share one program.
+    parameters, the tallies of training and test, and `statistics`. Pixels are uint8 or float32,
+    labels and order int32. Experiments that differ in their epochs, seed or mark share one program.
     """
     return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None))
 
@@ -194,6 +194,9 @@ def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
 
 
 def _scaled(pixels: Any) -> Any:
+    """Images of uint8 as 0 to 1; one's own numbers of float32 as they are."""
+    if ops.dtype(pixels) == "float32":
+        return pixels
     return ops.cast(pixels, "float32") / np.float32(255)
 
 

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 import xarray as xr
 
-from repro import schedule
+from repro import datasets, schedule
 from repro.commands import train_command
 from repro.errors import ReproError
 from repro.experiment import Experiment
@@ -87,6 +87,8 @@ def by_width(
 
     Parameters
     ----------
+    dataset:
+        As in `Experiment`: a name, or the path of an .npz file.
     widths:
         Those wanted; None for every published one, and then nothing is trained.
     epochs:
@@ -106,6 +108,7 @@ def by_width(
     ReproError
         Where ``widths`` is None and nothing is published, and where `run` raises it.
     """
+    dataset = datasets.identified(dataset)  # a file is read once, not for every width
     runs = [one for one in published_runs() if _is_of(one.experiment, dataset, options)]
     if widths is None and not runs:
         raise ReproError(

@@ -14,7 +14,10 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class Samples(NamedTuple):
-    """Training and test set on the device: pixels uint8 (sample, pixel), labels int32 (sample,)."""
+    """Training and test set on the device.
+
+    Pixels uint8 (sample, pixel), or float32 where one's own are; labels int32 (sample,).
+    """
 
     x_train: Any
     y_train: Any

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import DATASET_NAMES, LOSS_NAMES
+from repro.captions import LOSS_NAMES, dataset_name
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
@@ -39,7 +39,7 @@ def coverage(wanted: Wanted, runs: Sequence[Run]) -> pd.DataFrame:
         missing = len(complete) < len(replicas)
         lines.append(
             {
-                "dataset": DATASET_NAMES[experiment.dataset],
+                "dataset": dataset_name(experiment.dataset),
                 "width": experiment.width,
                 "otherwise": otherwise(experiment),
                 "epochs": experiment.epochs,
@@ -59,7 +59,7 @@ def made_table(store: Store) -> pd.DataFrame:
         parameters = row["parameters"]
         lines.append(
             {
-                "dataset": DATASET_NAMES[parameters["dataset"]],
+                "dataset": dataset_name(parameters["dataset"]),
                 "width": parameters["width"],
                 "otherwise": _text(row["differs"]),
                 "replica": row["replica"],

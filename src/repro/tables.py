@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import dataset_label, epochs_of, made, setting, width_of
+from repro.captions import DATASET_NAMES, dataset_label, epochs_of, made, setting, width_of
 from repro.figure_2 import happened, mean_and_deviation
 from repro.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip
 from repro.marks import contrast_of_run
@@ -190,6 +190,17 @@ def run_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
         row |= {name: made(dataset, name) for name in ("device", "backend", "code_version")}
         rows.append(row)
     return pd.DataFrame(rows).rename(columns={"code_version": "code version"}).set_index("width")
+
+
+def by_dataset(
+    table: Callable[[Mapping[int, xr.Dataset]], pd.DataFrame],
+    datasets: Mapping[str, Mapping[int, xr.Dataset]],
+) -> pd.DataFrame:
+    """One table of the runs of several datasets (by name), one below the other."""
+    return pd.concat(
+        {DATASET_NAMES.get(name, name): table(runs) for name, runs in datasets.items()},
+        names=["dataset"],
+    )
 
 
 def regime_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:

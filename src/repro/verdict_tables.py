@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import DATASET_NAMES
+from repro.captions import dataset_name
 from repro.claims import Claim, Verdict
 from repro.intervals import Interval
 from repro.verdict import VERDICTS
@@ -47,10 +47,10 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
         if one.parts:
             cells["claim"] = label
         effect = effect_in_words(one)
-        cells[DATASET_NAMES[one.dataset]] = _chip(one) + (
+        cells[dataset_name(one.dataset)] = _chip(one) + (
             f"<br><small>{effect}</small>" if effect else ""
         )
-    columns = ["claim", *(DATASET_NAMES[name] for name in datasets)]
+    columns = ["claim", *(dataset_name(name) for name in datasets)]
     table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
     return _html(table)
 
@@ -63,7 +63,7 @@ def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
         if here:
             links = (f"[{one.claim.title}]({one.claim.page}.html)" for one in here)
             parts.append(f"{_chip(here[0])} {', '.join(links)}")
-    label = f"[The claims](verdicts.html) on {DATASET_NAMES[dataset]}"
+    label = f"[The claims](verdicts.html) on {dataset_name(dataset)}"
     return Prose(f"{label}: {' · '.join(parts) or 'none judged'}")
 
 
@@ -98,7 +98,7 @@ def part_table(found: Verdict) -> Table:
 def headline(found: Verdict) -> Prose:
     """The verdict in one line, and what counted and what did not."""
     lines = [
-        f"**{found.claim.number}. {found.claim.title}** on {DATASET_NAMES[found.dataset]}: "
+        f"**{found.claim.number}. {found.claim.title}** on {dataset_name(found.dataset)}: "
         f"**{found.verdict}**. {found.claim.statement}"
     ]
     counted = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
@@ -112,7 +112,7 @@ def headline(found: Verdict) -> Prose:
 
 def missing(found: Sequence[Verdict]) -> Prose:
     """The datasets without runs of the paper's length, and the commands that would train them."""
-    commands = {DATASET_NAMES[one.dataset]: one.command for one in found if one.command}
+    commands = {dataset_name(one.dataset): one.command for one in found if one.command}
     if not commands:
         return Prose("Every dataset has published runs of the paper's length.")
     lines = [f"- {name}: `{command}`" for name, command in commands.items()]
@@ -149,7 +149,7 @@ def _listed(runs: Sequence) -> str:
 
 
 def _reasons(found: Verdict) -> list[str]:
-    name = DATASET_NAMES[found.dataset]
+    name = dataset_name(found.dataset)
     if not found.parts:
         return [f"- {name}: **{found.verdict}**: {found.reason}"]
     lines = [f"- {name}: **{found.verdict}**"]
