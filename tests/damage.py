@@ -19,7 +19,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,15 @@ import numpy as np
 from made_up import made_up_run
 from test_datasets import SmallArchive
 
-from repro import Experiment, datasets, downloads, hasyv2, packing, sealed_json
+from repro import (
+    Experiment,
+    datasets,
+    downloads,
+    hasyv2,
+    own_dataset,
+    packing,
+    sealed_json,
+)
 from repro.errors import Mended, ReproError
 from repro.store import Store
 
@@ -171,6 +179,23 @@ def _download(folder: Path, share: int) -> Format:
     return Format("download", path, *contents.values(), read, share)
 
 
+def _own_dataset(folder: Path, share: int) -> Format:
+    generator, names, contents = np.random.default_rng(1), [], []
+    for number in range(2):
+        pixels = generator.integers(0, 256, (30, 9), np.uint8)
+        labels = np.arange(30) % 3
+        file = folder / f"mine-{number}.npz"
+        np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:5], y_test=labels[:5])
+        names.append(own_dataset.register(file))
+        contents.append(own_dataset.copy_path(names[-1]).read_bytes())
+
+    def read() -> Any:
+        arrays = own_dataset.load(names[0])
+        return [(str(a.dtype), a.shape, a.tobytes()) for a in astuple(arrays)]
+
+    return Format("one's own dataset", own_dataset.copy_path(names[0]), *contents, read, share)
+
+
 def _json(folder: Path, share: int) -> Format:
     paths = [folder / "facts.json", folder / "others.json"]
     for number, path in enumerate(paths):
@@ -196,11 +221,12 @@ def formats(folder: Path) -> Iterator[list[Format]]:
         (folder / "pack").mkdir()
         yield [
             _runs(folder / "own", True, 25),
-            _runs(folder / "published", False, 20),
+            _runs(folder / "published", False, 12),
             _pack(folder / "pack", 12),
             _prepared(data, small, 10),
             *_archives(copy, small, 6),
             _idx(data, 9),
+            _own_dataset(folder, 8),
             _download(folder, 4),
             _json(folder / "json", 8),
         ]
