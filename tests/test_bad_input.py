@@ -23,7 +23,17 @@ from bad_input import (
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from repro import Experiment, ReproError, grid, hasyv2, network, packing, schedule
+from repro import (
+    Experiment,
+    ReproError,
+    deviation,
+    grid,
+    hasyv2,
+    input_tables,
+    network,
+    packing,
+    schedule,
+)
 from repro.errors import LONGEST, shown
 from repro.record import CURVES
 from repro.store import Store
@@ -180,3 +190,15 @@ def test_the_same_name_twice_in_an_archive_hides_nothing(tmp_path):
     (tmp_path / "runs.tar").write_bytes(_archive([bad, good]))
     with pytest.raises(ReproError, match="checksum is wrong"):
         packing.unpack(tmp_path / "runs.tar", Store(tmp_path / "store"))
+
+
+def test_the_page_shows_every_entry_point():
+    rows = [
+        {"entry": entry.name, "what": entry.what, "tried": 3, "refused": 2, "accepted": 1,
+         "failed": 0}
+        for entry in ENTRY_POINTS
+    ]  # fmt: skip
+    table = input_tables.bad_input_table({"rows": rows})
+    assert len(table) == len(ENTRY_POINTS) + 1
+    assert table.iloc[-1].tolist() == ["all", 3 * len(rows), 2 * len(rows), len(rows), 0]
+    assert len(input_tables.tolerance_table()) == len(deviation.STATISTICS)

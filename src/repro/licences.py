@@ -80,6 +80,12 @@ def unknown(expression: str) -> set[str]:
     return set(re.split(r" AND | OR |[()]", expression)) - ALLOWED - {""}
 
 
+def recorded() -> pd.DataFrame:
+    """What `FILE` lists: packages, versions and licences, as `table` found them."""
+    rows = re.findall(r"^\| (\S+) \| (\S+) \| (.+) \|$", (ROOT / FILE).read_text(), re.MULTILINE)
+    return pd.DataFrame(rows[1:], columns=["package", "version", "licence"])
+
+
 def table() -> pd.DataFrame:
     """Every package of the lock, with its version and its licence."""
     versions = locked()
