@@ -540,7 +540,7 @@ def disturb(
 
 
 def added(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The counts of several workers as one."""
+    """The counts of different faults as one."""
     first, *rest = parts
     total = json.loads(json.dumps(first))
     for part in rest:
@@ -588,10 +588,16 @@ def main() -> int:
     parser.add_argument("--times", type=int, default=100, help="faults (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", metavar="FILE", help="write the counts there, too, as JSON")
+    parser.add_argument("--first", type=int, default=0, help="number of the first fault")
+    parser.add_argument("--add", nargs="+", metavar="FILE", help="add up what was written there")
     parser.add_argument("--workers", type=int, default=1, help="at the same time")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
-    if chosen.workers > 1 and chosen.worker is None:
+    if chosen.add:
+        from repro import sealed_json
+
+        counts = added([sealed_json.read(Path(file)) for file in chosen.add])
+    elif chosen.workers > 1 and chosen.worker is None:
         words = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--worker"]
         workers = [
             subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE)
@@ -599,10 +605,12 @@ def main() -> int:
         ]
         counts = added([json.loads(worker.communicate()[0]) for worker in workers])
     else:
+        end = chosen.first + chosen.times
+        numbers = range(chosen.first + (chosen.worker or 0), end, chosen.workers)
         with tempfile.TemporaryDirectory(prefix="faults-") as folder:
             _prepare(Path(folder))
             counts = disturb(
-                range(chosen.worker or 0, chosen.times, chosen.workers), chosen.seed, Path(folder),
+                numbers, chosen.seed, Path(folder),
                 lambda line: print(line, file=sys.stderr, flush=True),
             )  # fmt: skip
     print(json.dumps(counts, indent=1))
