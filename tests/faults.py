@@ -130,6 +130,7 @@ class Scene:
 
 def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> None:
     code = 1
+    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
         descriptor = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
@@ -593,6 +594,7 @@ def main() -> int:
     parser.add_argument("--workers", type=int, default=1, help="at the same time")
     parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
     chosen = parser.parse_args()
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is mounted is unmounted
     if chosen.add:
         from repro import sealed_json
 
