@@ -37,6 +37,7 @@ import numpy as np
 
 COMMAND = "sweep --datasets digits --widths 8 --marks none a --epochs 3 --quiet"
 RUNS = 2
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 OF_THE_MAKING = {"wall_seconds", "started", "finished"}  # differ between equal runs
 PATIENCE = 900  # seconds, for what takes three, on a machine that is busy
 
@@ -97,9 +98,11 @@ class Scene:
     def sweep(self, disturb: Callable[[], None] = lambda: None) -> Process:
         """Start the command, disturbed from within by `disturb`."""
         said = self.folder / f"said-{len(self.processes)}"
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the process is the command
         pid = os.fork()
         if not pid:
             _be_the_command(self, said, disturb)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         self.processes.append(Process(pid, said))
         return self.processes[-1]
 
@@ -130,8 +133,8 @@ class Scene:
 
 def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> None:
     code = 1
-    signal.signal(signal.SIGTERM, signal.SIG_DFL)
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         descriptor = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
@@ -141,7 +144,10 @@ def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> No
         training.CHECKPOINT_SECONDS = 0
         _log_events(scene.log)
         disturb()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         code = main([*COMMAND.split(), f"--lanes={scene.lanes}", f"--store={scene.store}"])
+    except KeyboardInterrupt:  # before the command line could take it
+        code = 130
     except BaseException:
         traceback.print_exc()
     finally:
