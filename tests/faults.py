@@ -27,7 +27,7 @@ import time
 import traceback
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -37,8 +37,9 @@ import numpy as np
 
 COMMAND = "sweep --datasets digits --widths 8 --marks none a --epochs 3 --quiet"
 RUNS = 2
+STOPPING = (signal.SIGINT, signal.SIGTERM)
 OF_THE_MAKING = {"wall_seconds", "started", "finished"}  # differ between equal runs
-PATIENCE = 180  # seconds, for what takes three
+PATIENCE = 900  # seconds, for what takes three, on a machine that is busy
 
 _monotonic = time.monotonic  # not the one whose clock jumps
 
@@ -97,9 +98,11 @@ class Scene:
     def sweep(self, disturb: Callable[[], None] = lambda: None) -> Process:
         """Start the command, disturbed from within by `disturb`."""
         said = self.folder / f"said-{len(self.processes)}"
+        signal.pthread_sigmask(signal.SIG_BLOCK, STOPPING)  # until the process is the command
         pid = os.fork()
         if not pid:
             _be_the_command(self, said, disturb)
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         self.processes.append(Process(pid, said))
         return self.processes[-1]
 
@@ -131,6 +134,7 @@ class Scene:
 def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> None:
     code = 1
     try:
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
         descriptor = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
@@ -140,7 +144,10 @@ def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> No
         training.CHECKPOINT_SECONDS = 0
         _log_events(scene.log)
         disturb()
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, STOPPING)
         code = main([*COMMAND.split(), f"--lanes={scene.lanes}", f"--store={scene.store}"])
+    except KeyboardInterrupt:  # before the command line could take it
+        code = 130
     except BaseException:
         traceback.print_exc()
     finally:
@@ -494,17 +501,17 @@ def _lines(path: Path) -> int:
 
 
 def disturb(
-    numbers: Sequence[int], seed: int, folder: Path, tell: Callable[[str], None]
-) -> dict[str, Any]:
-    """The faults of these numbers, the kinds in turn; the counts.
+    times: int, seed: int, folder: Path, tell: Callable[[dict[str, Any], str], None],
+    counts: dict[str, Any] | None = None,
+) -> dict[str, Any]:  # fmt: skip
+    """So many faults, the kinds in turn; the counts, which `tell` is given after each.
 
-    A fault that comes when the sweep has ended already is not counted, and done again.
+    ``counts`` are those of an earlier call with the same seed and code, to go on from. A fault that
+    comes when the sweep has ended already is not counted, and done again.
     """
     undisturbed, operations, events = _undisturbed(folder)
-    counts = {kind: {"faults": 0, "failures": 0} for kind in KINDS}
-    failures: list[dict[str, Any]] = []
-    processes = 0
-    for number in numbers:
+    counts = counts or nothing_yet(seed)
+    for number in range(counts["faults"], times):
         kind, fault = list(KINDS.items())[number % len(KINDS)]
         for turn in itertools.count():
             scene = Scene(
@@ -513,44 +520,49 @@ def disturb(
             )  # fmt: skip
             scene.folder.mkdir()
             fault(scene)
-            processes += len(scene.processes)
+            counts["processes"] += len(scene.processes)
             if turn < 20 and all(process.code == 0 for process in scene.processes):
                 shutil.rmtree(scene.folder)
                 continue  # too late: nothing happened
             break
         _check_whole(scene)
         again(scene)
-        processes += 1
         _check_same(scene, undisturbed)
         _check_left(scene)
         _check_alone(scene)
-        counts[kind]["faults"] += 1
+        counts["processes"] += 1
+        counts["faults"] += 1
+        counts["runs_compared"] += RUNS
+        counts["kinds"][kind]["faults"] += 1
         if scene.problems:
-            counts[kind]["failures"] += 1
-            failures.append({"number": number, "kind": kind, "problems": scene.problems})
-        tell(f"{number}: {kind}: {'; '.join(scene.problems) or 'survived'}")
+            counts["failures"] += 1
+            counts["kinds"][kind]["failures"] += 1
+            counts["failed"].append({"number": number, "kind": kind, "problems": scene.problems})
+        tell(counts, f"{number + 1}: {kind}: {'; '.join(scene.problems) or 'survived'}")
         shutil.rmtree(scene.folder)
+    return counts
+
+
+def nothing_yet(seed: int) -> dict[str, Any]:
+    """The counts before any fault."""
     from repro.provenance import code_version
 
     return {
-        "code_version": code_version(), "seed": seed, "faults": len(numbers),
-        "failures": len(failures), "processes": processes, "runs_compared": len(numbers) * RUNS,
-        "kinds": counts, "failed": failures,
+        "code_version": code_version(), "seed": seed, "faults": 0, "failures": 0, "processes": 0,
+        "runs_compared": 0, "kinds": {kind: {"faults": 0, "failures": 0} for kind in KINDS},
+        "failed": [],
     }  # fmt: skip
 
 
-def added(parts: Sequence[dict[str, Any]]) -> dict[str, Any]:
-    """The counts of several workers as one."""
-    first, *rest = parts
-    total = json.loads(json.dumps(first))
-    for part in rest:
-        assert (part["code_version"], part["seed"]) == (first["code_version"], first["seed"])
-        for name in ("faults", "failures", "processes", "runs_compared", "failed"):
-            total[name] += part[name]
-        for kind, counts in part["kinds"].items():
-            for name, count in counts.items():
-                total["kinds"][kind][name] += count
-    return total
+def _earlier(output: Path | None, seed: int) -> dict[str, Any] | None:
+    """Counts that the file has already, where they are of this seed and code."""
+    from repro import sealed_json
+
+    if output is None or not output.exists():
+        return None
+    found = sealed_json.read(output)
+    same = all(found[name] == nothing_yet(seed)[name] for name in ("code_version", "seed"))
+    return found if same else None
 
 
 def _undisturbed(folder: Path) -> tuple[dict[str, Any], int, int]:
@@ -587,29 +599,25 @@ def main() -> int:
     parser = argparse.ArgumentParser(description="Disturb sweeps and see what is left of them.")
     parser.add_argument("--times", type=int, default=100, help="faults (default: %(default)s)")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", metavar="FILE", help="write the counts there, too, as JSON")
-    parser.add_argument("--workers", type=int, default=1, help="at the same time")
-    parser.add_argument("--worker", type=int, help=argparse.SUPPRESS)
+    parser.add_argument(
+        "--output", metavar="FILE", type=Path,
+        help="write the counts there, too, after each fault; the same command goes on from there",
+    )  # fmt: skip
     chosen = parser.parse_args()
-    if chosen.workers > 1 and chosen.worker is None:
-        words = [sys.executable, "-m", "tests.faults", *sys.argv[1:], "--worker"]
-        workers = [
-            subprocess.Popen([*words, str(number)], stdout=subprocess.PIPE)
-            for number in range(chosen.workers)
-        ]
-        counts = added([json.loads(worker.communicate()[0]) for worker in workers])
-    else:
-        with tempfile.TemporaryDirectory(prefix="faults-") as folder:
-            _prepare(Path(folder))
-            counts = disturb(
-                range(chosen.worker or 0, chosen.times, chosen.workers), chosen.seed, Path(folder),
-                lambda line: print(line, file=sys.stderr, flush=True),
-            )  # fmt: skip
-    print(json.dumps(counts, indent=1))
-    if chosen.output and chosen.worker is None:
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # what is mounted is unmounted
+
+    def tell(counts: dict[str, Any], line: str) -> None:
         from repro import sealed_json
 
-        sealed_json.write(Path(chosen.output), counts)
+        print(line, file=sys.stderr, flush=True)
+        if chosen.output:
+            sealed_json.write(chosen.output, counts)
+
+    with tempfile.TemporaryDirectory(prefix="faults-") as folder:
+        _prepare(Path(folder))
+        earlier = _earlier(chosen.output, chosen.seed)
+        counts = disturb(chosen.times, chosen.seed, Path(folder), tell, earlier)
+    print(json.dumps(counts, indent=1))
     return 1 if counts["failures"] else 0
 
 

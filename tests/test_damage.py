@@ -23,7 +23,7 @@ def test_no_damage_to_any_format_is_read_as_if_it_were_none(tmp_path):
     flips = [kinds["flipped bits"] for kinds in counts["formats"].values()]
     assert sum(sum(row.values()) for row in flips) == FLIPS
     assert all(row[FAILURE] == 0 for row in rows)
-    # What is harmless is so in the padding of the archive that HASYv2 is in.
+    # What is harmless is so in what archives have besides their content.
     assert sum(row["caught"] for row in flips) > 0.95 * FLIPS
 
 
