@@ -152,7 +152,6 @@ _ANY = st.recursive(
     max_leaves=5,
 )
 
-_FIELDS = tuple(Experiment("digits", 8, 1).parameters)
 _VALID = {
     "dataset": st.sampled_from(datasets.NAMES),
     "width": st.integers(1, 1000),
@@ -165,6 +164,7 @@ _VALID = {
     "batch_size": st.integers(1, 1000),
     "epsilon": st.floats(1e-12, 0.4),
     "seed": st.integers(0, 2**63 - 1),
+    "labels": st.sampled_from(["classes", "classes", "symbol-ids"]),
 }
 
 
@@ -226,6 +226,7 @@ _OPTIONS = {
     "--epochs": ("1", "0", "10000000", "99999999999"),
     "--batch-size": ("128", "0", "-1", "99999999"),
     "--epsilon": ("1e-7", "0", "1", "nan"),
+    "--labels": ("classes", "symbol-ids", "names"),
     "--seed": ("0", "-1", str(2**64)),
     "--time-limit": ("60", "0", "-1", "nan", "inf", "1e400"),
     "--lanes": ("1", "0", "1000000"),

@@ -23,6 +23,7 @@ AXES = {
     "pixels": "pixels",
     "marks": "mark",
     "splits": "split",
+    "labels": "labels",
     "learning_rates": "learning_rate",
     "widths": "width",
 }

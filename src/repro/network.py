@@ -13,6 +13,7 @@ from repro import datasets
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.marks import letter_mask
+from repro.symbol_ids import SYMBOL_IDS
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 
@@ -27,6 +28,8 @@ _BYTES_PER_LINK = 8 * 4
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
     """(fan-in, fan-out) of each layer's weights. Raises ReproError as `datasets.shape`."""
     pixels, classes = datasets.shape(experiment.dataset)
+    if experiment.labels == "symbol-ids":
+        classes = SYMBOL_IDS[-1] + 1  # most of them never occur
     width = experiment.width
     return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
 
