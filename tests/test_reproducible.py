@@ -15,6 +15,7 @@ TESTS = Path(__file__).parent
 EXPERIMENT = Experiment("digits", 300, 3, mark="a")  # wide enough to be shared by threads
 REPLICAS = [0, 1]
 TIMES = ("wall_seconds", "started", "finished")
+COMMIT = "code_version"  # of each process: someone may commit while the tests run
 
 
 @pytest.mark.parametrize("row", reproducibility.ROWS, ids=lambda row: row.varied[:40])
@@ -82,7 +83,7 @@ def _same(first: Store, second: Store, *apart: str) -> None:
 
 def test_again_in_another_process(here, tmp_path):
     _train_elsewhere(Store(tmp_path))
-    _same(here, Store(tmp_path))
+    _same(here, Store(tmp_path), COMMIT)
 
 
 def test_lanes(here, tmp_path):
@@ -96,4 +97,4 @@ def test_cores(here, tmp_path):
         pytest.skip("one core alone, or no way to choose")
     one = min(os.sched_getaffinity(0))
     _train_elsewhere(Store(tmp_path), "taskset", "--cpu-list", str(one))
-    _same(here, Store(tmp_path), "device")
+    _same(here, Store(tmp_path), "device", COMMIT)
