@@ -82,6 +82,8 @@ if NAME == "tensorflow":
     import tensorflow
 
     tensorflow.config.experimental.enable_tensor_float_32_execution(_TF32)
+    # It warns of every new program, and each width is one.
+    tensorflow.get_logger().setLevel("ERROR")
 
     def compiled(program: Callable) -> Callable:
         """The program compiled by XLA for the device."""

@@ -46,6 +46,8 @@ def describe_runs(dataset: xr.Dataset) -> str:
         parts.append(LOSS_NAMES.get(loss, f"{loss} loss"))
     if pixels := setting(dataset, "pixels"):
         parts.append(f"{pixels} pixels")
+    if setting(dataset, "labels") == "symbol-ids":
+        parts.append("labels as symbol ids")
     if mark := setting(dataset, "mark"):
         parts.append(f"marked “{mark}”")
     for name, usual in PAPER_SETTINGS.items():

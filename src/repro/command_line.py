@@ -27,7 +27,7 @@ from repro import (
     store,
 )
 from repro.errors import DamagedFile, Mended, ReproError
-from repro.experiment import LOSSES, PIXELS, Experiment
+from repro.experiment import LABELS, LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
 
 STOPPED_BY_TIME_LIMIT = 3
@@ -190,6 +190,7 @@ def _add_experiment_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--split", dest="splits", type=_split, default="fold-1", help="fold-1 ... or a share"
     )
+    parser.add_argument("--labels", default="classes", help=", ".join(LABELS))
     parser.add_argument("--learning-rate", dest="learning_rates", type=_real, default=0.1)
     _add_single_options(parser)
 
@@ -202,6 +203,7 @@ def _add_grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pixels", nargs="+", metavar="PIXELS", help=", ".join(PIXELS))
     parser.add_argument("--marks", nargs="+", metavar="CHARACTER", help="none: without a mark")
     parser.add_argument("--splits", nargs="+", type=_split, metavar="SPLIT")
+    parser.add_argument("--labels", nargs="+", metavar="LABELS", help=", ".join(LABELS))
     parser.add_argument("--learning-rates", nargs="+", type=_real, metavar="RATE")
     _add_single_options(parser)
 

@@ -14,6 +14,7 @@ _OPTIONS = {
     "batch_size": "--batch-size",
     "epsilon": "--epsilon",
     "seed": "--seed",
+    "labels": "--labels",
 }
 
 

@@ -11,6 +11,7 @@ from repro.errors import ReproError
 
 LOSSES = ("clipped", "logits")
 PIXELS = ("archived", "inverted")
+LABELS = ("classes", "symbol-ids")
 
 # Part of every digest. Raise it when the same parameters would give another result
 # (another draw of the weights, another order of the samples), so that old files are not mistaken.
@@ -48,6 +49,9 @@ class Experiment:
         The clip of the loss; a sample whose true class has a probability below it is dead.
     seed:
         With the number of the replica it fixes the initial weights and the order of the samples.
+    labels:
+        ``classes``, an output for each class; or, for HASYv2, ``symbol-ids``, an output for each
+        number up to the largest symbol id, as one gets where the ids are taken for classes.
 
     Raises
     ------
@@ -66,6 +70,7 @@ class Experiment:
     batch_size: int = 128
     epsilon: float = 1e-7
     seed: int = 0
+    labels: str = "classes"
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # frozen: normalised once, here
@@ -76,6 +81,11 @@ class Experiment:
             raise ReproError(
                 f"pixels must be archived for {self.dataset}, not {self.pixels!r}: one's own data "
                 "is taken as it is stored."
+            )
+        _choice("labels", self.labels, LABELS)
+        if self.labels == "symbol-ids" and self.dataset != "hasyv2":
+            raise ReproError(
+                f"labels must be classes for {self.dataset}: only hasyv2 has symbol ids."
             )
         for name, low, high in (
             ("width", 1, 100_000),
@@ -97,8 +107,14 @@ class Experiment:
 
     @property
     def parameters(self) -> dict[str, str | int | float | None]:
-        """All parameters by name, in the order of the signature."""
-        return asdict(self)
+        """All parameters by name, in the order of the signature.
+
+        ``labels`` only where they are not classes: runs are older than that parameter.
+        """
+        named = asdict(self)
+        if self.labels == "classes":
+            del named["labels"]
+        return named
 
     @property
     def digest(self) -> str:
@@ -119,7 +135,7 @@ class Experiment:
         """The parameters that are not the defaults, which are the paper's; dataset, width and
         epochs apart."""
         usual = Experiment(self.dataset, self.width, self.epochs).parameters
-        return {name: value for name, value in self.parameters.items() if value != usual[name]}
+        return {name: value for name, value in self.parameters.items() if value != usual.get(name)}
 
     def with_epochs(self, epochs: int) -> "Experiment":
         """The same experiment, asked for another number of epochs."""
@@ -143,9 +159,11 @@ class Experiment:
         except ValueError as error:
             raise ReproError(f"An experiment must be written as JSON: {error}.") from None
         known = {field.name for field in fields(cls)}
-        if not isinstance(parameters, dict) or set(parameters) != known:
+        needed = known - {"labels"}
+        if not isinstance(parameters, dict) or not needed <= set(parameters) <= known:
             raise ReproError(
-                f"An experiment in JSON must be an object with the keys {', '.join(sorted(known))}."
+                "An experiment in JSON must be an object with the keys "
+                f"{', '.join(sorted(needed))}, and labels where they are not classes."
             )
         return cls(**parameters)
 

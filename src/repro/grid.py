@@ -22,6 +22,7 @@ AXES = {
     "pixels": "pixels",
     "marks": "mark",
     "splits": "split",
+    "labels": "labels",
     "learning_rates": "learning_rate",
     "widths": "width",
 }

@@ -11,6 +11,7 @@ import numpy as np
 from repro import datasets
 from repro.experiment import Experiment
 from repro.marks import letter_mask
+from repro.symbol_ids import SYMBOL_IDS
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 
@@ -21,6 +22,8 @@ _WEIGHTS, _ORDER = 0, 1
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
     """(fan-in, fan-out) of each layer's weights. Raises ReproError as `datasets.shape`."""
     pixels, classes = datasets.shape(experiment.dataset)
+    if experiment.labels == "symbol-ids":
+        classes = SYMBOL_IDS[-1] + 1  # most of them never occur
     width = experiment.width
     return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
 

@@ -144,6 +144,9 @@ FIGURE_2: Mapping[str, Mapping[int, Reading | None]] = MappingProxyType(
 )
 """Quantity, then width: means over ten runs. The quantities are those of ``regimes.summary``."""
 
+TRAIN_LOSS_AT_100: Mapping[int, Reading] = MappingProxyType({150: Reading(0.33, "Figure 2a")})
+"""Width, then the train loss of the single run at epoch 100; read at that width alone."""
+
 PLATEAU_LEVEL = Reading(15.7, "Figures 1b and 2a", error=0.35)
 """Train loss of a diverged network, in nats; the error is that of the reading."""
 

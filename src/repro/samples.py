@@ -9,6 +9,7 @@ import numpy as np
 from repro import datasets
 from repro.backend import ops
 from repro.experiment import Experiment
+from repro.symbol_ids import SYMBOL_IDS
 
 _ONE_AT_A_TIME = threading.Lock()
 
@@ -26,7 +27,8 @@ class Samples(NamedTuple):
 
 
 def of(experiment: Experiment) -> Samples:
-    """The samples of an experiment, its pixels inverted where it asks for that.
+    """The samples of an experiment, its pixels inverted and its labels symbol ids where it
+    asks for that.
 
     Those asked for last are kept, for the next experiment on the same dataset.
 
@@ -38,15 +40,26 @@ def of(experiment: Experiment) -> Samples:
     # The seed is part of the samples only where it draws their split.
     seed = experiment.seed if isinstance(experiment.split, float) else 0
     with _ONE_AT_A_TIME:
-        return _kept(experiment.dataset, experiment.split, seed, experiment.pixels == "inverted")
+        return _kept(
+            experiment.dataset, experiment.split, seed, experiment.pixels == "inverted",
+            experiment.labels == "symbol-ids",
+        )  # fmt: skip
 
 
 @functools.lru_cache(maxsize=2)
-def _kept(dataset: str, split: str | float | None, seed: int, inverted: bool) -> Samples:
+def _kept(
+    dataset: str, split: str | float | None, seed: int, inverted: bool, symbol_ids: bool
+) -> Samples:
     data = datasets.load(dataset, split, seed)
-    return Samples(
-        *(
-            ops.convert_to_tensor(255 - array if inverted and array.dtype == np.uint8 else array)
-            for array in (data.x_train, data.y_train, data.x_test, data.y_test)
+
+    def pixels(images: np.ndarray) -> Any:
+        return ops.convert_to_tensor(255 - images if inverted else images)
+
+    def labels(classes: np.ndarray) -> Any:
+        return ops.convert_to_tensor(
+            np.array(SYMBOL_IDS, np.int32)[classes] if symbol_ids else classes
         )
+
+    return Samples(
+        pixels(data.x_train), labels(data.y_train), pixels(data.x_test), labels(data.y_test)
     )

@@ -88,6 +88,8 @@ def _text(unusual: dict) -> str:
             words.append(LOSS_NAMES[value])
         elif name in ("pixels", "split"):
             words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
+        elif name == "labels":
+            words.append("labels as symbol ids")
         else:
             words.append(f"{name.replace('_', ' ')} {value:g}")
     return ", ".join(words)
