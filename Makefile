@@ -16,7 +16,7 @@ BIN := $(VENV)/bin
 SETUP := $(VENV)/set-up-$(shell pwd | cksum | cut -d ' ' -f 1)
 PROFILE ?= published
 
-.PHONY: help book test lint format notebooks sweep bench lock clean setup
+.PHONY: help book test lint format notebooks sweep bench audit lock clean setup
 
 help: ## list what there is
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -63,6 +63,9 @@ bench: $(SETUP) ## measure the engine beside others (half an hour, with nothing 
 	$(BIN)/repro bench --growth --output results/benchmark-mnist.json
 	$(BIN)/repro bench --dataset hasyv2 --widths 512 --output results/benchmark-hasyv2.json \
 		--engines repro-tensorflow,repro-jax
+
+audit: ## hold the lock against the known vulnerabilities (needs a network and pip-audit)
+	pip-audit --requirement requirements.lock --require-hashes --disable-pip --strict
 
 lock: ## resolve the dependencies again (needs uv)
 	printf 'hatchling\npip\n' | uv pip compile --universal --fork-strategy fewest \

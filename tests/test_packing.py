@@ -8,6 +8,7 @@ from made_up import made_up_run
 
 from repro import Experiment, ReproError, packing
 from repro.store import Store
+from repro.whole_file import replacing
 
 
 @pytest.fixture
@@ -85,6 +86,29 @@ def test_a_truncated_archive_is_told(store, tmp_path):
     (tmp_path / "runs.tar").write_bytes(whole[: len(whole) // 2])
     with pytest.raises(ReproError, match=r"no packed store|is damaged"):
         packing.unpack(tmp_path / "runs.tar", Store(tmp_path / "there"))
+
+
+def test_an_archive_that_has_lost_its_last_runs_is_told(store, tmp_path):
+    """`tarfile` takes a damaged header, and a cut between two members, for the end."""
+    packing.pack(store, tmp_path / "runs.tar")
+    whole = (tmp_path / "runs.tar").read_bytes()
+    with tarfile.open(tmp_path / "runs.tar") as archive:
+        offsets = [member.offset for member in archive][1:]
+    for offset in offsets:
+        spoiled = bytearray(whole)
+        spoiled[offset + 140] ^= 4
+        for content in (spoiled, whole[:offset], whole[:offset] + bytes(512)):
+            (tmp_path / "runs.tar").write_bytes(content)
+            with pytest.raises(ReproError, match="damaged or cut off"):
+                packing.unpack(tmp_path / "runs.tar", Store(tmp_path / "there"))
+    assert not (tmp_path / "there").exists()
+
+
+def test_what_a_killed_packing_left_is_removed_and_what_another_writes_stays(store, tmp_path):
+    (tmp_path / ".runs.tar.0123456789ab.part").write_bytes(b"half")
+    with replacing(tmp_path / "runs.tar") as other:
+        packing.pack(store, tmp_path / "runs.tar")
+        assert {path.name for path in tmp_path.iterdir()} == {"here", "runs.tar", other.name}
 
 
 def test_a_damaged_store_is_not_packed(store, tmp_path):

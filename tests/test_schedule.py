@@ -1,6 +1,7 @@
 """What is trained in which order, side by side, and that nothing is lost or done twice."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from made_up import made_up_run
 
 from repro import Experiment, ReproError, run_lock, schedule
+from repro.errors import Mended
 from repro.store import Store
 
 
@@ -123,6 +125,21 @@ def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, 
     names = {(group.experiment.width, group.replicas) for group in finished}
     assert names == {(8, (0,)), (8, (1,)), (9, (0,)), (9, (1,))}
     assert _files(store.path) == {".nc"}
+
+
+def test_damaged_runs_are_trained_again_bit_for_bit(undisturbed, tmp_path):
+    store = Store(tmp_path / "store")
+    shutil.copytree(undisturbed.path, store.path, ignore=shutil.ignore_patterns("none"))
+    (first, _), (second, _) = SWEEP
+    flipped = bytearray(store.file(first, 0).read_bytes())
+    flipped[500] ^= 1
+    store.file(first, 0).write_bytes(flipped)
+    store.file(first, 1).write_bytes(store.file(second, 1).read_bytes())
+    store.file(second, 0).write_bytes(b"")
+    with pytest.warns(Mended, match="the run is made anew"):
+        assert schedule.train_missing(SWEEP, store, progress=False)
+    assert _contents(store) == _contents(undisturbed)
+    assert len(list(store.path.rglob("*.set-aside-1"))) == 3
 
 
 def test_a_time_limit_is_kept_by_every_lane_and_the_rest_is_trained_afterwards(

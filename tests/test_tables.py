@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 
 from repro.benchmark_figure import aims_table, published_benchmark, seconds_table
+from repro.fault_tables import damage_counts, damage_table, damage_ways, fault_counts, fault_table
 from repro.tables import readable
 
 
@@ -27,3 +28,34 @@ def test_the_published_benchmark_has_what_was_aimed_for():
     # Of memory, less is better.
     assert (aims.reached[:-1] == reached[:-1]).all() and aims.reached.iloc[-1]
     assert all(row["same_work"] for row in measured["rows"])
+
+
+def test_faults_are_counted_by_kind_and_together():
+    kinds = {"SIGTERM": {"faults": 7, "failures": 2}, "new": {"faults": 3, "failures": 0}}
+    table = fault_table({"kinds": kinds, "faults": 10, "failures": 2})
+    assert table.fault.tolist() == ["SIGTERM", "new", "all"]
+    assert table.survived.tolist() == [5, 3, 8] and table.failures.tolist() == [2, 0, 2]
+
+
+def test_damages_are_counted_by_format_and_together():
+    def row(caught: int, harmless: int, failures: int) -> dict[str, int]:
+        return {"caught": caught, "harmless": harmless, "failures": failures}
+
+    formats = {
+        "run": {"flipped bits": row(5, 0, 1), "emptied": row(1, 0, 0)},
+        "pack": {"flipped bits": row(2, 3, 0), "swapped": row(0, 0, 1)},
+    }
+    table = damage_table({"formats": formats})
+    assert table["flipped bits"].tolist() == [6, 5, 11]
+    assert table["otherwise damaged"].tolist() == [1, 1, 2]
+    assert table.caught.tolist() == [6, 2, 8] and table.harmless.tolist() == [0, 3, 3]
+    assert table.failures.tolist() == [1, 1, 2]
+    assert damage_ways({"formats": formats}) == ["emptied", "swapped"]
+
+
+def test_the_published_counts_are_enough_and_without_a_failure():
+    faults, damages = fault_counts(), damage_counts()
+    assert faults["faults"] >= 10 and faults["failed"] == []
+    assert all(kind["faults"] > 0 for kind in faults["kinds"].values())
+    assert damages["flips"] >= 1000 and damages["failed"] == []
+    assert not any("dirty" in counts["code_version"] for counts in (faults, damages))

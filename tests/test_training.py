@@ -1,11 +1,13 @@
 """The engine against independent implementations: plain Keras, and NumPy from the formulas."""
 
+import json
 import math
 
 import numpy as np
 import pytest
 
-from repro import Experiment, datasets, network
+import repro
+from repro import Experiment, claims, datasets, listing, network, publication
 from repro.store import Store
 
 keras = pytest.importorskip("keras")
@@ -282,3 +284,28 @@ def test_a_network_that_breaks_is_a_result_and_ends_quickly(tmp_path, monkeypatc
     monkeypatch.setattr(training.Record, "broken", False)
     straight, _ = _train(experiment, Store(tmp_path / "straight"))
     _same(result, straight)
+
+
+@pytest.mark.parametrize(("rate", "loss"), [(1e3, "clipped"), (1e6, "clipped"), (1e6, "logits")])
+def test_too_large_a_learning_rate_is_a_result_like_any_other(rate, loss, tmp_path, monkeypatch):
+    """It ends, is listed, goes on, is published, read again and judged."""
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    own, published = Store(tmp_path / "own"), Store(tmp_path / "published")
+    experiment = _experiment(learning_rate=rate, loss=loss, epochs=6, mark="a")
+    training.train(experiment.with_epochs(3), [0], own, progress=False)
+    result, _ = _train(experiment, own)
+    assert result.sizes["epoch"] == 7
+    if loss == "logits":  # the clipped loss stops the gradient before anything is infinite
+        assert not np.isfinite(result.train_loss[0, 1:]).any()
+    links = [math.prod(shape) for shape in network.layer_shapes(experiment).values()]
+    weights = result.joint_histogram.sum(["initial_bin", "final_bin"])[0, -1].to_numpy()
+    broken = np.isnan(result.deviation_mean[0, -1].to_numpy())
+    assert (broken | (weights == links)).all() and (weights <= links).all()
+    [listed] = listing.rows({"own": own})
+    assert listed["epochs"] == 6 and listing.table([listed]) and json.dumps(listed, allow_nan=False)
+    assert len(publication.publish(own, published, 6, unfinished=False)) == 1
+    again = repro.published(experiment)
+    np.testing.assert_array_equal(again.train_loss, result.train_loss)
+    judged = claims.as_json(claims.verdicts(tmp_path / "own"))
+    found = json.loads(judged, parse_constant=pytest.fail)
+    assert {one["verdict"] for one in found["claims"]} == {"inconclusive"}

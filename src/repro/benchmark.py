@@ -20,7 +20,7 @@ from typing import Any
 from tqdm.auto import tqdm
 
 from repro import datasets, provenance
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 from repro.workload import Workload
 
@@ -47,6 +47,7 @@ _LIBRARIES: dict[str, tuple[str, str | None]] = {
     "jax": ("engine_jax", None),
     "torch": ("engine_torch", None),
 }
+_MOST = 1_000_000  # of replicas, steps or repeats: what is more is a slip
 _CALL_OPERATIONS, _FEWEST_STEPS = 2e11, 100  # about a second, and enough to forget the start
 # Float32 rounding grows over the steps of a call; other samples or another loss show far above.
 _LOSS_TOLERANCE = 2e-3
@@ -474,5 +475,5 @@ def _checked_works(
 
 
 def _check_count(name: str, value: int) -> None:
-    if value < 1:
-        raise ReproError(f"{name} must be a whole number from 1, not {value}.")
+    if not 1 <= value <= _MOST:
+        raise ReproError(f"{name} must be a whole number from 1 to {_MOST}, not {shown(value)}.")

@@ -1,12 +1,12 @@
 """What `repro bench` measured, as tables and figures; nothing here measures."""
 
-import json
 from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullLocator
 
+from repro import sealed_json
 from repro.store import published_path
 from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
 
@@ -77,7 +77,7 @@ def growth_table(rows: Rows) -> pd.DataFrame:
 
 def published_benchmark(name: str) -> dict[str, Any]:
     """What `repro bench` measured for the book: ``results/benchmark-<name>.json``."""
-    return json.loads((published_path() / f"benchmark-{name}.json").read_text())
+    return sealed_json.read(published_path() / f"benchmark-{name}.json")
 
 
 def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -> pd.DataFrame:

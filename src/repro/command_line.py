@@ -6,16 +6,29 @@ by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, 
 """
 
 import argparse
+import io
 import json
 import os
 import sys
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 from tqdm.auto import tqdm
 
-from repro import benchmark, datasets, grid, listing, packing, publication, schedule, store
-from repro.errors import ReproError
+from repro import (
+    benchmark,
+    datasets,
+    grid,
+    listing,
+    packing,
+    publication,
+    schedule,
+    sealed_json,
+    store,
+)
+from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import LABELS, LOSSES, PIXELS, Experiment
 from repro.schedule import Group, Wanted
 
@@ -29,17 +42,35 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line; returns the exit code."""
     parser = _parser()
     chosen = parser.parse_args(arguments)
+    for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")
+    warnings.formatwarning = _format_warning  # what is mended is told in a line, always
+    warnings.simplefilter("always", Mended)
     try:
         return chosen.action(chosen)
     except ReproError as error:
-        print(f"repro: {error}", file=sys.stderr)
-        return 2
+        return _complain(str(error))
     except KeyboardInterrupt:
         print("repro: stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
         return INTERRUPTED
     except BrokenPipeError:  # the reader of a listing had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
+    except OSError as error:  # of a path that no file can have, a disk that is full
+        named = f"{error.filename}: " if error.filename is not None else ""
+        return _complain(f"{named}{error.strerror or error}.")
+
+
+_usual_format = warnings.formatwarning
+
+
+def _format_warning(
+    message: Warning | str, category: type[Warning], *place: Any, **more: Any
+) -> str:
+    if issubclass(category, Mended):
+        return f"repro: {message}\n"
+    return _usual_format(message, category, *place, **more)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -48,7 +79,7 @@ class _Parser(argparse.ArgumentParser):
 
 
 def _complain(message: str) -> int:
-    print(f"repro: {message}", file=sys.stderr)
+    print(f"repro: {ReproError(message)}", file=sys.stderr)  # on one line
     return 2
 
 
@@ -227,7 +258,7 @@ def _add_single_options(parser: argparse.ArgumentParser) -> None:
 
 def _add_training_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--time-limit", type=_real, metavar="SECONDS",
+        "--time-limit", type=_seconds, metavar="SECONDS",
         help=f"stop at a checkpoint after so long (exit code {STOPPED_BY_TIME_LIMIT})",
     )  # fmt: skip
     parser.add_argument(
@@ -304,10 +335,17 @@ def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
 
 
 def _results(chosen: argparse.Namespace) -> int:
+    damaged: list[DamagedFile] = []
     rows = listing.rows(
-        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)}
+        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)},
+        damaged.append,
     )
-    print(json.dumps({"runs": rows}, indent=1) if chosen.json else listing.table(rows))
+    if chosen.json:
+        print(json.dumps({"runs": rows, "damaged": [str(each) for each in damaged]}, indent=1))
+    else:
+        print(listing.table(rows))
+    for problem in damaged:
+        print(f"repro: {problem}", file=sys.stderr)
     return 0
 
 
@@ -354,6 +392,8 @@ def _bench(chosen: argparse.Namespace) -> int:
     output = Path(chosen.output) if chosen.output else None
     if output is not None and not output.parent.is_dir():
         raise ReproError(f"--output names a file in {output.parent}, which is no folder.")
+    if output is not None and output.is_dir():
+        raise ReproError(f"--output must name a file, not the folder {output}.")
     shared = {
         "dataset": chosen.dataset, "synthetic": chosen.synthetic, "steps": chosen.steps,
         "progress": not chosen.quiet,
@@ -365,10 +405,10 @@ def _bench(chosen: argparse.Namespace) -> int:
     if chosen.growth:
         own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]
         measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
-    text = json.dumps(measured, indent=1)
+    text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
-        output.write_text(text + "\n")
-    print(text if chosen.json else benchmark_figure.report(measured))
+        output.write_text(text)
+    print(text.rstrip() if chosen.json else benchmark_figure.report(measured))
     return 0
 
 
@@ -416,6 +456,13 @@ def _real(text: str) -> float:
         return float(text)
     except ValueError:
         raise argparse.ArgumentTypeError(f"must be a number, not {text!r}") from None
+
+
+def _seconds(text: str) -> float:
+    number = _real(text)
+    if not number >= 0:
+        raise argparse.ArgumentTypeError(f"must be a number of seconds from 0, not {text!r}")
+    return number
 
 
 def _split(text: str) -> str | float:

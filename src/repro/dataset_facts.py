@@ -3,13 +3,12 @@
 ``python -m repro.dataset_facts`` counts again and writes ``results/datasets.json``.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from repro import datasets
+from repro import datasets, sealed_json
 from repro.duplicates import duplicate_report
 from repro.store import published_path
 
@@ -48,7 +47,7 @@ def published() -> dict[str, dict[str, Any]]:
 
     Without the class counts: see `published_class_counts`.
     """
-    facts = json.loads((published_path() / FILE).read_text())
+    facts = sealed_json.read(published_path() / FILE)
     for fact in facts.values():
         for which in SETS:
             del fact[f"{which}_class_counts"]
@@ -64,7 +63,7 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
     """
     if not (published_path() / FILE).is_file():
         return {}
-    facts = json.loads((published_path() / FILE).read_text())
+    facts = sealed_json.read(published_path() / FILE)
     return {
         name: {which: np.asarray(fact[f"{which}_class_counts"]) for which in SETS}
         for name, fact in facts.items()
@@ -74,9 +73,7 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
 def main(folder: Path | None = None) -> None:
     """Write the facts of every dataset."""
     facts = {name: gather(name) for name in datasets.NAMES}
-    path = (folder or published_path()) / FILE
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_text(json.dumps(facts, indent=1) + "\n")
+    sealed_json.write((folder or published_path()) / FILE, facts)
 
 
 if __name__ == "__main__":

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from repro import downloads, hasyv2, own_dataset
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 
 NAMES = ("hasyv2", "mnist", "fashion-mnist", "digits")
 FIXED_TEST_SET = frozenset({"mnist", "fashion-mnist", "digits"})
@@ -76,6 +76,9 @@ IDX_FILES = {
     },
 }
 
+# Of the pixels and labels of digits, all images in scikit-learn's order.
+DIGITS_SHA256 = "ed5d0ee6d5a61b611d6cad96c6bd69386d32550c51b259a59996b65ad132fa6c"
+
 # x_train, y_train, x_test, y_test, class_names
 _Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, list[str]]
 
@@ -120,7 +123,8 @@ def identified(dataset: object) -> str:
     if isinstance(dataset, str) and (dataset in NAMES or own_dataset.is_name(dataset)):
         return dataset
     raise ReproError(
-        f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, not {dataset!r}."
+        f"dataset must be one of {', '.join(NAMES)}, or the path of an .npz file, not "
+        f"{shown(dataset)}."
     )
 
 
@@ -285,5 +289,7 @@ def _digits() -> _Parts:
     values, labels = load_digits(return_X_y=True)
     pixels = np.rint(values * (255 / 16)).astype(np.uint8)
     labels = labels.astype(np.int32)
+    if hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest() != DIGITS_SHA256:
+        raise ReproError("scikit-learn's digits are not the published ones: install it again.")
     test = np.arange(len(labels)) % 5 == 0
     return pixels[~test], labels[~test], pixels[test], labels[test], list(DIGIT_CLASSES)

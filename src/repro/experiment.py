@@ -3,11 +3,12 @@
 import hashlib
 import json
 import math
+import numbers
 import operator
 from dataclasses import asdict, dataclass, fields, replace
 
 from repro import datasets, own_dataset
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 
 LOSSES = ("clipped", "logits")
 PIXELS = ("archived", "inverted")
@@ -102,7 +103,8 @@ class Experiment:
             and not self.mark.isspace()
         ):  # fmt: skip
             raise ReproError(
-                f"mark must be one printable character or None, not {self.mark!r}; try mark='a'."
+                f"mark must be one printable character or None, not {shown(self.mark)}; "
+                "try mark='a'."
             )
 
     @property
@@ -156,7 +158,7 @@ class Experiment:
         """
         try:
             parameters = json.loads(text)
-        except ValueError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise ReproError(f"An experiment must be written as JSON: {error}.") from None
         known = {field.name for field in fields(cls)}
         needed = known - {"labels"}
@@ -169,8 +171,8 @@ class Experiment:
 
 
 def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if value not in choices:
-        raise ReproError(f"{name} must be one of {', '.join(choices)}, not {value!r}.")
+    if not isinstance(value, str) or value not in choices:
+        raise ReproError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}.")
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:
@@ -179,25 +181,30 @@ def _whole(name: str, value: object, low: int, high: int) -> int:
     except TypeError:
         number = None
     if isinstance(value, bool) or number is None or not low <= number <= high:
-        raise ReproError(f"{name} must be a whole number from {low} to {high}, not {value!r}.")
+        raise ReproError(f"{name} must be a whole number from {low} to {high}, not {shown(value)}.")
     return number
 
 
 def _real(name: str, value: object, low: float, high: float) -> float:
+    real = isinstance(value, numbers.Real) and not isinstance(value, bool)
     try:
-        number = float(value) if not isinstance(value, str | bool) else math.nan
-    except (TypeError, ValueError):
-        number = math.nan
+        number = float(value) if real else math.nan
+    except OverflowError:
+        number = math.inf
     if not low < number < high:
-        raise ReproError(f"{name} must be a number between {low:g} and {high:g}, not {value!r}.")
+        raise ReproError(
+            f"{name} must be a number between {low:g} and {high:g}, not {shown(value)}."
+        )
     return number
 
 
 def _split(dataset: str, split: object) -> str | float | None:
     if datasets.has_fixed_test_set(dataset):
-        if split not in (None, "fold-1"):  # the default must not trouble those without folds
+        # The default must not trouble those without folds.
+        if not (split is None or (isinstance(split, str) and split == "fold-1")):
             raise ReproError(
-                f"split must be left out for {dataset}, whose test set is fixed, not {split!r}."
+                f"split must be left out for {dataset}, whose test set is fixed, not "
+                f"{shown(split)}."
             )
         return None
     folds = tuple(f"fold-{number}" for number in range(1, 11))
@@ -207,5 +214,5 @@ def _split(dataset: str, split: object) -> str | float | None:
         return _real("split", split, 0.0, 1.0)
     except ReproError:
         raise ReproError(
-            f"split must be fold-1 to fold-10 or a share between 0 and 1, not {split!r}."
+            f"split must be fold-1 to fold-10 or a share between 0 and 1, not {shown(split)}."
         ) from None

@@ -7,6 +7,7 @@ number per image say all that the csv files say.
 """
 
 import bz2
+import contextlib
 import csv
 import hashlib
 import io
@@ -16,6 +17,7 @@ import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
 import numpy as np
 from PIL import Image
@@ -42,6 +44,7 @@ TABLES = frozenset((SYMBOLS, LABELS, *FOLD_TABLES.values()))
 
 # Unpacked it takes about 0.2 GB: an archive beyond this is not HASYv2, whatever it is.
 LARGEST_ARCHIVE = 2**30
+LARGEST_MEMBER = 2**28
 
 
 @dataclass(frozen=True)
@@ -155,6 +158,24 @@ def decode(archive: Path, progress: bool = True, edition: Edition = HASYV2) -> C
     return _Decoder(archive, edition).decode(progress)
 
 
+class _TooMuch(Exception):
+    pass
+
+
+class _Bounded:
+    """A stream that is read no further than a limit, whoever reads it: headers of tar, too."""
+
+    def __init__(self, stream: IO[bytes], limit: int) -> None:
+        self._stream, self._left = stream, limit
+
+    def read(self, size: int) -> bytes:
+        content = self._stream.read(size)
+        self._left -= len(content)
+        if self._left < 0:
+            raise _TooMuch
+        return content
+
+
 class _Decoder:
     def __init__(self, archive: Path, edition: Edition) -> None:
         self.archive = archive
@@ -203,14 +224,16 @@ class _Decoder:
 
     def members(self) -> Iterator[tuple[str, bytes]]:
         """Names and bytes of the csv files and images; upstream's other files are passed over."""
-        total = 0
         try:
             # bz2 rather than tarfile's "r|bz2", which takes a truncated archive for a shorter one.
-            with bz2.open(self.archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+            with contextlib.ExitStack() as stack:
+                whole = stack.enter_context(bz2.open(self.archive))
+                stream = _Bounded(whole, LARGEST_ARCHIVE)
+                tar = stack.enter_context(tarfile.open(fileobj=stream, mode="r|"))
                 for member in tar:
-                    total += member.size
-                    if total > LARGEST_ARCHIVE:
-                        raise self.error("it holds far more than expected")
+                    # As a sparse file a member may be far larger than what the archive has of it.
+                    if member.size > LARGEST_MEMBER:
+                        raise self.error(f"{member.name} is far larger than expected")
                     name = member.name.removeprefix("./")
                     if name not in TABLES and not name.startswith(IMAGES_FOLDER):
                         continue
@@ -222,9 +245,12 @@ class _Decoder:
                     pass
         except ReproError:
             raise
+        except _TooMuch:
+            raise self.error("it holds far more than expected") from None
         except EOFError:
             raise self.error("it is truncated") from None
-        except (OSError, ValueError, tarfile.TarError) as error:
+        # RecursionError: of long names of long names.
+        except (OSError, ValueError, OverflowError, RecursionError, tarfile.TarError) as error:
             raise self.error(f"reading it failed with '{error}'") from error
 
     def image_number(self, name: str, where: str) -> int:

@@ -5,13 +5,12 @@
 over, and after it, as every run does. It writes ``results/last-batch.json``.
 """
 
-import json
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from repro import network, provenance
+from repro import network, provenance, sealed_json
 from repro.experiment import Experiment
 from repro.network import LAYERS
 from repro.store import published_path
@@ -68,7 +67,7 @@ def published() -> pd.DataFrame:
     Columns ``split``, ``samples`` in the last batch, and the lowest test loss of the first epochs
     taken ``before`` that batch and ``after`` it, in nats.
     """
-    content = json.loads((published_path() / FILE).read_text())
+    content = sealed_json.read(published_path() / FILE)
     return pd.DataFrame(
         {
             "split": str(row["split"]), "samples": row["samples"],
@@ -90,8 +89,7 @@ def main(folder: Path | None = None) -> None:
         "width": WIDTH, "epochs": EPOCHS, "code_version": provenance.code_version(),
         "backend": backend.NAME, "device": backend.device(), "finished": provenance.now(),
     }  # fmt: skip
-    path = (folder or published_path()) / FILE
-    path.write_text(json.dumps(made | {"rows": rows}, indent=1) + "\n")
+    sealed_json.write((folder or published_path()) / FILE, made | {"rows": rows})
 
 
 if __name__ == "__main__":

@@ -1,20 +1,27 @@
 """What there is: the runs of some stores as a table, how long each is and what made it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from repro.errors import DamagedFile
 from repro.store import Run, Store
 
 _COLUMNS = ("where", "experiment", "replica", "epochs", "continuable", "hours", "made by", "file")
 
 
-def rows(stores: Mapping[str, Store]) -> list[dict[str, Any]]:
-    """A row for every run, by what its store is called and by experiment."""
+def rows(
+    stores: Mapping[str, Store], damaged: Callable[[DamagedFile], None] | None = None
+) -> list[dict[str, Any]]:
+    """A row for every run, by what its store is called and by experiment.
+
+    ``damaged`` is called with each file that is damaged or misplaced; None to have that raised.
+    """
     return [
         {"where": where} | _row(run)
         for where, store in stores.items()
         for run in sorted(
-            store.runs(), key=lambda run: (run.experiment.dataset, run.experiment.width, run.path)
+            store.runs(damaged),
+            key=lambda run: (run.experiment.dataset, run.experiment.width, run.path),
         )
     ]
 

@@ -5,10 +5,12 @@ drawn by NumPy from (seed, replica), so it is the same on every backend and devi
 """
 
 import math
+import os
 
 import numpy as np
 
 from repro import datasets
+from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.marks import letter_mask
 from repro.symbol_ids import SYMBOL_IDS
@@ -17,6 +19,10 @@ LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 
 # The two streams of random numbers of a replica.
 _WEIGHTS, _ORDER = 0, 1
+
+# In training, at the least: weights before and after a step, their gradient, the initial ones on
+# the host and on the device, the deviation, its square, and the deviation sorted. Four bytes each.
+_BYTES_PER_LINK = 8 * 4
 
 
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
@@ -50,6 +56,22 @@ def initial_weights(experiment: Experiment, replica: int) -> dict[str, np.ndarra
     return weights
 
 
+def check(experiment: Experiment) -> None:
+    """Raise a `ReproError` where the network cannot be: its mark not drawn, its weights not kept.
+
+    What is far beyond the memory of this machine is refused; what does fit may still be too much.
+    """
+    links = sum(fan_in * fan_out for fan_in, fan_out in layer_shapes(experiment).values())
+    needed, there = _BYTES_PER_LINK * links, _memory()
+    if needed > there:
+        raise ReproError(
+            f"width {experiment.width} needs more than {needed / 2**30:,.0f} GiB of memory, this "
+            f"machine has {there / 2**30:,.0f}: choose a narrower network."
+        )
+    if experiment.mark is not None:
+        letter_mask(experiment.mark, experiment.width)
+
+
 def initial_biases(experiment: Experiment) -> dict[str, np.ndarray]:
     """Zero biases of each layer, float32 (fan-out,): the default of Keras."""
     shapes = layer_shapes(experiment)
@@ -63,6 +85,11 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
     """
     generator = _generator(experiment.seed, replica, _ORDER, epoch)
     return generator.permutation(samples).astype(np.int32)
+
+
+def _memory() -> int:
+    """Bytes of this machine's memory."""
+    return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 
 def _generator(*key: int) -> np.random.Generator:

@@ -4,7 +4,7 @@ import operator
 from collections.abc import Iterable
 from typing import Any
 
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 
 
 def whole_numbers(name: str, value: Any) -> list[int] | None:
@@ -30,13 +30,15 @@ def whole_numbers(name: str, value: Any) -> list[int] | None:
     else:
         parts = value if isinstance(value, Iterable) else [value]
     try:
+        if isinstance(value, bytes | bytearray | dict):
+            raise TypeError  # their parts are numbers or names, but not those that were meant
         numbers = list(dict.fromkeys(_whole(part) for part in parts))
     except (TypeError, ValueError):
         numbers = []
     if not numbers or min(numbers) < 1:
         raise ReproError(
             f'{name} must be whole numbers from 1, such as -y "{name}: [64, 96]" or '
-            f"-p {name} 64,96, not {value!r}."
+            f"-p {name} 64,96, not {shown(value)}."
         )
     return numbers
 
@@ -57,7 +59,7 @@ def whole_number(name: str, value: Any) -> int | None:
         number = 0
     if number < 1:
         raise ReproError(
-            f"{name} must be a whole number from 1, such as -p {name} 64, not {value!r}."
+            f"{name} must be a whole number from 1, such as -p {name} 64, not {shown(value)}."
         )
     return number
 

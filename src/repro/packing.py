@@ -7,13 +7,15 @@ run is verified, and kept where its own content says.
 import io
 import os
 import tarfile
+from collections.abc import Iterator
 from pathlib import Path
 
-from repro.errors import ReproError
+from repro.errors import DamagedFile, ReproError
 from repro.store import Store
 from repro.whole_file import replacing
 
 _LARGEST_RUN = 2 << 30  # bytes; no run is near that
+_LONGEST_END = tarfile.RECORDSIZE + 2 * tarfile.BLOCKSIZE  # filled up to whole records
 
 
 def pack(store: Store, target: str | os.PathLike) -> list[Path]:
@@ -54,20 +56,41 @@ def unpack(source: str | os.PathLike, store: Store) -> list[Path]:
         nothing of it is kept.
     """
     source = Path(source)
-    contents: dict[str, bytes] = {}
     try:
-        with tarfile.open(source, mode="r:") as archive:
-            for member in archive:
-                file = archive.extractfile(member) if member.isreg() else None
-                if file is None or member.size > _LARGEST_RUN:
-                    raise ReproError(f"{source} holds {member.name!r}, which is no run.")
-                contents[member.name] = file.read()
+        for name, content in _members(source):
+            store.check(content, f"{name} in {source}")
+        # A second time, so that no more than one run is in memory: all are sound.
+        kept = [store.adopt(content, f"{name} in {source}") for name, content in _members(source)]
+    except ReproError:
+        raise
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise ReproError(f"{source} cannot be read ({reason}).") from error
-    except tarfile.TarError as error:
+    # Of damaged headers `tarfile` raises more than its own errors.
+    except (tarfile.TarError, ValueError, OverflowError, RecursionError, MemoryError) as error:
         raise ReproError(f"{source} is no packed store: {error}.") from error
-    for name, content in contents.items():
-        store.check(content, f"{name} in {source}")
-    kept = [store.adopt(content, f"{name} in {source}") for name, content in contents.items()]
     return [path for path in kept if path is not None]
+
+
+def _members(source: Path) -> Iterator[tuple[str, bytes]]:
+    """Names and contents of an archive's members, which must be plain files and not too large."""
+    with tarfile.open(source, mode="r:") as archive:
+        for member in archive:
+            # A sparse member can be far larger than what the archive has of it.
+            if not member.isreg() or member.issparse() or member.size > _LARGEST_RUN:
+                raise ReproError(f"{source} holds {member.name!r}, which is no run.")
+            yield member.name, archive.extractfile(member).read()
+        end = archive.offset
+    _check_end(source, end)
+
+
+def _check_end(source: Path, end: int) -> None:
+    """Refuse an archive whose last member is not followed by its end alone.
+
+    `tarfile` takes a damaged header for the end, and does not miss the end where it is cut off.
+    """
+    with source.open("rb") as file:
+        file.seek(end)
+        rest = file.read(_LONGEST_END + 1)
+    if not 2 * tarfile.BLOCKSIZE <= len(rest) <= _LONGEST_END or rest.strip(b"\0"):
+        raise DamagedFile(f"{source} is damaged or cut off", "pack the store again")

@@ -11,6 +11,7 @@ import numpy as np
 import xarray as xr
 
 from repro.deviation import STATISTICS
+from repro.errors import DamagedFile
 from repro.store import Store
 
 _STATISTIC_BITS = 12
@@ -22,9 +23,16 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
 
     With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
     has for as many epochs is left as it is.
+
+    Raises
+    ------
+    DamagedFile
+        Where the target has a file that is damaged; and at the end, with all else copied, where the
+        source has.
     """
-    written = []
-    for run in source.runs():
+    written: list[Path] = []
+    problems: list[DamagedFile] = []
+    for run in source.runs(problems.append):
         complete = run.epochs >= minimum_epochs
         there = target.find(run.experiment, run.replica)
         if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
@@ -34,6 +42,12 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             written.append(target.save(dataset.isel(joint_epoch=[-1]), None))
         else:
             written.append(target.save(dataset, source.load_state(run)))
+    if problems:
+        raise DamagedFile(
+            f"Published {len(written)} runs, but not what is damaged "
+            f"({'; '.join(each.problem for each in problems)})",
+            "move it away, or train it again",
+        )
     return written
 
 

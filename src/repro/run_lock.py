@@ -6,6 +6,8 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
+from repro.whole_file import make_folder
+
 
 @contextlib.contextmanager
 def held(path: Path) -> Iterator[bool]:
@@ -27,14 +29,17 @@ def held(path: Path) -> Iterator[bool]:
     try:
         yield True
     finally:
-        path.unlink(missing_ok=True)  # while it is locked: see _locked
-        os.close(descriptor)
+        try:
+            with contextlib.suppress(OSError):  # left behind, where the store is read-only by now
+                path.unlink()  # while it is locked: see _locked
+        finally:
+            os.close(descriptor)
 
 
 def _locked(path: Path) -> int | None:
     """A descriptor of the locked file, None where another holds it."""
     while True:
-        path.parent.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
         try:
             descriptor = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o666)
         except FileNotFoundError:  # the folder has just been removed by another

@@ -1,5 +1,6 @@
 """Runs by experiment: from the published results, from the user's store, or trained."""
 
+import operator
 import os
 from collections.abc import Sequence
 
@@ -7,11 +8,12 @@ import xarray as xr
 
 from repro import datasets, schedule
 from repro.commands import train_command
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 from repro.record import cut, joined
 from repro.store import Run, Store, published_path
 
+_MOST_REPLICAS = 100_000
 FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes
 
 
@@ -128,14 +130,18 @@ def by_width(
 
 def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
     """The replicas' numbers: the first so many, or those given, each once and in order."""
-    if isinstance(replicas, bool) or (isinstance(replicas, int) and replicas < 1):
-        raise ReproError(f"replicas must be a whole number from 1, not {replicas!r}.")
-    numbers = range(replicas) if isinstance(replicas, int) else sorted(set(replicas))
-    if not numbers or not all(isinstance(n, int) and 0 <= n < 100_000 for n in numbers):
+    try:
+        count = None if isinstance(replicas, bool) else operator.index(replicas)
+    except TypeError:
+        count = None
+    numbers = replicas if count is None else range(count)
+    listed = isinstance(numbers, Sequence | set | frozenset) and bool(numbers)
+    if not listed or not all(type(n) is int and 0 <= n < _MOST_REPLICAS for n in numbers):
         raise ReproError(
-            f"replicas must be a number or a list of numbers from 0, not {replicas!r}."
+            "replicas must be a whole number from 1, or a list of whole numbers from 0, up to "
+            f"{_MOST_REPLICAS}, not {shown(replicas)}."
         )
-    return list(numbers)
+    return sorted(set(numbers))
 
 
 def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> bool:

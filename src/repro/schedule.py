@@ -15,8 +15,8 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
+from repro import network
 from repro.experiment import Experiment
-from repro.network import initial_weights
 from repro.store import Run, Store, published_path
 
 Wanted = Sequence[tuple[Experiment, Sequence[int]]]  # experiments, and the replicas of each
@@ -103,7 +103,8 @@ def train_missing(
     Raises
     ------
     ReproError
-        Where a mark cannot be drawn, or data or store cannot be used; what was trained is saved.
+        Where a mark cannot be drawn, memory is too small for a network, or data or store cannot be
+        used; what was trained is saved.
     KeyboardInterrupt
         On Ctrl-C or SIGTERM, once every lane has saved its epoch.
     """
@@ -115,7 +116,7 @@ def train_missing(
     if not wanted:
         return []
     for experiment, _ in wanted:
-        initial_weights(experiment, 0)  # a mark that cannot be drawn is told before any training
+        network.check(experiment)  # told before any training
     store.check_writable()
     from repro import backend, samples  # bring in Keras and its backend
 

@@ -5,16 +5,15 @@ Nothing here measures, and nothing imports a machine-learning library: pages rea
 
 from __future__ import annotations
 
-import json
 import os
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from repro import sealed_json
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.store import published_path
-from repro.whole_file import replacing
 
 PREFIX = "sharpness-"
 
@@ -94,15 +93,10 @@ class SharpnessRecord:
         measured = sorted((*self.measurements, measurement), key=lambda one: one.epoch)
         return replace(self, measurements=tuple(measured), **changes)
 
-    def to_json(self) -> str:
-        """As it is written; `from_json` reads it."""
-        content = asdict(self)
-        return json.dumps(content, indent=1, allow_nan=False) + "\n"
-
     @classmethod
-    def from_json(cls, text: str) -> SharpnessRecord:
-        """The record that `to_json` wrote."""
-        content = json.loads(text)
+    def from_content(cls, content: dict[str, Any]) -> SharpnessRecord:
+        """The record whose file has this content."""
+        content = dict(content)
         content["experiment"] = Experiment(**content["experiment"])
         for name in ("train_loss", "max_batch_loss"):
             content[name] = tuple(content[name])
@@ -119,8 +113,7 @@ class SharpnessRecord:
         """
         path = folder / self.file
         try:
-            with replacing(path) as temporary:
-                temporary.write_text(self.to_json(), encoding="utf-8")
+            sealed_json.write(path, asdict(self))
         except OSError as error:
             reason = os.strerror(error.errno or 0)
             raise ReproError(
@@ -138,9 +131,10 @@ def read(path: Path) -> SharpnessRecord:
     ReproError
         Where the file is not one.
     """
+    content = sealed_json.read(path)
     try:
-        return SharpnessRecord.from_json(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return SharpnessRecord.from_content(content)
+    except (ValueError, KeyError, TypeError) as error:
         raise ReproError(
             f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
         ) from error

@@ -4,7 +4,8 @@ A run's file is found by the experiment's digest and the replica's number. Its r
 results (`record`), its group ``state`` the weights and biases after the last epoch, from which the
 run can be continued. Published files leave the state out once a run is complete. Behind the netCDF
 content stands its SHA-256, so that no damaged file is taken for a result; readers of netCDF do not
-mind it.
+mind it. What cannot be used is refused by whoever reads it; whoever is about to train the run sets
+it aside under another name first.
 """
 
 import contextlib
@@ -13,8 +14,11 @@ import hashlib
 import io
 import json
 import os
+import re
 import tempfile
-from collections.abc import Iterator, Mapping
+import time
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,13 +28,15 @@ import platformdirs
 import xarray as xr
 
 from repro import run_lock
-from repro.errors import ReproError
+from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import Experiment
-from repro.whole_file import replacing
+from repro.record import CURVES
+from repro.whole_file import make_folder, remove_unfinished, replacing, set_aside
 
 State = dict[str, np.ndarray]
 
 _SUFFIX = ".nc"
+_FILE = re.compile(rf"replica-([0-9]{{4,}}){re.escape(_SUFFIX)}")
 _STATE = "state"
 _MADE = (
     "code_version", "library_versions", "backend", "device", "precision", "trained_together",
@@ -38,6 +44,9 @@ _MADE = (
 )  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
+_LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
+_LOOK_AGAIN_SECONDS = 0.2  # at what another process is at work on
+_TRIES = 100  # at what another process may undo in the same moment
 
 
 @dataclass(frozen=True)
@@ -82,36 +91,61 @@ class Store:
         return self.path / experiment.name / f"replica-{replica:04d}{_SUFFIX}"
 
     def find(self, experiment: Experiment, replica: int) -> Run | None:
-        """The run, whatever its epochs; None where the store does not have it."""
+        """The run, whatever its epochs; None where the store does not have it.
+
+        Raises
+        ------
+        DamagedFile
+            Where its file is damaged, or holds something else.
+        """
         path = self.file(experiment, replica)
-        if not path.is_file():
+        if not os.path.lexists(path):
             return None
-        run = _describe(path)
-        if run.experiment.digest != experiment.digest or run.replica != replica:
-            raise ReproError(
-                f"{path} holds another run ({run.experiment.name}, replica {run.replica}) than its "
-                "name says: move it away."
-            )
-        return run
+        try:
+            return self._run(path)
+        except DamagedFile:
+            if os.path.lexists(path):
+                raise
+            return None  # another process has just set it aside
 
     def replicas(self, experiment: Experiment) -> list[int]:
         """The replicas of it that have a file, in order."""
-        folder = self.path / experiment.name
-        return sorted(int(path.stem.removeprefix("replica-")) for path in _files(folder))
+        return sorted(_number(path) for path in _files(self.path / experiment.name))
 
-    def runs(self) -> Iterator[Run]:
-        """Every run, by name."""
-        if self.path.is_dir():
-            for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
-                yield from map(_describe, _files(folder))
+    def runs(self, damaged: Callable[[DamagedFile], None] | None = None) -> Iterator[Run]:
+        """Every run, by name.
+
+        Parameters
+        ----------
+        damaged:
+            Called with each file that is damaged or misplaced; None to have that raised.
+        """
+        if not self.path.is_dir():
+            return
+        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
+            for path in _files(folder):
+                try:
+                    run = self._run(path)
+                except DamagedFile as problem:
+                    if damaged is None:
+                        raise
+                    damaged(problem)
+                else:
+                    yield run
 
     def load(self, run: Run) -> xr.Dataset:
         """The results of a run, verified against their checksum, in memory."""
-        return _read(run.path, None)
+        return _results(_verified(run.path), run)
 
     def load_state(self, run: Run) -> State:
         """Weights and biases after the run's last epoch, by name, as `save` was given them."""
-        return {str(name): array.values for name, array in _read(run.path, _STATE).items()}
+        return self.load_checkpoint(run)[1]
+
+    def load_checkpoint(self, run: Run) -> tuple[xr.Dataset, State]:
+        """`load` and `load_state` of the same moment, though the file be replaced meanwhile."""
+        content = _verified(run.path)
+        state = {str(name): array.values for name, array in _opened(content, _STATE).items()}
+        return _results(content, run), state
 
     def save(self, dataset: xr.Dataset, state: State | None) -> Path:
         """Write a run's file, whole or not at all, over an earlier one of the same run.
@@ -121,19 +155,21 @@ class Store:
         """
         experiment = _experiment(dataset)
         path = self.file(experiment, int(dataset["replica"].item()))
-        with _replacing(path) as temporary:
-            dataset.to_netcdf(temporary, engine="h5netcdf", encoding=_compression(dataset))
-            if state is not None:
-                held = _state_dataset(state)
-                held.to_netcdf(temporary, engine="h5netcdf", group=_STATE, mode="a")
-            _append_trailer(temporary)
+        # In memory first: HDF5 does not survive a disk that is full.
+        file = io.BytesIO()
+        dataset.to_netcdf(file, engine="h5netcdf", encoding=_compression(dataset))
+        if state is not None:
+            _state_dataset(state).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
+        content = file.getvalue()
+        _write(path, content + _trailer(content))
         return path
 
     @contextlib.contextmanager
     def held(self, experiment: Experiment, replica: int) -> Iterator[bool]:
         """Keep the run to this process while the block runs; whether that is possible.
 
-        What an earlier process left half-written when it was killed is removed.
+        What an earlier process left half-written when it was killed is removed, and a file that is
+        damaged or another's is set aside; a warning says so.
 
         Raises
         ------
@@ -145,27 +181,41 @@ class Store:
             try:
                 lock = run_lock.held(path.with_name(f".{path.name}.lock"))
                 ours = stack.enter_context(lock)
-                for part in path.parent.glob(f".{path.name}.*.part") if ours else ():
-                    part.unlink(missing_ok=True)
+                if ours:
+                    remove_unfinished(path)
+                    if (problem := self._damage(experiment, replica)) is not None:
+                        aside = set_aside(path)
+                        warnings.warn(
+                            f"{problem.problem}: it is kept as {aside.name}, the run is made anew.",
+                            Mended,
+                            stacklevel=3,
+                        )
             except OSError as error:
                 raise _unwritable(path, error) from error
             yield ours
 
     @staticmethod
     def check(content: bytes, name: str) -> None:
-        """Raise a `ReproError` that names it where the content is not the file of a sound run."""
+        """Raise a `DamagedFile` that names it where the content is not the file of a sound run."""
         _describe(Path(name), content)
 
     def tidy(self, experiment: Experiment) -> None:
         """Remove what processes that were killed have left of its runs: locks and unfinished files.
 
-        What another process is at work on stays.
+        What another process is at work on stays. Files that are damaged or another's are set aside,
+        each with a warning; where another process holds such a run, that is waited for.
         """
         folder = self.path / experiment.name
-        left = {path.name.split(".")[1] for path in folder.glob(f".replica-*{_SUFFIX}.*")}
-        for stem in sorted(left):
-            with self.held(experiment, int(stem.removeprefix("replica-"))):
+        names = (path.name.removeprefix(".") for path in folder.glob(f".replica-*{_SUFFIX}.*"))
+        left = {int(match[1]) for name in names if (match := _FILE.match(name))}
+        for replica in sorted(left):
+            with self.held(experiment, replica):
                 pass
+        for replica in self.replicas(experiment):
+            while self._damage(experiment, replica) is not None:
+                with self.held(experiment, replica) as ours:
+                    if not ours:
+                        time.sleep(_LOOK_AGAIN_SECONDS)
 
     def adopt(self, content: bytes, name: str) -> Path | None:
         """Keep a run's file made elsewhere, where it has more epochs than what is here.
@@ -185,31 +235,77 @@ class Store:
         Raises
         ------
         ReproError
-            Where it is damaged or no run, and where the store cannot be written.
+            Where it is damaged or no run, where the store cannot be written, and where another
+            process is training the run.
         """
         run = _describe(Path(name), content)
         path = self.file(run.experiment, run.replica)
-        there = self.find(run.experiment, run.replica)
-        # Of two with as many epochs the one that can be continued is worth more.
-        if there is not None and (there.epochs, there.continuable) >= (run.epochs, run.continuable):
+        if self._has_as_much(run):
             return None
-        with _replacing(path) as temporary:
-            temporary.write_bytes(content)
+        with self.held(run.experiment, run.replica) as ours:
+            if not ours:
+                raise ReproError(
+                    f"{path} is being trained by another process: bring {name} in when that has "
+                    "ended."
+                )
+            if self._has_as_much(run):
+                return None
+            _write(path, content)
         return path
 
     def check_writable(self) -> None:
         """Raise a `ReproError` where the store cannot be written: before hours of training."""
         with _passing_folders(self.path):
-            try:
-                self.path.mkdir(parents=True, exist_ok=True)
-                with tempfile.TemporaryFile(dir=self.path):
-                    pass
-            except OSError as error:
-                raise _unwritable(self.path, error) from error
+            for left in reversed(range(_TRIES)):
+                try:
+                    make_folder(self.path)
+                    with tempfile.TemporaryFile(dir=self.path) as file:
+                        file.write(bytes(1))
+                    return
+                except FileNotFoundError as error:  # another process has just removed it, empty
+                    if not left:
+                        raise _unwritable(self.path, error) from error
+                except OSError as error:
+                    raise _unwritable(self.path, error) from error
+
+    def _run(self, path: Path) -> Run:
+        """What is at one of the store's paths, which must be where it belongs."""
+        run = _describe(path)
+        if path != self.file(run.experiment, run.replica):
+            raise DamagedFile(
+                f"{path} holds another run ({run.experiment.name}, replica {run.replica}) than its "
+                "name says"
+            )
+        return run
+
+    def _damage(self, experiment: Experiment, replica: int) -> DamagedFile | None:
+        """What is wrong with the run's file, where something is."""
+        try:
+            self.find(experiment, replica)
+        except DamagedFile as problem:
+            return problem
+        return None
+
+    def _has_as_much(self, run: Run) -> bool:
+        """Whether the run is here already, as long and as good to go on from."""
+        try:
+            there = self.find(run.experiment, run.replica)
+        except DamagedFile:
+            return False
+        # Of two with as many epochs the one that can be continued is worth more.
+        return there is not None and (
+            (there.epochs, there.continuable) >= (run.epochs, run.continuable)
+        )
 
 
 def _files(folder: Path) -> list[Path]:
-    return sorted(folder.glob(f"replica-[0-9][0-9][0-9][0-9]*{_SUFFIX}"))
+    if not folder.is_dir():
+        return []
+    return sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name))
+
+
+def _number(path: Path) -> int:
+    return int(_FILE.fullmatch(path.name)[1])
 
 
 @contextlib.contextmanager
@@ -227,12 +323,36 @@ def _passing_folders(folder: Path) -> Iterator[None]:
 def _describe(path: Path, whole: bytes | None = None) -> Run:
     import h5py
 
-    with h5py.File(io.BytesIO(_verified(path, whole))) as file:
-        epochs = int(file["epoch"][-1])
-        parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
-        experiment = Experiment.from_json(json.dumps(parameters))
-        made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
-        return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
+    content = _verified(path, whole)
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            _check_form(file, len(content))
+            epochs = int(file["epoch"][-1])
+            parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
+            experiment = Experiment.from_json(json.dumps(parameters))
+            made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
+            return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
+    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
+    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        reason = str(error).rstrip(".")
+        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
+
+
+def _check_form(file: Any, length: int) -> None:
+    """Raise an error where a file has no run's curves, or says that it holds more than it can."""
+    import h5py
+
+    shape = 1, file["epoch"].shape[0]
+    for name in CURVES:
+        if file[name].shape != shape:
+            raise ValueError(f"{name} has the shape {file[name].shape}, not {shape}")
+    sizes: list[int] = []
+    file.visititems(
+        lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None
+    )
+    # Compression makes a thousandth at best; what was never written takes no place at all.
+    if sum(sizes) > min(_LARGEST_RUN, 2000 * length + 2**26):
+        raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
 
 
 def _experiment(dataset: xr.Dataset) -> Experiment:
@@ -240,9 +360,16 @@ def _experiment(dataset: xr.Dataset) -> Experiment:
     return Experiment(epochs=int(dataset["epoch"].values[-1]), **parameters)
 
 
-def _read(path: Path, group: str | None) -> xr.Dataset:
-    content = io.BytesIO(_verified(path))
-    with xr.open_dataset(content, engine="h5netcdf", group=group) as opened:
+def _results(content: bytes, run: Run) -> xr.Dataset:
+    dataset = _opened(content, None)
+    found = _experiment(dataset).digest, int(dataset["replica"].item())
+    if found != (run.experiment.digest, run.replica):
+        raise DamagedFile(f"{run.path} has become another run meanwhile")
+    return dataset
+
+
+def _opened(content: bytes, group: str | None) -> xr.Dataset:
+    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf", group=group) as opened:
         dataset = opened.load()
     for variable in dataset.variables.values():
         variable.encoding = {}
@@ -254,27 +381,31 @@ def _verified(path: Path, whole: bytes | None = None) -> bytes:
 
     ``whole`` is what the file holds, where it has been read already.
     """
-    try:
-        whole = path.read_bytes() if whole is None else whole
-    except OSError as error:
-        raise ReproError(f"{path} cannot be read ({os.strerror(error.errno or 0)}).") from error
+    if whole is None:
+        whole = _bytes(path)
     content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
     if trailer != _trailer(content):
-        raise ReproError(
-            f"{path} is damaged, or not a run of this project: its checksum is wrong; move it away "
-            "to train the run again."
+        raise DamagedFile(
+            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
+            "move it away to train the run again",
         )
     return content
 
 
+def _bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise DamagedFile(f"{path} should be a file and is none")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
+        if error.errno in (errno.EACCES, errno.EPERM):  # it may be sound
+            raise ReproError(f"{problem}: change its permissions.") from error
+        raise DamagedFile(problem) from error
+
+
 def _trailer(content: bytes) -> bytes:
     return _TRAILER + hashlib.sha256(content).hexdigest().encode()
-
-
-def _append_trailer(path: Path) -> None:
-    with open(path, "r+b") as file:
-        trailer = _trailer(file.read())
-        file.write(trailer)
 
 
 def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
@@ -294,11 +425,10 @@ def _state_dataset(state: State) -> xr.Dataset:
     )
 
 
-@contextlib.contextmanager
-def _replacing(path: Path) -> Iterator[Path]:
+def _write(path: Path, content: bytes) -> None:
     try:
         with replacing(path) as temporary:
-            yield temporary
+            temporary.write_bytes(content)
     except OSError as error:
         raise _unwritable(path, error) from error
 

@@ -162,10 +162,9 @@ class _Group:
         self._note(training._replace(max_batch_loss=nothing), test, statistics)
 
     def _resume(self, source: Store, runs: list) -> None:
-        datasets = [source.load(run) for run in runs]
+        datasets, states = zip(*(source.load_checkpoint(run) for run in runs), strict=True)
         self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
         self._before = [dataset.attrs for dataset in datasets]
-        states = [source.load_state(run) for run in runs]
         self._parameters = self._on_device(states, _state_names())
         self._shown = (float("nan"), float("nan"))
 
