@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from repro import Experiment, ReproError, datasets, sharpness_record
+from repro import Experiment, ReproError, datasets, sealed_json, sharpness_record
 from repro.command_line import main
 from repro.network import LAYERS
 from repro.sharpness_record import Measurement, SharpnessRecord
@@ -192,5 +192,8 @@ def test_from_the_command_line(tmp_path, capsys, nothing_published):
 
 def test_a_damaged_record_is_told(tmp_path):
     (tmp_path / "sharpness-x.json").write_text("{}")
+    with pytest.raises(ReproError, match="damaged, or was not sealed"):
+        sharpness_record.published(tmp_path)
+    sealed_json.write(tmp_path / "sharpness-x.json", {"experiment": {}})
     with pytest.raises(ReproError, match="no record of `repro sharpness`"):
         sharpness_record.published(tmp_path)
