@@ -38,7 +38,7 @@ from repro.errors import LONGEST, shown
 from repro.record import CURVES
 from repro.store import Store
 
-EXAMPLES = {"command line": 60, "packed store": 60, "MNIST": 15, "HASYv2": 40}
+EXAMPLES = {"command line": 30, "packed store": 30, "MNIST": 10, "HASYv2": 20}
 
 
 @pytest.mark.parametrize("entry", ENTRY_POINTS, ids=lambda entry: entry.name)
@@ -47,7 +47,7 @@ def test_bad_input_is_refused_in_one_clear_sentence(entry):
         pytest.importorskip("keras")
 
     @settings(
-        max_examples=EXAMPLES.get(entry.name, 100), deadline=None,
+        max_examples=EXAMPLES.get(entry.name, 40), deadline=None,
         suppress_health_check=list(HealthCheck),
     )  # fmt: skip
     @given(entry.inputs)
