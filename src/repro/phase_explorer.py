@@ -106,6 +106,8 @@ def set_name(run: xr.Dataset) -> str:
     parts = [dataset_label(run), LOSS_NAMES.get(setting(run, "loss"), str(setting(run, "loss")))]
     if setting(run, "pixels") != "archived":
         parts.append(f"{setting(run, 'pixels')} pixels")
+    if setting(run, "labels") == "symbol-ids":
+        parts.append("labels as symbol ids")
     for name, usual in PAPER_SETTINGS.items():
         if setting(run, name) not in (None, usual):
             parts.append(f"{name.replace('_', ' ')} {setting(run, name):g}")

@@ -1,4 +1,7 @@
-"""How the figures look: type, lines, colours. One colour per width, in every figure."""
+"""How the figures look: type, lines, colours. One colour per width, in every figure.
+
+And the tables: a cell says what it has to say to its end, on every page.
+"""
 
 from __future__ import annotations
 
@@ -19,6 +22,8 @@ from matplotlib.colors import LinearSegmentedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+
+pd.set_option("display.max_colwidth", None)
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 TRAIN = "#0072B2"

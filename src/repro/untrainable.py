@@ -28,7 +28,7 @@ def plateau_words(runs: Sequence[xr.Dataset], counts: Counts) -> Prose:
     wrong = "whatever is wrong is dead" if max(apart) < NOTHING else "some are wrong and alive"
     lines = [
         f"{_number(len(shown), 'run')} with the clipped loss {_is(len(shown))} on a plateau. On "
-        "the training set its height is $-\\ln\\epsilon$ times the dead fraction to within "
+        "the training set its height is -ln ε times the dead fraction to within "
         f"{rest:.1g} nat: {living}. The shares dead and misclassified are the same to within "
         f"{max(apart):.1g}: {wrong}.",
         "",
@@ -117,14 +117,14 @@ def stability_words(records: Sequence[SharpnessRecord]) -> Prose:
             spike = (
                 f"its first spike is at epoch {found.spike}; in the {stability.EPOCHS_BEFORE} "
                 f"epochs before, the sharpness is {found.before:.3g} (median of {found.measured}), "
-                f"{found.before / found.edge:.2f} of $2/r$ = {found.edge:.3g}: **{found.answer}**"
+                f"{found.before / found.edge:.2f} of 2/r = {found.edge:.3g}: **{found.answer}**"
                 f"{_either_side(found)}"
             )
         above = (
-            f"above $2/r$ after {_number(len(found.above), 'epoch')} of "
+            f"above 2/r after {_number(len(found.above), 'epoch')} of "
             f"{len(record.measurements)} measured ({_listed(found.above)})"
             if found.above
-            else f"never above $2/r$ in {len(record.measurements)} measurements"
+            else f"never above 2/r in {len(record.measurements)} measurements"
         )
         lines.append(
             f"- {stability.name_of(record)}: {spike}. It is {above}; the highest is "
@@ -170,7 +170,7 @@ def conclusions(
     edges = [(record, stability.stability(record)) for record in records]
     told = [
         f"{stability.name_of(record)} is, by the rule, {found.answer} "
-        f"({found.before / found.edge:.2f} of $2/r$){_either_side(found)}"
+        f"({found.before / found.edge:.2f} of 2/r){_either_side(found)}"
         for record, found in edges
         if found.answer != "no answer"
     ]
@@ -206,7 +206,7 @@ def limits(controls: Sequence[Control], records: Sequence[SharpnessRecord]) -> P
         lines.append(
             f"The sharpness is that of the mean loss over {images} training images; that of the "
             "whole set may differ, and that of a batch of 128, along which each step goes, is "
-            "larger and changes from step to step. $2/r$ is the edge for steps along the gradient "
+            "larger and changes from step to step. 2/r is the edge for steps along the gradient "
             "of the whole set; stochastic steps may spike below it."
         )
     return Prose("\n".join(f"- {line}" for line in lines))
