@@ -137,7 +137,7 @@ def test_damaged_runs_are_trained_again_bit_for_bit(undisturbed, tmp_path):
     store.file(first, 1).write_bytes(store.file(second, 1).read_bytes())
     store.file(second, 0).write_bytes(b"")
     with pytest.warns(Mended, match="the run is made anew"):
-        assert schedule.train_missing(SWEEP, store, progress=False)
+        assert not schedule.train_missing(SWEEP, store, progress=False)
     assert _contents(store) == _contents(undisturbed)
     assert len(list(store.path.rglob("*.set-aside-1"))) == 3
 

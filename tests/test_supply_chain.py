@@ -112,9 +112,10 @@ def test_such_a_line_would_be_found(line, tmp_path):
     assert len(_forbidden(tmp_path / "module.py")) == 1
 
 
-def test_only_the_pages_of_the_contents_are_executed(tmp_path):
+def test_only_the_pages_of_the_contents_are_executed(tmp_path, monkeypatch):
     """Whatever the table of contents names, a page is a file of book/: folders are left out."""
     (tmp_path / "_toc.yml").write_text(
         "root: index\nchapters:\n- file: ../../elsewhere/evil\n- file: /absolute/worse\n"
     )
-    assert book.pages(tmp_path) == ["index", "evil", "worse"]
+    monkeypatch.setattr(book, "ROOT", tmp_path)
+    assert book.pages() == ["index", "evil", "worse"]
