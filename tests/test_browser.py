@@ -169,7 +169,7 @@ def test_accessibility_rules_hold(visitor, name, dark):
 
 
 def test_search_finds_a_word_and_where_it_is_explained(visitor):
-    page = visitor.open("search.html?q=plateau")
+    page = visitor.open("search.html?q=spike")
     # Results come one after another.
     page.wait_for_selector('#search-results .search li a[href*="glossary.html"]')
     assert not visitor.troubles
