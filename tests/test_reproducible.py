@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from repro import Experiment, reproducibility, schedule
@@ -92,9 +93,18 @@ def test_lanes(here, tmp_path):
 
 
 def test_cores(here, tmp_path):
-    """XLA shares a product among as many threads as there are cores."""
+    """XLA shares products and sums among as many threads as there are cores."""
     if not hasattr(os, "sched_getaffinity") or len(os.sched_getaffinity(0)) < 2:
         pytest.skip("one core alone, or no way to choose")
     one = min(os.sched_getaffinity(0))
     _train_elsewhere(Store(tmp_path), "taskset", "--cpu-list", str(one))
-    _same(here, Store(tmp_path), "device", COMMIT)
+    for replica in REPLICAS:
+        (ours, state), (theirs, other) = (
+            (store.load(run), store.load_state(run))
+            for store in (here, Store(tmp_path))
+            if (run := store.find(EXPERIMENT, replica))
+        )
+        for name in ("train_loss", "test_loss", "max_batch_loss"):
+            np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
+        for name in state:
+            np.testing.assert_allclose(state[name], other[name], atol=1e-5, rtol=0)
