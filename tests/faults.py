@@ -182,9 +182,9 @@ def _log_events(log: Path) -> None:
         note("epoch", group.experiment, group.replicas)
 
     def noted_save(store: Any, dataset: Any, state: Any) -> Path:
-        from repro.store import _experiment
+        from repro.record import experiment_of
 
-        which = _experiment(dataset), [int(dataset["replica"].item())]
+        which = experiment_of(dataset), [int(dataset["replica"].item())]
         note("saving", *which)
         path = save(store, dataset, state)
         note("saved", *which)

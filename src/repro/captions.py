@@ -15,6 +15,8 @@ DATASET_NAMES: Mapping[str, str] = {
     "digits": "digits",
 }
 LOSS_NAMES: Mapping[str, str] = {"clipped": "clipped loss", "logits": "exact loss"}
+# Told only where they are not classes
+LABEL_NAMES: Mapping[str, str] = {"symbol-ids": "labels as symbol ids"}
 
 # Told only where they are not the paper's
 PAPER_SETTINGS: Mapping[str, Any] = {"learning_rate": 0.1, "batch_size": 128, "epsilon": 1e-7}
@@ -46,8 +48,8 @@ def describe_runs(dataset: xr.Dataset) -> str:
         parts.append(LOSS_NAMES.get(loss, f"{loss} loss"))
     if pixels := setting(dataset, "pixels"):
         parts.append(f"{pixels} pixels")
-    if setting(dataset, "labels") == "symbol-ids":
-        parts.append("labels as symbol ids")
+    if labels := LABEL_NAMES.get(setting(dataset, "labels")):
+        parts.append(labels)
     if mark := setting(dataset, "mark"):
         parts.append(f"marked “{mark}”")
     for name, usual in PAPER_SETTINGS.items():

@@ -29,7 +29,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import epochs_of
+from repro.captions import LABEL_NAMES, epochs_of
 from repro.commands import train_command
 from repro.dataset_facts import published as published_facts
 from repro.experiment import Experiment
@@ -77,7 +77,7 @@ CHOICES = (
     Choice("exact loss", {"loss": "logits"}),
     Choice("inverted pixels", {"pixels": "inverted"}),
     *(Choice(f"{share:g} to train on", {"split": share}) for share in (0.7, 0.8, 0.85, 0.9)),
-    Choice("labels as symbol ids", {"labels": "symbol-ids"}),
+    Choice(LABEL_NAMES["symbol-ids"], {"labels": "symbol-ids"}),
 )
 
 Runs = Mapping[tuple[Choice, int], Sequence[xr.Dataset]]  # by choice and width, a replica each

@@ -407,7 +407,7 @@ def _bench(chosen: argparse.Namespace) -> int:
         measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
     text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
-        output.write_text(text)
+        sealed_json.write(output, measured)
     print(text.rstrip() if chosen.json else benchmark_figure.report(measured))
     return 0
 

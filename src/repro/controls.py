@@ -15,7 +15,6 @@ controls had been trained to the reference's divergence:
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -29,6 +28,7 @@ from repro.captions import LOSS_NAMES, dataset_name, epochs_of, setting, width_o
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.grid import read_plan
+from repro.record import experiment_of
 from repro.schedule import merged
 from repro.status import otherwise
 from repro.store import Store, published_path
@@ -143,12 +143,6 @@ def missing(controls: Sequence[Control]) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=columns)
 
 
-def experiment_of(run: xr.Dataset) -> Experiment:
-    """The experiment of a run, with the epochs it got."""
-    parameters = json.loads(run.attrs["experiment"])
-    return Experiment(**(parameters | {"epochs": epochs_of(run)}))
-
-
 def reference(control: Control, controls: Sequence[Control]) -> xr.Dataset | None:
     """The run that a control's runs are held against: unmarked and long where there is a choice."""
     runs = [
@@ -242,10 +236,8 @@ def _changed(experiment: Experiment) -> str | None:
 def _far_above(run: xr.Dataset) -> bool:
     """Whether a run ends as far above its lowest train loss as a plateau must be."""
     loss = run["train_loss"].isel(replica=0).to_numpy().astype(float)
-    lowest = regimes.minimum(loss).value
-    gained = max(loss[0] - lowest, 0.0)
     level = np.median(loss[-regimes.PLATEAU_EPOCHS :])
-    far = max(regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained)
+    far = regimes.far_above_minimum(loss[0], regimes.minimum(loss).value)
     return not level < far  # so that not-a-number is
 
 

@@ -11,7 +11,7 @@ from matplotlib.axes import Axes
 
 from repro import evidence
 from repro.captions import epochs_of, width_of
-from repro.claim_jump import LARGEST_LAG, TOLERANCE, Jumps, crossing, excursion, jumps
+from repro.claim_jump import LARGEST_LAG, TOLERANCE, Crossing, Jumps, crossing, excursion, jumps
 from repro.evidence import LAYER
 from repro.run_lines import looks, nothing_to_draw
 from repro.style import (
@@ -49,6 +49,12 @@ def one_per_width(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     return list(first.values())
 
 
+def shown_epochs(run: xr.Dataset, between: Crossing) -> tuple[int, int]:
+    """First and last epoch of a picture of a run's crossing, ``MARGIN`` of it on either side."""
+    before = max(int(MARGIN * (between.end - between.start)), 5)
+    return max(between.start - before, 1), min(between.end + before, epochs_of(run))
+
+
 def jump_figure(run: xr.Dataset, layer: str = LAYER) -> PageFigure:
     """One run's crossing: loss, the whole distribution of the deviation, and their rises.
 
@@ -60,9 +66,7 @@ def jump_figure(run: xr.Dataset, layer: str = LAYER) -> PageFigure:
     name = evidence.name_of(run)
     if found is None:
         return nothing_to_draw(f"{name} does not diverge.")
-    start, end = found.crossing
-    before = max(int(MARGIN * (end - start)), 5)
-    low, high = max(start - before, 1), min(end + before, epochs_of(run))
+    low, high = shown_epochs(run, found.crossing)
     one = run.isel(replica=0).sel(layer=layer, epoch=slice(low, high))
     unit = float(run["glorot_std"].sel(layer=layer))
     with styled():

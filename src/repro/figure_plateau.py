@@ -5,8 +5,8 @@ from __future__ import annotations
 import xarray as xr
 
 from repro import plateau
-from repro.captions import epochs_of, width_of
-from repro.figure_jump import MARGIN
+from repro.captions import width_of
+from repro.figure_jump import shown_epochs
 from repro.run_lines import nothing_to_draw
 from repro.style import (
     DIVERGENCE,
@@ -29,9 +29,8 @@ def climb_figure(run: xr.Dataset) -> PageFigure:
     name = plateau.name_of(run)
     if found is None:
         return nothing_to_draw(f"{name} does not diverge.")
-    start, end = found.crossing
-    before = max(int(MARGIN * (end - start)), 5)
-    low, high = max(start - before, 1), min(end + before, epochs_of(run))
+    end = found.crossing.end
+    low, high = shown_epochs(run, found.crossing)
     one = run.isel(replica=0, epoch=slice(low, high + 1))
     epoch, dead = one["epoch"], one["dead_fraction"]
     with styled():
@@ -51,7 +50,7 @@ def climb_figure(run: xr.Dataset) -> PageFigure:
         below.set_yscale("log")
         plain_log_axis(below.yaxis)
         for axes in (above, below):
-            axes.axvline(found.crossing.end, color=DIVERGENCE, linestyle=":", linewidth=0.9)
+            axes.axvline(end, color=DIVERGENCE, linestyle=":", linewidth=0.9)
             axes.legend(loc="upper left")
         above.set_ylim(-0.02, 1.05)
         above.set_ylabel("share of training set")

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from repro import regimes
 from repro.captions import (
+    LABEL_NAMES,
     LOSS_NAMES,
     PAPER_SETTINGS,
     dataset_label,
@@ -106,8 +107,8 @@ def set_name(run: xr.Dataset) -> str:
     parts = [dataset_label(run), LOSS_NAMES.get(setting(run, "loss"), str(setting(run, "loss")))]
     if setting(run, "pixels") != "archived":
         parts.append(f"{setting(run, 'pixels')} pixels")
-    if setting(run, "labels") == "symbol-ids":
-        parts.append("labels as symbol ids")
+    if labels := LABEL_NAMES.get(setting(run, "labels")):
+        parts.append(labels)
     for name, usual in PAPER_SETTINGS.items():
         if setting(run, name) not in (None, usual):
             parts.append(f"{name.replace('_', ' ')} {setting(run, name):g}")

@@ -181,6 +181,12 @@ def experiment_attributes(experiment: Experiment) -> dict[str, Any]:
     return {"experiment": identity, "digest": experiment.digest} | named
 
 
+def experiment_of(dataset: xr.Dataset) -> Experiment:
+    """The experiment of a run, with the epochs it got: the inverse of `experiment_attributes`."""
+    parameters = json.loads(dataset.attrs["experiment"])
+    return Experiment(**(parameters | {"epochs": int(dataset["epoch"].values[-1])}))
+
+
 def cut(dataset: xr.Dataset, epochs: int) -> xr.Dataset:
     """The dataset as it was after so many epochs (what is kept at some epochs only included)."""
     for dimension in ("epoch", "histogram_epoch", "joint_epoch", "matrix_epoch"):

@@ -264,6 +264,12 @@ def _curve(loss: ArrayLike) -> NDArray[np.float64]:
     return curve
 
 
+def far_above_minimum(initial: float, lowest: float) -> float:
+    """The loss from which on a plateau is far above the lowest, given the initial loss."""
+    gained = max(initial - lowest, 0.0)
+    return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * gained)
+
+
 def _initial(curve: NDArray[np.float64]) -> float:
     """The loss before training (the first finite one)."""
     return float(curve[np.isfinite(curve)][0])
@@ -286,9 +292,7 @@ def _flat_plateau(curve: NDArray[np.float64]) -> tuple[int, float] | None:
     if len(curve) <= PLATEAU_EPOCHS:
         return None
     lowest = curve.min()
-    far_above = max(
-        PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * max(_initial(curve) - lowest, 0.0)
-    )
+    far_above = far_above_minimum(_initial(curve), lowest)
     level = float(np.median(curve[-PLATEAU_EPOCHS:]))
     if not far_above <= level < np.inf:
         return None

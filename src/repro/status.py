@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import LOSS_NAMES, dataset_name
+from repro.captions import LABEL_NAMES, LOSS_NAMES, dataset_name
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
@@ -89,7 +89,7 @@ def _text(unusual: dict) -> str:
         elif name in ("pixels", "split"):
             words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
         elif name == "labels":
-            words.append("labels as symbol ids")
+            words.append(LABEL_NAMES[value])
         else:
             words.append(f"{name.replace('_', ' ')} {value:g}")
     return ", ".join(words)

@@ -30,7 +30,7 @@ import xarray as xr
 from repro import run_lock
 from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import Experiment
-from repro.record import CURVES
+from repro.record import CURVES, experiment_of
 from repro.whole_file import make_folder, remove_unfinished, replacing, set_aside
 
 State = dict[str, np.ndarray]
@@ -153,7 +153,7 @@ class Store:
         ``dataset`` as `record.Record.to_dataset` makes it; ``state`` by name, or None to leave it
         out.
         """
-        experiment = _experiment(dataset)
+        experiment = experiment_of(dataset)
         path = self.file(experiment, int(dataset["replica"].item()))
         # In memory first: HDF5 does not survive a disk that is full.
         file = io.BytesIO()
@@ -355,14 +355,9 @@ def _check_form(file: Any, length: int) -> None:
         raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
 
 
-def _experiment(dataset: xr.Dataset) -> Experiment:
-    parameters = json.loads(dataset.attrs["experiment"])
-    return Experiment(epochs=int(dataset["epoch"].values[-1]), **parameters)
-
-
 def _results(content: bytes, run: Run) -> xr.Dataset:
     dataset = _opened(content, None)
-    found = _experiment(dataset).digest, int(dataset["replica"].item())
+    found = experiment_of(dataset).digest, int(dataset["replica"].item())
     if found != (run.experiment.digest, run.replica):
         raise DamagedFile(f"{run.path} has become another run meanwhile")
     return dataset

@@ -10,7 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import DATASET_NAMES, dataset_label, epochs_of, made, setting, width_of
+from repro.captions import dataset_label, dataset_name, epochs_of, made, setting, width_of
 from repro.figure_2 import happened, mean_and_deviation
 from repro.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip
 from repro.marks import contrast_of_run
@@ -198,7 +198,7 @@ def by_dataset(
 ) -> pd.DataFrame:
     """One table of the runs of several datasets (by name), one below the other."""
     return pd.concat(
-        {DATASET_NAMES.get(name, name): table(runs) for name, runs in datasets.items()},
+        {dataset_name(name): table(runs) for name, runs in datasets.items()},
         names=["dataset"],
     )
 
