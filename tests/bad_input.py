@@ -41,7 +41,8 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.notebook_parameters import whole_number, whole_numbers
 from repro.record import CURVES
-from repro.store import Store, _trailer
+from repro.run_file import _trailer
+from repro.store import Store
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60  # of work: what is not done by then hangs
@@ -441,6 +442,18 @@ def _hdf5(contents: dict[str, Any], attributes: dict[str, Any]) -> bytes:
     return _sealed(file.getvalue())
 
 
+def _altered(contents: dict[str, Any], attributes: dict[str, Any]) -> bytes:
+    """A sound run with numbers or attributes of one's own, and the right checksum."""
+    import h5py
+
+    file = io.BytesIO(_sound_runs()[0][: -len(_trailer(b""))])
+    with h5py.File(file, "r+") as opened:
+        opened.attrs.update(attributes)
+        for name, values in contents.items():
+            opened[name][...] = values
+    return _sealed(file.getvalue())
+
+
 def _sealed(content: bytes) -> bytes:
     return content + _trailer(content)
 
@@ -453,7 +466,7 @@ def _few_parameters(**changes: Any) -> dict[str, str]:
 @st.composite
 def _run_files(draw: Callable) -> bytes:
     """The file of a run, sound or not."""
-    kind = draw(st.integers(0, 6))
+    kind = draw(st.integers(0, 8))
     if kind <= 1:
         return draw(st.sampled_from(_sound_runs()))
     if kind == 2:
@@ -467,6 +480,20 @@ def _run_files(draw: Callable) -> bytes:
         return _sealed(bytes(sound[: draw(st.sampled_from([None, 100, 5000]))]))
     if kind == 4:
         return draw(st.binary(max_size=50).map(_sealed) | st.binary(max_size=50))
+    attributes = draw(
+        st.sampled_from(
+            [
+                _few_parameters(), _few_parameters(width="8"), _few_parameters(dataset="../x"),
+                {"experiment": "[" * 100_000}, {"experiment": "3"}, {"experiment": 3}, {},
+                {"experiment": "{}"}, {"experiment": b"\xff"},
+            ]
+        )
+    )  # fmt: skip
+    if kind <= 6:
+        return _altered(
+            draw(st.dictionaries(st.sampled_from(["replica", "epoch"]), st.integers(-5, 10**12))),
+            attributes,
+        )
     axes = {"epoch": np.arange(3), "replica": np.array([0])}
     values = draw(
         st.sampled_from(
@@ -481,15 +508,6 @@ def _run_files(draw: Callable) -> bytes:
     )  # fmt: skip
     curves = dict.fromkeys(CURVES, np.ones((1, 3), np.float32))
     values = draw(st.sampled_from([curves | values, values]))
-    attributes = draw(
-        st.sampled_from(
-            [
-                _few_parameters(), _few_parameters(width="8"), _few_parameters(dataset="../x"),
-                {"experiment": "[" * 100_000}, {"experiment": "3"}, {"experiment": 3}, {},
-                {"experiment": "{}"}, {"experiment": b"\xff"},
-            ]
-        )
-    )  # fmt: skip
     return _hdf5(values, attributes)
 
 

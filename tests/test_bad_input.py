@@ -152,6 +152,20 @@ def test_a_run_that_would_fill_memory_is_refused_by_what_it_says(tmp_path):
     assert not store.path.exists()
 
 
+def test_a_file_with_the_curves_of_a_run_alone_is_not_taken(tmp_path):
+    """The checksum is right and every curve is there, but netCDF's dimensions are not."""
+    curves = dict.fromkeys(CURVES, np.ones((1, 3), np.float32))
+    parameters = Experiment("digits", 8, 2).parameters
+    written = json.dumps({name: parameters[name] for name in parameters if name != "epochs"})
+    axes = {"epoch": np.arange(3), "replica": np.array([0])}
+    file = _hdf5(curves | axes, {"experiment": written})
+    (tmp_path / "runs.tar").write_bytes(_archive([("run.nc", tarfile.REGTYPE, file, None)]))
+    store = Store(tmp_path / "store")
+    with pytest.raises(ReproError, match=r"run.nc in .* is no run .*train_loss has the dimensions"):
+        packing.unpack(tmp_path / "runs.tar", store)
+    assert not store.path.exists()
+
+
 @pytest.mark.parametrize(
     "kind", [tarfile.GNUTYPE_SPARSE, tarfile.REGTYPE, tarfile.GNUTYPE_LONGNAME, tarfile.XHDTYPE]
 )

@@ -116,7 +116,7 @@ def test_files_that_only_look_like_runs_are_not_read(own):
 
 
 def test_a_sound_checksum_does_not_make_a_run(own):
-    from repro.store import _trailer
+    from repro.run_file import _trailer
 
     path = own.file(EXPERIMENT, 1)
     for content in (b"", b"text", own.file(EXPERIMENT, 0).read_bytes()[:3000]):

@@ -7,9 +7,13 @@ import http.server
 import io
 import re
 import shutil
+import socket
 import struct
+import subprocess
+import sys
 import tarfile
 import threading
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -776,6 +780,31 @@ def test_a_download_shows_its_progress_where_asked(
     assert capfd.readouterr().err == ""
     downloads.locate("mnist", "letter.gz", progress=True)
     assert "100%" in capfd.readouterr().err
+
+
+def test_a_download_that_is_killed_leaves_nothing_once_it_is_tried_again(
+    mirrors: list[Mirror], cache: Path
+) -> None:
+    stalled = socket.create_server(("127.0.0.1", 0))
+    address = f"http://127.0.0.1:{stalled.getsockname()[1]}/"
+    program = f"""if True:
+        from repro import downloads
+        source = downloads.Source(({address!r},), {{"letter.gz": ""}})
+        downloads.SOURCES["mnist"] = source
+        downloads.locate("mnist", "letter.gz", progress=False)"""
+    child = subprocess.Popen([sys.executable, "-c", program])
+    connection, _ = stalled.accept()
+    connection.sendall(b"HTTP/1.1 200 OK\r\nContent-Length: 100000\r\n\r\n" + bytes(50_000))
+    while not any(path.stat().st_size for path in files_below(cache)):
+        time.sleep(0.01)
+    child.kill()
+    child.wait()
+    connection.close()
+    stalled.close()
+    assert files_below(cache)  # or the test would show nothing
+    mirrors[0].files["letter.gz"] = b"expected"
+    path = downloads.locate("mnist", "letter.gz", progress=False)
+    assert files_below(cache) == [path]
 
 
 def test_a_download_that_no_mirror_has_is_one_sentence(mirrors: list[Mirror], cache: Path) -> None:

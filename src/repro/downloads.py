@@ -1,15 +1,15 @@
 """Where the datasets' files come from: a local folder, or upstream with its mirrors."""
 
 import contextlib
-import logging
 import os
-from collections.abc import Iterator
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 import pooch
 
 from repro.errors import ReproError
+from repro.whole_file import make_folder, replacing
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,9 @@ SOURCES = {
 }
 
 
-# More tries at each mirror, a second apart, before the next one is asked.
+# More tries at each mirror before the next one is asked.
 RETRIES = 1
+_BEFORE_NEXT_TRY_SECONDS = 1.0
 
 
 def data_folder() -> Path | None:
@@ -113,52 +114,57 @@ def locate(dataset: str, file: str, progress: bool = True) -> Path:
 
 def _download(dataset: str, file: str, progress: bool) -> Path:
     source = SOURCES[dataset]
-    folder = cache_folder() / dataset
+    path = cache_folder() / dataset / file
+    if path.is_file() and _sha256(path) == source.files[file]:
+        return path
     try:
-        folder.mkdir(parents=True, exist_ok=True)
+        make_folder(path.parent)
     except OSError as error:
         raise ReproError(
-            f"The folder {folder} for downloads cannot be made ({error.strerror}): "
+            f"The folder {path.parent} for downloads cannot be made ({error.strerror}): "
             "set REPRO_CACHE_DIR to one that can be written."
         ) from error
     problems = []
     for mirror in source.mirrors:
-        fetcher = pooch.create(
-            path=folder,
-            base_url=mirror,
-            registry={file: f"sha256:{source.files[file]}"},
-            retry_if_failed=RETRIES,
-        )
         try:
-            with _quiet_pooch():
-                return Path(fetcher.fetch(file, progressbar=progress))
-        except Exception as error:  # of requests, of urllib3, OSError, ValueError for a wrong hash
+            _fetch(mirror + file, path, source.files[file], progress)
+            return path
+        except Exception as error:  # of requests, of urllib3, OSError, ReproError for a wrong hash
             problems.append(f"{mirror} gave {_reason(error)}")
     # Only where it is empty: what an earlier download left there is kept.
     with contextlib.suppress(OSError):
-        folder.rmdir()
+        path.parent.rmdir()
     raise ReproError(
         f"{dataset}'s {file} could not be downloaded ({'; '.join(problems)}): try again later, or "
         f"put it into a folder as {dataset}/{file} and set REPRO_DATA_DIR to that folder."
     )
 
 
+def _fetch(address: str, path: Path, sha256: str, progress: bool) -> None:
+    """Download a file to its place, once its content has been found right."""
+    # Not `pooch.retrieve`, whose temporary file outlives a process that is killed.
+    download = pooch.HTTPDownloader(progressbar=progress)
+    for left in reversed(range(1 + RETRIES)):
+        try:
+            with replacing(path) as unfinished:
+                download(address, str(unfinished), None)
+                if _sha256(unfinished) != sha256:
+                    raise ReproError("another file than expected")
+            return
+        except Exception:
+            if not left:
+                raise
+            time.sleep(_BEFORE_NEXT_TRY_SECONDS)
+
+
+def _sha256(path: Path) -> str:
+    return pooch.file_hash(str(path), alg="sha256")
+
+
 def _reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"
-    if isinstance(error, ValueError) and "hash" in str(error):
-        return "another file than expected"
+    if isinstance(error, ReproError):
+        return str(error)
     return getattr(error, "strerror", None) or type(error).__name__
-
-
-@contextlib.contextmanager
-def _quiet_pooch() -> Iterator[None]:
-    # Its log repeats what the progress bar and our errors say.
-    logger = pooch.get_logger()
-    level = logger.level
-    logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)

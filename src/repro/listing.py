@@ -4,7 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from repro.errors import DamagedFile
-from repro.store import Run, Store
+from repro.run_file import Run
+from repro.store import Store
 
 _COLUMNS = ("where", "experiment", "replica", "epochs", "continuable", "hours", "made by", "file")
 

@@ -18,6 +18,19 @@ CURVES = (
     "dead_fraction",
     "max_batch_loss",
 )
+DIMENSIONS: dict[str, tuple[str, ...]] = {
+    **dict.fromkeys(CURVES, ("replica", "epoch")),
+    **dict.fromkeys(deviation.STATISTICS, ("replica", "epoch", "layer")),
+    "deviation_quantiles": ("replica", "epoch", "layer", "quantile"),
+    "glorot_std": ("layer",),
+}
+"""What every run has, and along which dimensions; ``replica`` is of length one in a run's file."""
+DIMENSIONS_AT_SOME_EPOCHS: dict[str, tuple[str, ...]] = {
+    "deviation_histogram": ("replica", "histogram_epoch", "layer", "bin"),
+    "joint_histogram": ("replica", "joint_epoch", "layer", "initial_bin", "final_bin"),
+    "matrix": ("replica", "matrix_epoch", "row", "column"),
+}
+"""The same of what is kept at some epochs only, and therefore may be missing."""
 
 
 class Record:
@@ -103,16 +116,13 @@ class Record:
         ``attributes`` are those of the making (`provenance`); the experiment's are added.
         """
         statistics = np.stack(self._statistics)  # (epoch, statistic, layer)
-        variables = {
-            name: (("replica", "epoch"), np.asarray([values], np.float32))
-            for name, values in self._curves.items()
+        values: dict[str, np.ndarray] = {
+            name: np.asarray([curve], np.float32) for name, curve in self._curves.items()
         }
         for index, name in enumerate(deviation.STATISTICS):
-            variables[name] = (("replica", "epoch", "layer"), statistics[None, :, index])
-        variables["deviation_quantiles"] = (
-            ("replica", "epoch", "layer", "quantile"),
-            np.stack(self._quantiles)[None],
-        )
+            values[name] = statistics[None, :, index]
+        values["deviation_quantiles"] = np.stack(self._quantiles)[None]
+        values["glorot_std"] = np.asarray([self._glorot[name] for name in LAYERS])
         coordinates: dict[str, Any] = {
             "replica": [self.replica],
             "epoch": np.arange(self.epoch + 1),
@@ -120,27 +130,19 @@ class Record:
             "quantile": list(deviation.QUANTILES),
         }
         if self._histograms:
-            variables["deviation_histogram"] = (
-                ("replica", "histogram_epoch", "layer", "bin"),
-                np.stack(list(self._histograms.values()))[None],
-            )
+            values["deviation_histogram"] = np.stack(list(self._histograms.values()))[None]
             coordinates["histogram_epoch"] = list(self._histograms)
             coordinates["bin_edge"] = deviation.DEVIATION_EDGES
         if self._joint:
-            variables["joint_histogram"] = (
-                ("replica", "joint_epoch", "layer", "initial_bin", "final_bin"),
-                np.stack(list(self._joint.values()))[None],
-            )
+            values["joint_histogram"] = np.stack(list(self._joint.values()))[None]
             coordinates["joint_epoch"] = list(self._joint)
             coordinates["initial_edge"] = deviation.INITIAL_EDGES
             coordinates["final_edge"] = deviation.FINAL_EDGES
         if self._matrices:
-            variables["matrix"] = (
-                ("replica", "matrix_epoch", "row", "column"),
-                np.stack(list(self._matrices.values()))[None],
-            )
+            values["matrix"] = np.stack(list(self._matrices.values()))[None]
             coordinates["matrix_epoch"] = list(self._matrices)
-        variables["glorot_std"] = (("layer",), np.asarray([self._glorot[n] for n in LAYERS]))
+        dimensions = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS
+        variables = {name: (dimensions[name], array) for name, array in values.items()}
         dataset = xr.Dataset(variables, coordinates)
         dataset.attrs = experiment_attributes(self.experiment) | attributes
         return dataset

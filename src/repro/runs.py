@@ -11,7 +11,8 @@ from repro.commands import train_command
 from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 from repro.record import cut, joined
-from repro.store import Run, Store, published_path
+from repro.run_file import Run
+from repro.store import Store, published_path
 
 _MOST_REPLICAS = 100_000
 FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes

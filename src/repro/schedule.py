@@ -17,7 +17,8 @@ from dataclasses import dataclass
 
 from repro import network
 from repro.experiment import Experiment
-from repro.store import Run, Store, published_path
+from repro.run_file import Run
+from repro.store import Store, published_path
 
 Wanted = Sequence[tuple[Experiment, Sequence[int]]]  # experiments, and the replicas of each
 

@@ -26,8 +26,9 @@ from repro.backend import ops
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.network import LAYERS
+from repro.run_file import Run, State
 from repro.sharpness_record import Measurement, SharpnessRecord, read
-from repro.store import Run, State, Store
+from repro.store import Store
 
 SAMPLE_SIZE = 4096
 TOLERANCE = 1e-3

@@ -8,8 +8,9 @@ from repro.captions import LABEL_NAMES, LOSS_NAMES, dataset_name
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
+from repro.run_file import Run
 from repro.schedule import Wanted, merged
-from repro.store import Run, Store
+from repro.store import Store
 
 
 def coverage(wanted: Wanted, runs: Sequence[Run]) -> pd.DataFrame:

@@ -1,71 +1,34 @@
-"""Results on disk: one netCDF file per run, written whole or not at all.
+"""Results on disk: a file per run (`run_file`), written whole or not at all.
 
-A run's file is found by the experiment's digest and the replica's number. Its root holds the
-results (`record`), its group ``state`` the weights and biases after the last epoch, from which the
-run can be continued. Published files leave the state out once a run is complete. Behind the netCDF
-content stands its SHA-256, so that no damaged file is taken for a result; readers of netCDF do not
-mind it. What cannot be used is refused by whoever reads it; whoever is about to train the run sets
-it aside under another name first.
+A run's file is found by the experiment's digest and the replica's number. Published files leave the
+state out once a run is complete. What cannot be used is refused by whoever reads it; whoever is
+about to train the run sets it aside under another name first.
 """
 
 import contextlib
 import errno
-import hashlib
-import io
-import json
 import os
 import re
 import tempfile
 import time
 import warnings
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import platformdirs
 import xarray as xr
 
-from repro import run_lock
+from repro import run_file, run_lock
 from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import Experiment
-from repro.record import CURVES, experiment_of
+from repro.record import experiment_of
+from repro.run_file import Run, State
 from repro.whole_file import make_folder, remove_unfinished, replacing, set_aside
-
-State = dict[str, np.ndarray]
 
 _SUFFIX = ".nc"
 _FILE = re.compile(rf"replica-([0-9]{{4,}}){re.escape(_SUFFIX)}")
-_STATE = "state"
-_MADE = (
-    "code_version", "library_versions", "backend", "device", "precision", "trained_together",
-    "wall_seconds", "started", "finished",
-)  # fmt: skip
-_TRAILER = b"\nsha256:"
-_TRAILER_LENGTH = len(_TRAILER) + 64
-_LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
 _LOOK_AGAIN_SECONDS = 0.2  # at what another process is at work on
 _TRIES = 100  # at what another process may undo in the same moment
-
-
-@dataclass(frozen=True)
-class Run:
-    """A run's file: where it is, what it is of, how far it got, and how it was made.
-
-    ``made`` has what `provenance` tells: code_version, backend, device, wall_seconds, finished, ...
-    """
-
-    path: Path
-    experiment: Experiment
-    replica: int
-    continuable: bool
-    made: Mapping[str, Any] = field(default_factory=dict, compare=False)
-
-    @property
-    def epochs(self) -> int:
-        """Epochs trained."""
-        return self.experiment.epochs
 
 
 def default_path() -> Path:
@@ -135,7 +98,7 @@ class Store:
 
     def load(self, run: Run) -> xr.Dataset:
         """The results of a run, verified against their checksum, in memory."""
-        return _results(_verified(run.path), run)
+        return run_file.results(run_file.verified(run.path), run)
 
     def load_state(self, run: Run) -> State:
         """Weights and biases after the run's last epoch, by name, as `save` was given them."""
@@ -143,9 +106,8 @@ class Store:
 
     def load_checkpoint(self, run: Run) -> tuple[xr.Dataset, State]:
         """`load` and `load_state` of the same moment, though the file be replaced meanwhile."""
-        content = _verified(run.path)
-        state = {str(name): array.values for name, array in _opened(content, _STATE).items()}
-        return _results(content, run), state
+        content = run_file.verified(run.path)
+        return run_file.results(content, run), run_file.state(content)
 
     def save(self, dataset: xr.Dataset, state: State | None) -> Path:
         """Write a run's file, whole or not at all, over an earlier one of the same run.
@@ -155,13 +117,7 @@ class Store:
         """
         experiment = experiment_of(dataset)
         path = self.file(experiment, int(dataset["replica"].item()))
-        # In memory first: HDF5 does not survive a disk that is full.
-        file = io.BytesIO()
-        dataset.to_netcdf(file, engine="h5netcdf", encoding=_compression(dataset))
-        if state is not None:
-            _state_dataset(state).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
-        content = file.getvalue()
-        _write(path, content + _trailer(content))
+        _write(path, run_file.written(dataset, state))
         return path
 
     @contextlib.contextmanager
@@ -197,7 +153,7 @@ class Store:
     @staticmethod
     def check(content: bytes, name: str) -> None:
         """Raise a `DamagedFile` that names it where the content is not the file of a sound run."""
-        _describe(Path(name), content)
+        run_file.described(Path(name), content)
 
     def tidy(self, experiment: Experiment) -> None:
         """Remove what processes that were killed have left of its runs: locks and unfinished files.
@@ -238,7 +194,7 @@ class Store:
             Where it is damaged or no run, where the store cannot be written, and where another
             process is training the run.
         """
-        run = _describe(Path(name), content)
+        run = run_file.described(Path(name), content)
         path = self.file(run.experiment, run.replica)
         if self._has_as_much(run):
             return None
@@ -270,7 +226,7 @@ class Store:
 
     def _run(self, path: Path) -> Run:
         """What is at one of the store's paths, which must be where it belongs."""
-        run = _describe(path)
+        run = run_file.described(path)
         if path != self.file(run.experiment, run.replica):
             raise DamagedFile(
                 f"{path} holds another run ({run.experiment.name}, replica {run.replica}) than its "
@@ -318,106 +274,6 @@ def _passing_folders(folder: Path) -> Iterator[None]:
         for each in made:
             with contextlib.suppress(OSError):
                 each.rmdir()
-
-
-def _describe(path: Path, whole: bytes | None = None) -> Run:
-    import h5py
-
-    content = _verified(path, whole)
-    try:
-        with h5py.File(io.BytesIO(content)) as file:
-            _check_form(file, len(content))
-            epochs = int(file["epoch"][-1])
-            parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
-            experiment = Experiment.from_json(json.dumps(parameters))
-            made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
-            return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
-    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
-    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        reason = str(error).rstrip(".")
-        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
-
-
-def _check_form(file: Any, length: int) -> None:
-    """Raise an error where a file has no run's curves, or says that it holds more than it can."""
-    import h5py
-
-    shape = 1, file["epoch"].shape[0]
-    for name in CURVES:
-        if file[name].shape != shape:
-            raise ValueError(f"{name} has the shape {file[name].shape}, not {shape}")
-    sizes: list[int] = []
-    file.visititems(
-        lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None
-    )
-    # Compression makes a thousandth at best; what was never written takes no place at all.
-    if sum(sizes) > min(_LARGEST_RUN, 2000 * length + 2**26):
-        raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
-
-
-def _results(content: bytes, run: Run) -> xr.Dataset:
-    dataset = _opened(content, None)
-    found = experiment_of(dataset).digest, int(dataset["replica"].item())
-    if found != (run.experiment.digest, run.replica):
-        raise DamagedFile(f"{run.path} has become another run meanwhile")
-    return dataset
-
-
-def _opened(content: bytes, group: str | None) -> xr.Dataset:
-    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf", group=group) as opened:
-        dataset = opened.load()
-    for variable in dataset.variables.values():
-        variable.encoding = {}
-    return dataset
-
-
-def _verified(path: Path, whole: bytes | None = None) -> bytes:
-    """The file's netCDF content, once its checksum has been found right.
-
-    ``whole`` is what the file holds, where it has been read already.
-    """
-    if whole is None:
-        whole = _bytes(path)
-    content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
-    if trailer != _trailer(content):
-        raise DamagedFile(
-            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
-            "move it away to train the run again",
-        )
-    return content
-
-
-def _bytes(path: Path) -> bytes:
-    if not path.is_file():
-        raise DamagedFile(f"{path} should be a file and is none")
-    try:
-        return path.read_bytes()
-    except OSError as error:
-        problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
-        if error.errno in (errno.EACCES, errno.EPERM):  # it may be sound
-            raise ReproError(f"{problem}: change its permissions.") from error
-        raise DamagedFile(problem) from error
-
-
-def _trailer(content: bytes) -> bytes:
-    return _TRAILER + hashlib.sha256(content).hexdigest().encode()
-
-
-def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
-    return {
-        str(name): {"zlib": True, "complevel": 5, "shuffle": True, "_FillValue": None}
-        for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim
-    }
-
-
-def _state_dataset(state: State) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            name: ([f"{name}_{axis}" for axis in range(values.ndim)], values)
-            for name, values in state.items()
-        }
-    )
 
 
 def _write(path: Path, content: bytes) -> None:

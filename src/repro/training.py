@@ -20,7 +20,8 @@ from repro.deviation import STATISTICS
 from repro.experiment import Experiment
 from repro.network import LAYERS
 from repro.record import Record
-from repro.store import State, Store
+from repro.run_file import State
+from repro.store import Store
 
 CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
 

@@ -1,0 +1,195 @@
+"""A run's file: netCDF with the SHA-256 of its content behind it, which readers of netCDF ignore.
+
+Its root holds the results (`record`), its group ``state`` the weights and biases after the last
+epoch, from which the run can be continued. No damaged file is taken for a result, and none that
+only looks like one.
+"""
+
+import errno
+import hashlib
+import io
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import xarray as xr
+
+from repro.errors import DamagedFile, ReproError
+from repro.experiment import Experiment
+from repro.record import DIMENSIONS, DIMENSIONS_AT_SOME_EPOCHS, experiment_of
+
+State = dict[str, np.ndarray]
+
+_STATE = "state"
+_MADE = (
+    "code_version", "library_versions", "backend", "device", "precision", "trained_together",
+    "wall_seconds", "started", "finished",
+)  # fmt: skip
+_TRAILER = b"\nsha256:"
+_TRAILER_LENGTH = len(_TRAILER) + 64
+_LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run's file: where it is, what it is of, how far it got, and how it was made.
+
+    ``made`` has what `provenance` tells: code_version, backend, device, wall_seconds, finished, ...
+    """
+
+    path: Path
+    experiment: Experiment
+    replica: int
+    continuable: bool
+    made: Mapping[str, Any] = field(default_factory=dict, compare=False)
+
+    @property
+    def epochs(self) -> int:
+        """Epochs trained."""
+        return self.experiment.epochs
+
+
+def written(dataset: xr.Dataset, state: State | None) -> bytes:
+    """The whole file of a run: its results as `record.Record` makes them, its state by name."""
+    # In memory first: HDF5 does not survive a disk that is full.
+    file = io.BytesIO()
+    dataset.to_netcdf(file, engine="h5netcdf", encoding=_compression(dataset))
+    if state is not None:
+        _state_dataset(state).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
+    content = file.getvalue()
+    return content + _trailer(content)
+
+
+def described(path: Path, whole: bytes | None = None) -> Run:
+    """What run a file is of.
+
+    Parameters
+    ----------
+    whole:
+        What the file holds, where it has been read already; ``path`` is then what to call it.
+
+    Raises
+    ------
+    DamagedFile
+        Where it is damaged, or no run of this project.
+    """
+    import h5py
+
+    content = verified(path, whole)
+    try:
+        with h5py.File(io.BytesIO(content)) as file:
+            _check_form(file, len(content))
+            epochs = int(file["epoch"][-1])
+            parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
+            experiment = Experiment.from_json(json.dumps(parameters))
+            made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
+            return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
+    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
+    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        reason = str(error).rstrip(".")
+        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
+
+
+def _check_form(file: Any, length: int) -> None:
+    """Raise an error where a file has no run's form, or says that it holds more than it can."""
+    import h5py
+
+    sizes: list[int] = []
+    file.visititems(
+        lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None
+    )
+    # Compression makes a thousandth at best; what was never written takes no place at all.
+    if sum(sizes) > min(_LARGEST_RUN, 2000 * length + 2**26):
+        raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
+    for name, dimensions in (DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS).items():
+        if name in file or name in DIMENSIONS:
+            _check_dimensions(file[name], dimensions)
+    if file["replica"].shape != (1,) or file["replica"][0] < 0:
+        raise ValueError("it is not of one replica")
+    if not np.array_equal(file["epoch"], np.arange(file["epoch"].shape[0])):
+        raise ValueError("its epochs are not 0, 1, 2, ...")
+
+
+def _check_dimensions(variable: Any, dimensions: tuple[str, ...]) -> None:
+    """Raise an error where an HDF5 variable does not lie along these dimensions."""
+    found = tuple(scale.name.strip("/") for axis in variable.dims for scale in axis.values())
+    if found != dimensions:
+        raise ValueError(f"{variable.name.strip('/')} has the dimensions {found}, not {dimensions}")
+    lengths = tuple(axis[0].shape[0] for axis in variable.dims)
+    if lengths != variable.shape:
+        raise ValueError(f"{variable.name.strip('/')} is not as long as its dimensions")
+
+
+def results(content: bytes, run: Run) -> xr.Dataset:
+    """The results in a file's netCDF content, which must be those of the run."""
+    dataset = _opened(content, None)
+    found = experiment_of(dataset).digest, int(dataset["replica"].item())
+    if found != (run.experiment.digest, run.replica):
+        raise DamagedFile(f"{run.path} has become another run meanwhile")
+    return dataset
+
+
+def state(content: bytes) -> State:
+    """The weights and biases in a file's netCDF content, by name."""
+    return {str(name): array.values for name, array in _opened(content, _STATE).items()}
+
+
+def _opened(content: bytes, group: str | None) -> xr.Dataset:
+    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf", group=group) as opened:
+        dataset = opened.load()
+    for variable in dataset.variables.values():
+        variable.encoding = {}
+    return dataset
+
+
+def verified(path: Path, whole: bytes | None = None) -> bytes:
+    """The file's netCDF content, once its checksum has been found right.
+
+    ``whole`` is what the file holds, where it has been read already.
+    """
+    if whole is None:
+        whole = _bytes(path)
+    content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
+    if trailer != _trailer(content):
+        raise DamagedFile(
+            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
+            "move it away to train the run again",
+        )
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    if not path.is_file():
+        raise DamagedFile(f"{path} should be a file and is none")
+    try:
+        return path.read_bytes()
+    except OSError as error:
+        problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
+        if error.errno in (errno.EACCES, errno.EPERM):  # it may be sound
+            raise ReproError(f"{problem}: change its permissions.") from error
+        raise DamagedFile(problem) from error
+
+
+def _trailer(content: bytes) -> bytes:
+    return _TRAILER + hashlib.sha256(content).hexdigest().encode()
+
+
+def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
+    return {
+        str(name): {"zlib": True, "complevel": 5, "shuffle": True, "_FillValue": None}
+        for name, variable in dataset.variables.items()
+        if variable.dtype.kind in "fiu" and variable.ndim
+    }
+
+
+def _state_dataset(state: State) -> xr.Dataset:
+    return xr.Dataset(
+        {
+            name: ([f"{name}_{axis}" for axis in range(values.ndim)], values)
+            for name, values in state.items()
+        }
+    )
