@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 from xml.etree import ElementTree
 
+import jupytext
 import nbformat
 import numpy as np
 import pandas as pd
@@ -82,8 +83,6 @@ def test_every_figure_is_numbered_described_and_can_be_taken(built_book, name):
     for figure in figures:
         assert re.fullmatch(r"Our figure \d+ ", figure.select_one(".caption-number").text)
         assert len(figure.select_one(".caption-text").text) > 40
-        if book.trains(name):
-            continue  # built as it was committed: the notebooks that drew the figures have them
         files = {path.suffix: path for path in downloads(figure, built_book).values()}
         assert files[".pdf"].read_bytes().startswith(b"%PDF-")
         assert ElementTree.parse(files[".svg"]).getroot().tag.endswith("svg")
@@ -214,6 +213,34 @@ def test_a_book_with_an_address_opens_notebooks_and_edits_their_texts(tmp_path, 
     assert "as it was committed" in (html / "second.html").read_text()
 
 
+ADDRESS = "https://github.com/owner/name"
+
+
+def test_where_the_citation_file_has_an_address_colab_opens_what_is_committed(
+    tmp_path, monkeypatch
+):
+    root = small_book(tmp_path / "checkout", None)
+    with (root / "CITATION.cff").open("a") as file:
+        file.write(f"repository-code: {ADDRESS}/\n")
+    for name in ("first", "second"):
+        page = page_with("width = 3\nwidth + 1")
+        page.cells.insert(0, nbformat.v4.new_markdown_cell(f"# {name.title()}"))
+        jupytext.write(page, root / book.TEXT / f"{name}.md")
+    monkeypatch.setattr(book, "ROOT", root)
+    for name in ("first", "second"):
+        book.sync(name)
+    assert book.build({}) == 0
+    html = root / "_build" / "html"
+    opened = (
+        f"https://colab.research.google.com/github/owner/name/blob/main/{book.PAGES}/first.ipynb"
+    )
+    assert opened in targets(soup(html, "first.html"))
+    page = nbformat.read(root / book.PAGES / "first.ipynb", as_version=4)
+    assert [cell.cell_type for cell in page.cells][:2] == ["markdown", "code"]
+    assert f"git clone --quiet --depth 1 {ADDRESS} " in page.cells[1].source
+    assert "git clone" not in (html / "first.html").read_text()
+
+
 def test_a_book_has_such_buttons_only_with_an_address(built_book):
     assert book.launch_settings(None) == book.launch_settings("https://example.org/a/b") == {}
     said = citation.read(book.ROOT / "CITATION.cff")
@@ -222,6 +249,8 @@ def test_a_book_has_such_buttons_only_with_an_address(built_book):
         links = targets(soup(built_book, f"{name}.html"))
         assert any("/edit/" in link for link in links) == known
         assert any("mybinder" in link for link in links) == (known and name in book.pages())
+        on_colab = book.opened_on_colab() is not None and name in book.pages()
+        assert any("colab" in link for link in links) == on_colab
 
 
 def test_every_profile_names_pages_and_their_parameters():

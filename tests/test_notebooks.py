@@ -39,7 +39,9 @@ def test_every_notebook_and_text_is_a_page_once():
 
 @pytest.mark.parametrize("page", PAGES)
 def test_notebook_and_text_say_the_same(page):
-    assert sources(notebook(page).cells) == sources(text(page).cells), "run `make notebooks`"
+    assert sources(notebook(page).cells) == sources(book.from_text(page).cells), (
+        "run `make notebooks`"
+    )
 
 
 @pytest.mark.parametrize("page", PAGES)

@@ -14,13 +14,14 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from repro import book_pages, citation, figure_files
+from repro import book_pages, citation, colab, figure_files
 from repro.errors import ReproError
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -45,7 +46,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
             return build(parameters)
         for page in pages():
             sync(page)
-        execute_all(pages(), parameters, ROOT / PAGES)
+        with tempfile.TemporaryDirectory() as folder:
+            with figure_files.figures_written_to(Path(folder)):
+                execute_all(pages(), parameters, ROOT / PAGES)
+            keep_figures(Path(folder))
         draw_readme_picture()
         return 0
     except ReproError as error:
@@ -167,15 +171,42 @@ def lasting(notebook: Any) -> Any:
 
 def sync(page: str) -> None:
     """Bring the notebook's sources up to its paired text."""
-    import jupytext
     import nbformat
 
-    target = ROOT / PAGES / f"{page}.ipynb"
+    nbformat.write(from_text(page), ROOT / PAGES / f"{page}.ipynb")
+
+
+def from_text(page: str) -> Any:
+    """The page's notebook, not executed: its paired text, and what Colab needs besides."""
+    import jupytext
+
     notebook = jupytext.read(ROOT / TEXT / f"{page}.md")
     notebook.metadata["kernelspec"] = {
         "name": KERNEL, "display_name": "Python 3", "language": "python",
     }  # fmt: skip
-    nbformat.write(lasting(notebook), target)
+    address = opened_on_colab()
+    return lasting(notebook if address is None else colab.prepared(notebook, address))
+
+
+def opened_on_colab() -> str | None:
+    """The repository's address, where Colab can open the committed notebooks from it.
+
+    It must stand in the citation file: a clone's own address is no part of what is committed.
+    """
+    address = str(citation.read(ROOT / "CITATION.cff").get("repository-code") or "").rstrip("/")
+    return address if urlsplit(address).hostname == colab.HOST else None
+
+
+def keep_figures(folder: Path) -> None:
+    """Keep the files of the figures on pages that the build does not execute, for it to offer.
+
+    ``folder`` has those of every page, as `figure_files` writes them.
+    """
+    kept = ROOT / PAGES / book_pages.FIGURES
+    shutil.rmtree(kept, ignore_errors=True)
+    for page in filter(trains, pages()):
+        for picture in book_pages.pictures(ROOT / PAGES / f"{page}.ipynb"):
+            shutil.copytree(folder / picture, kept / picture, dirs_exist_ok=True)
 
 
 def draw_readme_picture() -> None:
@@ -224,15 +255,15 @@ def set_stage(stage: Path) -> None:
     reference = citation.read(ROOT / "CITATION.cff")
     configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
     address = citation.repository(reference, ROOT)
-    for part, settings in launch_settings(address).items():
+    for part, settings in launch_settings(address, opened_on_colab() is not None).items():
         configuration[part] = configuration.get(part, {}) | settings
     (stage / "_config.yml").write_text(yaml.safe_dump(configuration))
     (stage / "citation.bib.txt").write_text(citation.bibtex(reference, address), encoding="utf-8")
     for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / PAGES).glob("*.bib")):
         shutil.copy(file, stage)
-    for folder in ("images", "_static"):
+    for folder in ("images", "_static", book_pages.FIGURES):
         if (ROOT / PAGES / folder).is_dir():
-            shutil.copytree(ROOT / PAGES / folder, stage / folder)
+            shutil.copytree(ROOT / PAGES / folder, stage / folder, dirs_exist_ok=True)
     for page in pages():
         shutil.copy(ROOT / TEXT / f"{page}.md", stage / TAKE)
         executed = nbformat.read(stage / TAKE / f"{page}.ipynb", as_version=4)
@@ -244,22 +275,21 @@ def set_stage(stage: Path) -> None:
         (stage / f"{page}.md").write_text(f"{text}\n{take}", encoding="utf-8")
 
 
-def launch_settings(repository: str | None) -> dict[str, Any]:
-    """Buttons that open a page's notebook on Binder, or its text to be edited.
+def launch_settings(repository: str | None, with_colab: bool = False) -> dict[str, Any]:
+    """Buttons that open a page's notebook on Binder and on Colab, or its text to be edited.
 
     There are none where the repository has no address, or one that the theme does not know what to
-    do with. Colab has no button: it opens a notebook alone, without the package and the published
-    runs.
+    do with.
     """
     if repository is None or urlsplit(repository).hostname not in HOSTS:
         return {}
+    buttons = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
+    if with_colab:
+        buttons["colab_url"] = "https://colab.research.google.com"
     return {
         "repository": {"url": repository, "path_to_book": PAGES, "branch": BRANCH},
         "html": {"use_edit_page_button": True},
-        "launch_buttons": {
-            "notebook_interface": "jupyterlab",
-            "binderhub_url": "https://mybinder.org",
-        },
+        "launch_buttons": buttons,
     }
 
 

@@ -69,6 +69,17 @@ def dressed(notebook: Any, page: str, stage: Path) -> Any:
     return page_of_book
 
 
+def pictures(notebook: Path) -> list[str]:
+    """The digests (`figure_files.digest`) of an executed notebook's pictures."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    found = (
+        out.get("data", {}).get("image/png") for cell in cells for out in cell.get("outputs", [])
+    )
+    return [digest(base64.b64decode(picture)) for picture in found if picture]
+
+
 def mended(html: str) -> str:
     """A page as it is read: without scripts of no use to it, with the roles it should have.
 

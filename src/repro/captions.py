@@ -105,3 +105,20 @@ def made(dataset: xr.Dataset, name: str) -> str:
     if name in dataset.coords:
         return " and ".join(dict.fromkeys(str(v) for v in dataset[name].values.ravel()))
     return str(dataset.attrs.get(name, ""))
+
+
+def in_words(unusual: Mapping[str, Any]) -> str:
+    """Parameters of an experiment with their values, such as `Experiment.unusual` has them."""
+    words = []
+    for name, value in unusual.items():
+        if name == "mark":
+            words.append(f"marked “{value}”")
+        elif name == "loss":
+            words.append(LOSS_NAMES[value])
+        elif name in ("pixels", "split"):
+            words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
+        elif name == "labels":
+            words.append(LABEL_NAMES[value])
+        else:
+            words.append(f"{name.replace('_', ' ')} {value:g}")
+    return ", ".join(words)

@@ -19,7 +19,7 @@ LAYER_NAMES = {
 
 
 def examples(images: np.ndarray) -> Figure:
-    """Images side by side: ``images`` uint8 (image, row, column), black is 0."""
+    """Images side by side: ``images`` uint8 (image, row, column), the lowest value black."""
     with styled():
         figure = new_figure(8.0, 8.0 / len(images) + 0.1)
         for axes, image in zip(figure.subplots(1, len(images)), images, strict=True):
@@ -27,7 +27,8 @@ def examples(images: np.ndarray) -> Figure:
             axes.set_axis_off()
     return figure.described(
         "examples",
-        f"{len(images)} training images, spread over the training set, as archived: black is 0.",
+        f"{len(images)} training images, spread over the training set, as archived: the lowest "
+        "value is black.",
         f"{len(images)} small images of the training set side by side.",
         _pixels(images),
     )

@@ -19,12 +19,13 @@ SETS = ("train", "test")
 
 def gather(name: str) -> dict[str, Any]:
     """Counts and a few examples of a dataset (its first fold, where it has folds)."""
-    split = None if name in datasets.FIXED_TEST_SET else "fold-1"
-    data = datasets.load(name, split)
+    data = datasets.load(name)
     report = duplicate_report(data)
     # Spread over the training set, so that they show different classes.
     chosen = np.linspace(0, len(data.y_train) - 1, EXAMPLES).astype(int)
     of_class = [np.bincount(y, minlength=data.classes) for y in (data.y_train, data.y_test)]
+    pixels = data.x_train if data.x_train.dtype == np.uint8 else _as_pixels(data.x_train)
+    scale = 255 if data.x_train.dtype == np.uint8 else 1
     return {
         "train_images": len(data.y_train),
         "test_images": len(data.y_test),
@@ -32,13 +33,13 @@ def gather(name: str) -> dict[str, Any]:
         "classes": data.classes,
         "smallest_class": int(of_class[0].min()),
         "largest_class": int(of_class[0].max()),
-        "mean_pixel": round(float(data.x_train.mean() / 255), 4),
+        "mean_pixel": round(float(data.x_train.mean() / scale), 4),
         "test_images_in_train": report.test_images_in_train,
         "ambiguous_images": report.ambiguous_images,
         "train_class_counts": of_class[0].tolist(),
         "test_class_counts": of_class[1].tolist(),
         "image_shape": list(data.image_shape),
-        "examples": [data.x_train[index].tobytes().hex() for index in chosen],
+        "examples": [pixels[index].tobytes().hex() for index in chosen],
     }
 
 
@@ -48,12 +49,17 @@ def published() -> dict[str, dict[str, Any]]:
     Without the class counts: see `published_class_counts`.
     """
     facts = sealed_json.read(published_path() / FILE)
-    for fact in facts.values():
-        for which in SETS:
-            del fact[f"{which}_class_counts"]
-        pixels = np.frombuffer(bytes.fromhex("".join(fact["examples"])), np.uint8)
-        fact["examples"] = pixels.reshape(-1, *fact["image_shape"])
-    return facts
+    return {name: _shown(fact) for name, fact in facts.items()}
+
+
+def published_with(dataset: str) -> dict[str, dict[str, Any]]:
+    """The same, with those of a dataset of one's own, which are counted now.
+
+    ``dataset`` is what an experiment calls it. Numbers that are no pixels are shown as shades of
+    grey, from the lowest to the highest.
+    """
+    facts = published()
+    return facts if dataset in facts else {**facts, dataset: _shown(gather(dataset))}
 
 
 def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
@@ -68,6 +74,19 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
         name: {which: np.asarray(fact[f"{which}_class_counts"]) for which in SETS}
         for name, fact in facts.items()
     }
+
+
+def _shown(fact: dict[str, Any]) -> dict[str, Any]:
+    """A dataset's facts without the class counts, its examples as uint8 (example, row, column)."""
+    pixels = np.frombuffer(bytes.fromhex("".join(fact["examples"])), np.uint8)
+    shown = {name: value for name, value in fact.items() if not name.endswith("class_counts")}
+    return shown | {"examples": pixels.reshape(-1, *fact["image_shape"])}
+
+
+def _as_pixels(values: np.ndarray) -> np.ndarray:
+    """Numbers as uint8, the lowest as 0 and the highest as 255."""
+    low, high = float(values.min()), float(values.max())
+    return np.rint(255 * (values - low) / ((high - low) or 1)).astype(np.uint8)
 
 
 def main(folder: Path | None = None) -> None:

@@ -11,11 +11,10 @@ from numpy.typing import NDArray
 
 from repro import regimes
 from repro.captions import (
-    LABEL_NAMES,
     LOSS_NAMES,
-    PAPER_SETTINGS,
     dataset_label,
     epochs_of,
+    in_words,
     setting,
     width_of,
 )
@@ -23,7 +22,7 @@ from repro.datasets import identified
 from repro.errors import ReproError
 from repro.explorer import Explorer, rounded
 from repro.figure_2 import figure_2
-from repro.record import cut, joined
+from repro.record import cut, experiment_of, joined
 from repro.runs import published_runs
 from repro.store import Store, published_path
 from repro.style import width_colour
@@ -103,16 +102,11 @@ def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
 
 
 def set_name(run: xr.Dataset) -> str:
-    """The runs of a phase diagram: the dataset, and what is not the paper's setting of the rest."""
-    parts = [dataset_label(run), LOSS_NAMES.get(setting(run, "loss"), str(setting(run, "loss")))]
-    if setting(run, "pixels") != "archived":
-        parts.append(f"{setting(run, 'pixels')} pixels")
-    if labels := LABEL_NAMES.get(setting(run, "labels")):
-        parts.append(labels)
-    for name, usual in PAPER_SETTINGS.items():
-        if setting(run, name) not in (None, usual):
-            parts.append(f"{name.replace('_', ' ')} {setting(run, name):g}")
-    return ", ".join(parts)
+    """The runs of a phase diagram: the dataset, the loss, and what else is not as in the paper."""
+    told = ("split", "loss", "seed")
+    others = {name: value for name, value in experiment_of(run).unusual.items() if name not in told}
+    words = dataset_label(run), LOSS_NAMES[setting(run, "loss")], in_words(others)
+    return ", ".join(filter(None, words))
 
 
 def shown_epochs(last: int, points: int = POINTS) -> NDArray[np.int64]:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import LABEL_NAMES, LOSS_NAMES, dataset_name
+from repro.captions import dataset_name, in_words
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
@@ -62,7 +62,7 @@ def made_table(store: Store) -> pd.DataFrame:
             {
                 "dataset": dataset_name(parameters["dataset"]),
                 "width": parameters["width"],
-                "otherwise": _text(row["differs"]),
+                "otherwise": in_words(row["differs"]),
                 "replica": row["replica"],
                 "epochs": row["epochs"],
                 "hours": round(float(row["wall_seconds"]) / 3600, 2),
@@ -77,20 +77,4 @@ def made_table(store: Store) -> pd.DataFrame:
 
 def otherwise(experiment: Experiment) -> str:
     """What of an experiment is not as the paper has it, in words; dataset and width apart."""
-    return _text(experiment.unusual)
-
-
-def _text(unusual: dict) -> str:
-    words = []
-    for name, value in unusual.items():
-        if name == "mark":
-            words.append(f"marked “{value}”")
-        elif name == "loss":
-            words.append(LOSS_NAMES[value])
-        elif name in ("pixels", "split"):
-            words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
-        elif name == "labels":
-            words.append(LABEL_NAMES[value])
-        else:
-            words.append(f"{name.replace('_', ' ')} {value:g}")
-    return ", ".join(words)
+    return in_words(experiment.unusual)
