@@ -11,6 +11,10 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 DATA_FOLDER = Path(
     os.environ.get("REPRO_DATA_DIR") or REPOSITORY.parent / "shared" / "data"
 ).absolute()
+# A PYTHONPATH on which no machine-learning library can be imported.
+LIGHT = os.pathsep.join(
+    [str(REPOSITORY / "tests" / "light"), *filter(None, [os.environ.get("PYTHONPATH")])]
+)
 
 
 @pytest.fixture(scope="session")
@@ -62,6 +66,7 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(book, "ROOT", copy)
         patch.setenv("REPRO_STORE", str(copy / "store"))
+        patch.setenv("PYTHONPATH", LIGHT)  # a page that only reads loads nothing to train with
         assert book.build({}) == 0, "the book is built without warnings"
     return copy / "_build" / "html"
 
