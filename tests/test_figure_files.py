@@ -67,7 +67,9 @@ def test_files_are_the_same_each_time_and_only_written_where_asked(figure, tmp_p
 
 def test_a_described_table_is_the_one_written(tmp_path):
     figure = new_figure(1, 1).described("own", "", "", pd.DataFrame({"weight": [0.25]}))
-    *_, table = figure_files.write(figure, tmp_path, "own")
+    with figure_files.figures_written_to(tmp_path):
+        figure._repr_png_()
+    (table,) = tmp_path.glob("*/own.csv")
     assert table.read_text() == "weight\n0.25\n"
 
 

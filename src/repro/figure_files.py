@@ -12,7 +12,7 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -22,9 +22,6 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
-
-if TYPE_CHECKING:
-    from repro.style import PageFigure
 
 FOLDER_VARIABLE = "REPRO_FIGURES"
 FORMATS = ("pdf", "svg", "csv")
@@ -50,16 +47,18 @@ def figures_written_to(folder: Path) -> Iterator[None]:
             os.environ[FOLDER_VARIABLE] = before
 
 
-def write_where_asked(figure: PageFigure, png: bytes) -> None:
+def write_where_asked(
+    figure: Figure, png: bytes, name: str = "figure", data: pd.DataFrame | None = None
+) -> None:
     """Write the figure's files into the folder of ``REPRO_FIGURES``, where that is set.
 
     They go to a subfolder named by the digest of ``png``, the picture as the notebook shows it, so
-    that the book finds the files of each picture and notebooks can run side by side.
+    that the book finds the files of each picture and notebooks can run side by side. ``name`` and
+    ``data`` as `write` takes them.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
     if folder:
-        name = figure.description.name if figure.description else "figure"
-        write(figure, Path(folder) / digest(png), name)
+        write(figure, Path(folder) / digest(png), name, data)
 
 
 def digest(png: bytes) -> str:
@@ -67,15 +66,17 @@ def digest(png: bytes) -> str:
     return hashlib.sha256(png).hexdigest()[:16]
 
 
-def write(figure: PageFigure, folder: Path, name: str) -> list[Path]:
-    """Write the figure as PDF and SVG and its values as CSV; the paths, in the order of FORMATS."""
+def write(figure: Figure, folder: Path, name: str, data: pd.DataFrame | None = None) -> list[Path]:
+    """Write the figure as PDF and SVG and its values as CSV; the paths, in the order of FORMATS.
+
+    ``data`` is the table of its values; None for what is read off it (`drawn_values`).
+    """
     folder.mkdir(parents=True, exist_ok=True)
     paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
     with rc_context(_SETTINGS):
         figure.savefig(paths[0], metadata=_PDF, dpi=_PICTURE_DPI)
         figure.savefig(paths[1], metadata=_SVG, dpi=_PICTURE_DPI)
-    described = figure.description.data if figure.description else None
-    table = drawn_values(figure) if described is None else described
+    table = drawn_values(figure) if data is None else data
     table.to_csv(paths[2], index=False, float_format="%.6g", lineterminator="\n")
     return paths
 

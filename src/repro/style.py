@@ -23,6 +23,8 @@ from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
 
+from repro.figure_files import write_where_asked
+
 pd.set_option("display.max_colwidth", None)
 
 # Okabe and Ito's colours, told apart by colour-blind readers
@@ -159,16 +161,16 @@ class PageFigure(Figure):
         return self
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        from repro.figure_files import write_where_asked
-
         picture = io.BytesIO()
         # No version of matplotlib inside, so that the same figure is the same bytes.
         self.savefig(picture, format="png", dpi=2 * PAGE_DPI, metadata={"Software": None})
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
         metadata: dict[str, Any] = {"width": width, "height": height, "alt": self.alternative()}
-        if self.description is not None:
-            metadata |= {"name": self.description.name, "caption": self.description.caption}
-        write_where_asked(self, picture.getvalue())
+        if (said := self.description) is not None:
+            metadata |= {"name": said.name, "caption": said.caption}
+            write_where_asked(self, picture.getvalue(), said.name, said.data)
+        else:
+            write_where_asked(self, picture.getvalue())
         return picture.getvalue(), metadata
 
     def alternative(self) -> str:
