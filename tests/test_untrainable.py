@@ -161,6 +161,17 @@ def test_answers_and_what_has_none_are_told_apart(some):
     assert "Of 8 controls wanted 5 are without any run" in untrainable.limits(found, [])
 
 
+def test_what_a_step_moves_is_told_by_the_pixels_that_are_on():
+    words = untrainable.input_words({"pixels": 1000, "mean_pixel": 0.75})
+    assert "750 are on as archived" in words and "250 inverted" in words and "3.0 times" in words
+
+
+def test_another_learning_rate_is_told_by_the_epochs_it_is_worth(some):
+    found = controls.gather(controls.wanted(PLAN), some)
+    assert "learning rate 0.3, 600 epochs: as far as 1800 epochs" in untrainable.way_words(found)
+    assert "no run of another" in untrainable.way_words(controls.wanted(PLAN))
+
+
 # The plateau
 
 

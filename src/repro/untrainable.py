@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -101,6 +102,37 @@ def control_words(controls: Sequence[Control]) -> Prose:
         for run in control.runs
     ]
     return Prose("\n".join(lines) or "No control run has been published yet.")
+
+
+def input_words(facts: Mapping[str, Any]) -> Prose:
+    """How far a step moves the first layer under either way round of the pixels.
+
+    ``facts`` of a dataset of black and white images (`dataset_facts.published`): of such an image
+    the squared norm is the number of its pixels that are on.
+    """
+    pixels, mean = facts["pixels"], facts["mean_pixel"]
+    on, off = mean * pixels, (1 - mean) * pixels
+    return Prose(
+        f"Of the {pixels} pixels of an image {on:.0f} are on as archived, on average, and "
+        f"{off:.0f} inverted: the same learning rate moves what a hidden unit receives "
+        f"{on / off:.1f} times as far with the pixels as archived."
+    )
+
+
+def way_words(controls: Sequence[Control]) -> Prose:
+    """How far each run of another learning rate has come, in epochs of its reference."""
+    lines = []
+    for control in controls:
+        for run in control.runs if control.changed == "learning_rate" else ():
+            against = control_runs.reference(control, controls)
+            rate = float(setting(run, "learning_rate"))
+            if against is not None:
+                usual = float(setting(against, "learning_rate"))
+                lines.append(
+                    f"- {control_runs.name_of(run)}: as far as {epochs_of(run) * rate / usual:.0f} "
+                    "epochs of the reference."
+                )
+    return Prose("\n".join(lines) or "There is no run of another learning rate yet.")
 
 
 def stability_words(records: Sequence[SharpnessRecord]) -> Prose:
