@@ -43,11 +43,14 @@ def gather(name: str) -> dict[str, Any]:
     }
 
 
-def published() -> dict[str, dict[str, Any]]:
+def published(required: bool = True) -> dict[str, dict[str, Any]]:
     """The published facts by dataset, the examples as uint8 arrays (example, row, column).
 
-    Without the class counts: see `published_class_counts`.
+    Without the class counts: see `published_class_counts`. Nothing, unless they are ``required``,
+    where the published results are elsewhere, without the facts.
     """
+    if not required and not (published_path() / FILE).is_file():
+        return {}
     facts = sealed_json.read(published_path() / FILE)
     return {name: _shown(fact) for name, fact in facts.items()}
 

@@ -104,12 +104,14 @@ def control_words(controls: Sequence[Control]) -> Prose:
     return Prose("\n".join(lines) or "No control run has been published yet.")
 
 
-def input_words(facts: Mapping[str, Any]) -> Prose:
+def input_words(facts: Mapping[str, Any] | None) -> Prose:
     """How far a step moves the first layer under either way round of the pixels.
 
-    ``facts`` of a dataset of black and white images (`dataset_facts.published`): of such an image
-    the squared norm is the number of its pixels that are on.
+    ``facts`` of a dataset of black and white images (`dataset_facts.published`), if there are any:
+    of such an image the squared norm is the number of its pixels that are on.
     """
+    if facts is None:
+        return Prose("How many pixels are on has not been published here.")
     pixels, mean = facts["pixels"], facts["mean_pixel"]
     on, off = mean * pixels, (1 - mean) * pixels
     return Prose(
