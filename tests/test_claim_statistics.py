@@ -4,9 +4,10 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import stats
 from synthetic import jumping_run, loss_curve, synthetic_run
 
-from repro import evidence
+from repro import claim_near, evidence
 from repro.claim_jump import crossing, distribution_steps, excursion, jumps, log_ratio
 from repro.claim_large import (
     BINNING,
@@ -284,3 +285,10 @@ def test_every_value_of_the_paper_at_our_widths_is_compared() -> None:
     assert row["difference"] == pytest.approx(
         float(run["train_loss"].min("epoch").mean()) - 0.29, abs=1e-6
     )
+
+
+def test_the_papers_own_relative_deviation_is_read_off_its_quartiles():
+    """A normal distribution of this spread has the quartiles that were read, centred."""
+    spread = claim_near.papers_relative_deviation() * np.sqrt(2 / 1024)
+    lower, upper = stats.norm(scale=spread).ppf([0.25, 0.75])
+    assert upper - lower == pytest.approx(0.045 + 0.06, rel=1e-3)

@@ -15,10 +15,11 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from repro import evidence
+from repro import evidence, paper
 from repro.captions import width_of
 from repro.evidence import LAYER
 from repro.marks import contrast_of_run
+from repro.network import glorot_standard_deviation
 from repro.verdict import MINIMUM_RUNS, Part, mean_part
 
 WRITTEN = "2026-11-24"
@@ -59,6 +60,20 @@ runs, where there are any, the mean area under the ROC curve of |w| is above
 the strong ones is above the mean of theirs. Each mean needs {MINIMUM_RUNS} runs and a 95 % interval
 wholly above, and every width's mean above. Reproduced where all parts hold, not reproduced where
 all fail."""
+
+_QUARTILES_APART = 1.349  # in standard deviations of a normal distribution
+
+
+def papers_relative_deviation() -> float:
+    """Relative deviation of the paper's network of Figure 3, by the quartiles read off it.
+
+    That of the links that started at zero, as if their deviations were normally distributed, in
+    units of the Glorot standard deviation. Wide tails would make it larger.
+    """
+    lower, upper = (paper.FIGURE_3[0.0, quantile].value for quantile in (0.25, 0.75))
+    spread = (upper - lower) / _QUARTILES_APART
+    width = paper.FIGURE_3_WIDTH
+    return spread / glorot_standard_deviation(width, width)
 
 
 def final_deviation(run: xr.Dataset, layer: str = LAYER) -> float:
