@@ -50,7 +50,10 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
         plain_log_axis(losses.yaxis)
         losses.set_xlabel("epoch")
         losses.set_ylabel("train loss")
-        losses.legend(ncols=2, loc="best", fontsize=7)
+        losses.legend(
+            ncols=2, loc="center right", bbox_to_anchor=(1, 0.6), fontsize=6.5, handlelength=1,
+            columnspacing=0.8,
+        )  # fmt: skip
     names = {dataset_label(run) for run in (*marked.values(), *runs.values())}
     caption = (
         f"{' and '.join(sorted(names))}. Left: the hidden-to-hidden weights of marked networks, "

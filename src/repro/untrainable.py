@@ -261,10 +261,11 @@ def _held_against(run: xr.Dataset, control: Control, controls: Sequence[Control]
     one = run.isel(replica=0)
     text = f"{control_runs.name_of(run)}: **{_answer(run, control, controls)}**"
     text += _epochs_of_both(run, control, controls)
-    loss, dead = one["train_loss"], one["dead_fraction"]
+    lowest, end = float(one["train_loss"].min()), float(one["train_loss"][-1])
     return (
-        f"{text}. Train loss {float(loss.min()):.3g} at its lowest and {float(loss[-1]):.3g} at "
-        f"the end, with {float(dead[-1]):.2%} of the samples dead."
+        f"{text}. Train loss {lowest:.3g} at its lowest and {end:.3g} at the end, "
+        f"{end / lowest:.1f} times as much, with {float(one['dead_fraction'][-1]):.2%} of the "
+        "samples dead."
     )
 
 
