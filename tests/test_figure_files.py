@@ -115,6 +115,15 @@ def test_empty_header_cells_are_no_headers(tmp_path):
     assert "<th>n</th>" in dressed
 
 
+def test_nor_is_one_that_stands_for_several_rows(tmp_path):
+    index = pd.MultiIndex.from_tuples([("", 0), ("", 1)], names=["otherwise", "replica"])
+    table = pd.DataFrame({"a": [1, 2]}, index=index).to_html()
+    assert '<th rowspan="2" valign="top"></th>' in table
+    output = nbformat.v4.new_output("display_data", {"text/html": table})
+    (cell, _) = book_pages.dressed(page_with(output), "page", tmp_path).cells
+    assert '<td rowspan="2" valign="top"></td>' in cell.outputs[0]["data"]["text/html"]
+
+
 def test_mathematics_is_loaded_where_there_is_some():
     script = '<script>window.MathJax = {}</script><script src="_static/mathjax/a.js"></script>'
     assert "math" not in book_pages.mended(f"<head>{script}</head><p>none</p>").lower()

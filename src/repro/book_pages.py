@@ -29,6 +29,7 @@ _UNUSED = re.compile(
 _MATHEMATICS = re.compile(
     r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
 )
+_EMPTY_HEADER = re.compile(r"<th([^>]*)></th>")
 # What is edited of a notebook is its paired text.
 _EDITED = re.compile(r"(/edit/[^\"]*/book/)([\w-]+)\.ipynb")
 _FOR_SCREEN_READERS = {
@@ -64,7 +65,7 @@ def dressed(notebook: Any, page: str, stage: Path) -> Any:
             if "text/html" in output.get("data", {}):
                 table = "".join(output["data"]["text/html"])
                 # pandas leaves header cells empty, which a screen reader would announce
-                output["data"]["text/html"] = table.replace("<th></th>", "<td></td>")
+                output["data"]["text/html"] = _EMPTY_HEADER.sub(r"<td\1></td>", table)
     page_of_book.cells.append(nbformat.v4.new_markdown_cell(take_page(page, True), id="take"))
     return page_of_book
 
