@@ -193,8 +193,8 @@ def opened_on_colab() -> str | None:
 
     It must stand in the citation file: a clone's own address is no part of what is committed.
     """
-    address = str(citation.read(ROOT / "CITATION.cff").get("repository-code") or "").rstrip("/")
-    return address if urlsplit(address).hostname == colab.HOST else None
+    address = citation.stated_address(citation.read(ROOT / "CITATION.cff"))
+    return address if address and urlsplit(address).hostname == colab.HOST else None
 
 
 def keep_figures(folder: Path) -> None:

@@ -30,8 +30,12 @@ def repository(citation: dict[str, Any], checkout: Path) -> str | None:
     The citation file decides (``repository-code``); otherwise, where the folder is the top of a
     clone from GitHub or GitLab, that is it.
     """
-    address = str(citation.get("repository-code") or "").rstrip("/")
-    return address or _cloned_from(checkout)
+    return stated_address(citation) or _cloned_from(checkout)
+
+
+def stated_address(citation: dict[str, Any]) -> str | None:
+    """The citation file's own word on it (``repository-code``), without a slash at the end."""
+    return str(citation.get("repository-code") or "").rstrip("/") or None
 
 
 def _cloned_from(checkout: Path) -> str | None:

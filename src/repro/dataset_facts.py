@@ -49,10 +49,7 @@ def published(required: bool = True) -> dict[str, dict[str, Any]]:
     Without the class counts: see `published_class_counts`. Nothing, unless they are ``required``,
     where the published results are elsewhere, without the facts.
     """
-    if not required and not (published_path() / FILE).is_file():
-        return {}
-    facts = sealed_json.read(published_path() / FILE)
-    return {name: _shown(fact) for name, fact in facts.items()}
+    return {name: _shown(fact) for name, fact in _read(required).items()}
 
 
 def published_with(dataset: str) -> dict[str, dict[str, Any]]:
@@ -70,13 +67,16 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
 
     Nothing where the published results are elsewhere, without the facts.
     """
-    if not (published_path() / FILE).is_file():
-        return {}
-    facts = sealed_json.read(published_path() / FILE)
     return {
         name: {which: np.asarray(fact[f"{which}_class_counts"]) for which in SETS}
-        for name, fact in facts.items()
+        for name, fact in _read(required=False).items()
     }
+
+
+def _read(required: bool) -> dict[str, dict[str, Any]]:
+    """The published facts as they stand in their file; nothing where it may be and is missing."""
+    path = published_path() / FILE
+    return sealed_json.read(path) if required or path.is_file() else {}
 
 
 def _shown(fact: dict[str, Any]) -> dict[str, Any]:
