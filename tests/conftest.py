@@ -17,6 +17,27 @@ LIGHT = os.pathsep.join(
 )
 
 
+# Files that share what is expensive to make: of several processes one runs them all.
+TOGETHER = {
+    "built_book": ("test_book", "test_browser", "test_no_tensorflow"),
+    "prepared_cache": ("test_choices", "test_dataset_facts", "test_datasets"),
+}
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
+    """Give each process whole files. (Of `xdist_group`, pytest 9.2 takes no notice: xdist 1386.)"""
+    from xdist.scheduler import LoadFileScheduling
+
+    class WholeFiles(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = nodeid.split("::")[0]
+            stem = Path(file).stem
+            return next((name for name, files in TOGETHER.items() if stem in files), file)
+
+    return WholeFiles(config, log)
+
+
 @pytest.fixture(scope="session")
 def session_cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A cache folder for the whole session, so that HASYv2 is decoded at most once."""

@@ -153,12 +153,13 @@ def _scaled(values: Any, xp: ModuleType) -> tuple[Any, Any]:
     """The values times a power of two, one for each network, and that power.
 
     Squares of what is very large or very small are neither infinite nor zero then. Of all other
-    values the power is one: they stay as they are, to the last bit.
+    values the power is one: they stay as they are, to the last bit. The powers leave room for the
+    square of a spread a hundred-thousandth of its mean.
     """
     largest = xp.max(xp.max(xp.abs(values), axis=-1), axis=-1)
     one = xp.ones_like(largest)
     small = xp.where(largest < 2.0**-32, one * 2.0**80, one)
-    scale = xp.where(largest > 2.0**32, one * 2.0**-80, small)
+    scale = xp.where(largest > 2.0**32, one * 2.0**-64, small)
     return values * scale[..., None, None], scale
 
 
