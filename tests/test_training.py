@@ -173,6 +173,21 @@ def test_inside_the_clip_both_losses_agree(p):
     np.testing.assert_allclose(exact[1], [p - 1, 1 - p], atol=2e-6)
 
 
+@pytest.mark.parametrize("loss", ["clipped", "logits"])
+@pytest.mark.parametrize("p", [1.2e-7, 0.5, 1 - 1e-3, 1 - 1e-6])
+@pytest.mark.parametrize("common", [-300.0, 50.0, 1000.0])
+def test_what_all_outputs_have_in_common_changes_nothing(p, common, loss):
+    """As with a softmax: a network that is sure of a sample still learns a little from it."""
+    # As float32 holds them together with what they have in common.
+    outputs = np.asarray(_outputs_with_probability(p), np.float32) + np.float32(common)
+    low = (outputs - np.float32(common)).tolist()
+    value, slope = _loss_and_gradient(outputs, 0, loss)
+    expected, expected_slope = _loss_and_gradient(low, 0, loss)
+    assert value == pytest.approx(expected, rel=1e-6) and value > 1e-7
+    np.testing.assert_allclose(slope, expected_slope, rtol=1e-6)
+    assert slope[0] < 0
+
+
 @pytest.mark.parametrize("p", [0.8e-7, 1e-30])
 def test_outside_the_clip_the_gradient_is_zero_and_the_sample_dead(p):
     assert (_loss_and_gradient(_outputs_with_probability(p), 0, "clipped")[1] == 0).all()
