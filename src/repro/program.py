@@ -51,8 +51,8 @@ def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
     (..., sample).
     """
     hit = ops.expand_dims(labels, -1) == ops.arange(outputs.shape[-1], dtype="int32")
-    # Below the largest output, not as they are: float32 counts outputs near 50 in steps of 4e-6, and
-    # the loss of a sample the network is sure of is smaller than that.
+    # Below the largest output, not as they are: float32 counts outputs near 50 in steps of 4e-6,
+    # and a sample the network is sure of has a smaller loss than that.
     below = outputs - ops.stop_gradient(ops.max(outputs, axis=-1, keepdims=True))
     true_output = ops.sum(ops.where(hit, below, 0.0), axis=-1)
     exact = ops.log(ops.sum(ops.exp(below), axis=-1)) - true_output
