@@ -169,6 +169,12 @@ def evaluation_program(experiment: Experiment) -> Callable:
     return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None))
 
 
+def forget() -> None:
+    """Compile anew from now on: for who changes what the programs are made of."""
+    _epoch_program.cache_clear()
+    _evaluation_program.cache_clear()
+
+
 @functools.lru_cache(maxsize=8)
 def _epoch_program(experiment: Experiment) -> Callable:
     def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):

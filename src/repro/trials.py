@@ -1,0 +1,268 @@
+"""What was changed in the engine in search of the paper's faster climb, and what came of it.
+
+A trial is one run of ``WIDTH`` units under the paper's setting in which one thing is done as the
+paper's software may have done it instead. ``python -m repro.trials NAME EPOCHS`` trains one and
+puts its curve into ``results/trials.json``. Trials are no results: nothing else reads them.
+"""
+
+from __future__ import annotations
+
+import importlib
+import math
+import sys
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import xarray as xr
+
+from repro import paper, sealed_json
+from repro.captions import epochs_of
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.store import Store, published_path
+
+FILE = "trials.json"
+WIDTH = 150
+LAST = 10
+"""Epochs over which the loss where the shortest trial ends is averaged: it scatters."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One thing done otherwise.
+
+    Attributes
+    ----------
+    name:
+        What it is called.
+    words:
+        What is done, and why it may matter.
+    substitutes:
+        Returns what takes the place of what: functions by module and name.
+    """
+
+    name: str
+    words: str
+    substitutes: Callable[[], dict[str, Callable]]
+
+
+def _rounded() -> dict[str, Callable]:
+    import tensorflow as tf
+
+    def rounded(values: Any) -> Any:
+        bits = tf.bitcast(values, tf.int32)
+        return tf.bitcast(tf.bitwise.bitwise_and(bits + (1 << 15), -(1 << 16)), tf.float32)
+
+    @tf.custom_gradient
+    def product(left: Any, right: Any) -> Any:
+        left, right = rounded(left), rounded(right)
+
+        def slopes(above: Any) -> tuple[Any, Any]:
+            above = rounded(above)
+            return tf.matmul(above, right, transpose_b=True), tf.matmul(
+                left, above, transpose_a=True
+            )
+
+        return tf.matmul(left, right), slopes
+
+    def logits(parameters: tuple, pixels: Any) -> Any:
+        first, second, third, first_bias, second_bias, third_bias = parameters
+        hidden = tf.nn.relu(product(pixels, first) + first_bias)
+        hidden = tf.nn.relu(product(hidden, second) + second_bias)
+        return product(hidden, third) + third_bias
+
+    return {"program.logits": logits}
+
+
+def _with_replacement() -> dict[str, Callable]:
+    from repro import network
+
+    def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
+        generator = network._generator(experiment.seed, replica, network._ORDER, epoch)
+        return generator.integers(0, samples, samples).astype(np.int32)
+
+    return {"network.sample_order": order}
+
+
+def _without_biases() -> dict[str, Callable]:
+    from repro.backend import ops
+
+    def logits(parameters: tuple, pixels: Any) -> Any:
+        first, second, third, *biases = parameters
+        hidden = ops.relu(ops.matmul(pixels, first))
+        outputs = ops.matmul(ops.relu(ops.matmul(hidden, second)), third)
+        return outputs + 0.0 * sum(ops.sum(bias) for bias in biases)  # a gradient for each: zero
+
+    return {"program.logits": logits}
+
+
+def _added() -> dict[str, Callable]:
+    from repro.backend import ops
+
+    def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
+        return -ops.logaddexp(-exact, ops.full_like(exact, math.log(epsilon)))
+
+    return {"program.sample_loss": sample_loss}
+
+
+def _sparse() -> dict[str, Callable]:
+    from repro.backend import ops
+
+    def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
+        logarithms = outputs - ops.logsumexp(outputs, axis=-1, keepdims=True)
+        low, high = math.log(1e-7), math.log1p(-1e-7)
+        inside = ops.logical_and(logarithms >= low, logarithms <= high)
+        edge = ops.stop_gradient(ops.where(logarithms < low, low, high))
+        clipped = ops.where(inside, logarithms, edge)
+        hit = ops.expand_dims(labels, -1) == ops.arange(outputs.shape[-1], dtype="int32")
+        true = ops.sum(ops.where(hit, clipped, 0.0), axis=-1)
+        correct = ops.sum(ops.where(hit, outputs, 0.0), axis=-1) >= ops.max(outputs, axis=-1)
+        return ops.logsumexp(clipped, axis=-1) - true, correct
+
+    return {
+        "program.cross_entropy": cross_entropy,
+        "program.sample_loss": lambda exact, loss, epsilon: exact,
+    }
+
+
+TRIALS = (
+    Trial(
+        "rounded products",
+        "the factors of every matrix product, forwards and backwards, are rounded to the 8 "
+        "significant bits of bfloat16: a bound on what TF32, with 11, can do",
+        _rounded,
+    ),
+    Trial(
+        "drawn with replacement",
+        "an epoch's samples are drawn with replacement",
+        _with_replacement,
+    ),
+    Trial("no biases", "the units have no biases", _without_biases),
+    Trial(
+        "epsilon added",
+        "the loss is $-\\ln(p + \\epsilon)$: the gradient fades out where the clip cuts it off, "
+        "and the plateau is as high",
+        _added,
+    ),
+    Trial(
+        "sparse labels",
+        "the loss is what Keras 2.2 computed for labels that are numbers: the probabilities of all "
+        "classes are clipped, and normalised again",
+        _sparse,
+    ),
+    Trial(
+        "finer loss",
+        "the outputs are taken below the largest before their exponentials are added, as the "
+        "engine does it by now: float32 then tells losses apart down to the upper edge of the "
+        "clip, where the engine of the published runs counted in steps of some $10^{-6}$",
+        dict,
+    ),
+)
+
+
+def train(trial: Trial, experiment: Experiment) -> xr.Dataset:
+    """The run of a trial: its first replica, trained anew and kept nowhere.
+
+    Raises
+    ------
+    ReproError
+        Where the training cannot be done.
+    """
+    from repro import training  # brings in Keras and its backend
+
+    with tempfile.TemporaryDirectory() as folder, _in_place(trial.substitutes()):
+        store = Store(folder)
+        training.train(experiment, [0], store)
+        return store.load(store.find(experiment, 0))
+
+
+@contextmanager
+def _in_place(substitutes: dict[str, Callable]) -> Iterator[None]:
+    """The engine with these functions in the place of its own, named by module and name."""
+    from repro import program
+
+    places = [(*name.split("."), new) for name, new in substitutes.items()]
+    places = [
+        (importlib.import_module(f"repro.{module}"), name, new) for module, name, new in places
+    ]
+    own = [getattr(module, name) for module, name, _ in places]
+    program.forget()  # a program compiled with the other functions
+    try:
+        for module, name, new in places:
+            setattr(module, name, new)
+        yield
+    finally:
+        for (module, name, _), function in zip(places, own, strict=True):
+            setattr(module, name, function)
+        program.forget()
+
+
+def row(trial: Trial, run: xr.Dataset) -> dict[str, Any]:
+    """What the published file keeps of a trial: its curves, and what made them."""
+    made = {name: run.attrs[name] for name in ("code_version", "backend", "device")}
+    curve = np.round(run["train_loss"].isel(replica=0).to_numpy()[1:], 4).tolist()
+    return {"name": trial.name, **made, "train_loss": curve}
+
+
+def put(new: dict[str, Any], folder: Path) -> None:
+    """Write a row into the file of trials, in the place of one of the same name."""
+    path = folder / FILE
+    rows = sealed_json.read(path)["rows"] if path.exists() else []
+    kept = [one for one in rows if one["name"] != new["name"]]
+    names = [trial.name for trial in TRIALS]
+    kept = sorted([*kept, new], key=lambda one: names.index(one["name"]))
+    sealed_json.write(path, {"width": WIDTH, "rows": kept})
+
+
+def published() -> list[dict[str, Any]]:
+    """The rows of the published file: ``name``, ``train_loss`` by epoch from 1, what made it."""
+    return sealed_json.read(published_path() / FILE)["rows"]
+
+
+def trials_table(rows: Sequence[dict[str, Any]], reference: xr.Dataset) -> pd.DataFrame:
+    """The trials beside the published run, each as far as it goes.
+
+    Returns
+    -------
+    A row a trial, after the reference: ``run``, ``epochs``, train loss at epoch 100, the mean over
+    the last ``LAST`` epochs that all have, and, as far as the shortest goes, the minimum and its
+    epoch.
+    """
+    own = reference["train_loss"].isel(replica=0).to_numpy()[1:].tolist()
+    shortest = min((len(one["train_loss"]) for one in rows), default=epochs_of(reference))
+    curves = [("as published", own), *((one["name"], one["train_loss"]) for one in rows)]
+    return pd.DataFrame(
+        {
+            "run": name, "epochs": len(curve), "at 100": curve[99],
+            "minimum": min(curve[:shortest]), "at epoch": int(np.argmin(curve[:shortest])) + 1,
+            f"{shortest - LAST + 1} to {shortest}": np.mean(curve[shortest - LAST : shortest]),
+        }
+        for name, curve in curves
+    )  # fmt: skip
+
+
+def words(rows: Sequence[dict[str, Any]]) -> str:
+    """A list of what each trial does otherwise, for the page."""
+    told = {trial.name: trial.words for trial in TRIALS}
+    return "\n".join(f"- **{one['name']}**: {told[one['name']]}." for one in rows)
+
+
+def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> None:
+    """Train one trial for so many epochs, and publish its curve."""
+    name, epochs = sys.argv[1:] if arguments is None else arguments
+    trial = next((one for one in TRIALS if one.name == name), None)
+    if trial is None:
+        names = ", ".join(one.name for one in TRIALS)
+        raise ReproError(f"There is no trial {name!r}: it must be one of {names}.")
+    run = train(trial, Experiment(paper.DATASET, WIDTH, int(epochs)))
+    put(row(trial, run), folder or published_path())
+
+
+if __name__ == "__main__":
+    main()
