@@ -146,7 +146,8 @@ def test_a_time_limit_is_kept_by_every_lane_and_the_rest_is_trained_afterwards(
     undisturbed, tmp_path, monkeypatch
 ):
     store, calls = Store(tmp_path / "store"), 0
-    while schedule.train_missing(SWEEP, store, 0.1, progress=False, lanes=2):
+    # Longer from time to time: on a busy machine a tenth of a second is not enough for an epoch.
+    while schedule.train_missing(SWEEP, store, 0.1 * (1 + calls // 20), progress=False, lanes=2):
         calls += 1
         assert calls < 200
     assert calls > 0
