@@ -15,6 +15,11 @@ from repro.letter_explorer import STILL_ROWS, block_mean
 from repro.marks import contrast_of_run
 from repro.style import PageFigure, new_figure, plain_log_axis, styled, width_colour
 
+RISEN = 1.25
+"""Times its lowest: from there on a train loss that ends higher is told, well above its scatter."""
+LAST_EPOCHS = 10
+"""The train loss at the end is the median over so many."""
+
 
 def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset]) -> PageFigure:
     """The marked matrices before and after training, and the train losses by width.
@@ -95,4 +100,18 @@ def _losses(runs: Mapping[int, xr.Dataset]) -> str:
     said = [
         f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
     ]
-    return f"Unmarked networks are {'; '.join(said)}." if said else ""
+    return f"Unmarked networks are {'; '.join(said)}.{_risen(runs)}" if said else ""
+
+
+def _risen(runs: Mapping[int, xr.Dataset]) -> str:
+    """Which of those that count as strong end with a loss that is on its way up."""
+    said = []
+    for width, run in runs.items():
+        loss = run["train_loss"]
+        times = loss.isel(epoch=slice(-LAST_EPOCHS, None)).median("epoch") / loss.min("epoch")
+        strong = regimes.summary(run)["regime"].to_numpy() == "strong"
+        if strong.any() and (most := float(times[strong].max())) > RISEN:
+            said.append(f"at width {width} to {most:.1f} times its lowest")
+    if not said:
+        return ""
+    return f" Not diverged is not at rest: by its end the train loss has risen again {', '.join(said)}."
