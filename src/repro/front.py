@@ -114,4 +114,5 @@ def _risen(runs: Mapping[int, xr.Dataset]) -> str:
             said.append(f"at width {width} to {most:.1f} times its lowest")
     if not said:
         return ""
-    return f" Not diverged is not at rest: by its end the train loss has risen again {', '.join(said)}."
+    told = ", ".join(said)
+    return f" Not diverged is not at rest: by its end the train loss has risen again {told}."
