@@ -14,13 +14,14 @@ def _strong(width: int, loss: np.ndarray):
 
 def test_a_strong_network_on_its_way_up_is_told():
     rising = np.interp(np.arange(1001), [0, 300, 1000], [5.9, 0.3, 0.45])
-    said = front.finding({}, {100: _strong(100, rising), 300: _strong(300, FALLING)})
-    assert "strong at width 100, 300" in said
-    assert "has risen again at width 100 to 1.5 times its lowest." in said
+    runs = {100: _strong(100, rising), 300: _strong(300, FALLING)}
+    assert "strong at width 100 (rising), 300" in front.finding({}, runs)
+    assert front.rising_words(runs).endswith("risen again at width 100 to 1.5 times its lowest.")
 
 
 def test_strong_networks_that_stay_low_need_no_more_words():
     spiked = FALLING.copy()
     spiked[-3] = 2.0  # a spike at the end is no rise
-    said = front.finding({}, {300: _strong(300, FALLING), 500: _strong(500, spiked)})
-    assert said.endswith("strong at width 300, 500.")
+    runs = {300: _strong(300, FALLING), 500: _strong(500, spiked)}
+    assert front.finding({}, runs).endswith("strong at width 300, 500.")
+    assert front.rising_words(runs) == ""

@@ -96,23 +96,27 @@ def _losses(runs: Mapping[int, xr.Dataset]) -> str:
     for width, run in runs.items():
         for kind in dict.fromkeys(str(one) for one in regimes.summary(run)["regime"].values):
             short = "" if kind != "undecided" else f" (only {epochs_of(run)} epochs)"
+            short = " (rising)" if kind == "strong" and _risen(run) > RISEN else short
             kinds.setdefault(kind, []).append(f"{width}{short}")
     said = [
         f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
     ]
-    return f"Unmarked networks are {'; '.join(said)}.{_risen(runs)}" if said else ""
+    return f"Unmarked networks are {'; '.join(said)}." if said else ""
 
 
-def _risen(runs: Mapping[int, xr.Dataset]) -> str:
-    """Which of those that count as strong end with a loss that is on its way up."""
-    said = []
-    for width, run in runs.items():
-        loss = run["train_loss"]
-        times = loss.isel(epoch=slice(-LAST_EPOCHS, None)).median("epoch") / loss.min("epoch")
-        strong = regimes.summary(run)["regime"].to_numpy() == "strong"
-        if strong.any() and (most := float(times[strong].max())) > RISEN:
-            said.append(f"at width {width} to {most:.1f} times its lowest")
+def rising_words(runs: Mapping[int, xr.Dataset]) -> str:
+    """Of those that count as strong and end with a loss on its way up, how far; else nothing."""
+    said = [f"at width {width} to {times:.1f} times its lowest" for width, run in runs.items()
+            if (times := _risen(run)) > RISEN]  # fmt: skip
     if not said:
         return ""
     told = ", ".join(said)
-    return f" Not diverged is not at rest: by its end the train loss has risen again {told}."
+    return f"Not diverged is not at rest: by its end the train loss has risen again {told}."
+
+
+def _risen(run: xr.Dataset) -> float:
+    """The train loss at the end as so many times its lowest, the most of the strong replicas."""
+    loss = run["train_loss"]
+    times = loss.isel(epoch=slice(-LAST_EPOCHS, None)).median("epoch") / loss.min("epoch")
+    strong = regimes.summary(run)["regime"].to_numpy() == "strong"
+    return float(times[strong].max()) if strong.any() else 0.0
