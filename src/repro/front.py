@@ -56,8 +56,8 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
         losses.set_xlabel("epoch")
         losses.set_ylabel("train loss")
         losses.legend(
-            ncols=2, loc="center right", bbox_to_anchor=(1, 0.6), fontsize=6.5, handlelength=1,
-            columnspacing=0.8,
+            ncols=5, loc="lower center", bbox_to_anchor=(0.5, 1.0), fontsize=6.5, handlelength=1,
+            columnspacing=0.8, frameon=False,
         )  # fmt: skip
     names = {dataset_label(run) for run in (*marked.values(), *runs.values())}
     caption = (

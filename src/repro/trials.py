@@ -146,7 +146,7 @@ TRIALS = (
     Trial("no biases", "the units have no biases", _without_biases),
     Trial(
         "epsilon added",
-        "the loss is $-\\ln(p + \\epsilon)$: the gradient fades out where the clip cuts it off, "
+        "the loss is -ln(p + epsilon): the gradient fades out where the clip cuts it off, "
         "and the plateau is as high",
         _added,
     ),
@@ -160,7 +160,7 @@ TRIALS = (
         "finer loss",
         "the outputs are taken below the largest before their exponentials are added, as the "
         "engine does it by now: float32 then tells losses apart down to the upper edge of the "
-        "clip, where the engine of the published runs counted in steps of some $10^{-6}$",
+        "clip, where the engine of the published runs counted in steps of some 1e-6",
         dict,
     ),
 )
