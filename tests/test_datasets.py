@@ -856,3 +856,16 @@ def test_upstream_is_secure_or_verified() -> None:
         assert all(re.fullmatch("[0-9a-f]{64}", sha256) for sha256 in source.files.values())
     for name, files in datasets.IDX_FILES.items():
         assert files.keys() == downloads.SOURCES[name].files.keys()
+
+
+def test_a_member_that_claims_to_go_on_for_ever_is_not_waited_for(tmp_path: Path) -> None:
+    """As a sparse file it may be small by its own account, and petabytes long in the archive."""
+    header = bytearray(tarfile.TarInfo("y").tobuf(tarfile.GNU_FORMAT))
+    header[124:136] = b"\x80" + (2**50).to_bytes(11, "big")  # its length in the archive
+    header[156:157] = tarfile.GNUTYPE_SPARSE
+    header[483:495] = b"%011o\0" % 10  # by its own account
+    header[148:156] = b"%06o\0 " % (sum(header[:148]) + 8 * 32 + sum(header[156:]))
+    archive = tmp_path / "HASYv2.tar.bz2"
+    archive.write_bytes(bz2.compress(bytes(header) + bytes(1024)))
+    with pytest.raises(ReproError, match="it is truncated"):
+        hasyv2.decode(archive, progress=False)

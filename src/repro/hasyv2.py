@@ -45,6 +45,7 @@ TABLES = frozenset((SYMBOLS, LABELS, *FOLD_TABLES.values()))
 # Unpacked it takes about 0.2 GB: an archive beyond this is not HASYv2, whatever it is.
 LARGEST_ARCHIVE = 2**30
 LARGEST_MEMBER = 2**28
+READS_IN_VAIN = 1000  # behind the end of the archive
 
 
 @dataclass(frozen=True)
@@ -166,13 +167,17 @@ class _Bounded:
     """A stream that is read no further than a limit, whoever reads it: headers of tar, too."""
 
     def __init__(self, stream: IO[bytes], limit: int) -> None:
-        self._stream, self._left = stream, limit
+        self._stream, self._left, self._vain = stream, limit, 0
 
     def read(self, size: int) -> bytes:
         content = self._stream.read(size)
         self._left -= len(content)
         if self._left < 0:
             raise _TooMuch
+        # A member may claim to go on for terabytes, and tarfile skips it block by empty block.
+        self._vain += not content
+        if self._vain > READS_IN_VAIN:
+            raise EOFError
         return content
 
 
