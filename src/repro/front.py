@@ -95,13 +95,18 @@ def _losses(runs: Mapping[int, xr.Dataset]) -> str:
     kinds: dict[str, list[str]] = {}
     for width, run in runs.items():
         for kind in dict.fromkeys(str(one) for one in regimes.summary(run)["regime"].values):
-            short = "" if kind != "undecided" else f" (only {epochs_of(run)} epochs)"
-            short = " (rising)" if kind == "strong" and _risen(run) > RISEN else short
-            kinds.setdefault(kind, []).append(f"{width}{short}")
+            kinds.setdefault(kind, []).append(f"{width}{_remark(kind, run)}")
     said = [
         f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
     ]
     return f"Unmarked networks are {'; '.join(said)}." if said else ""
+
+
+def _remark(kind: str, run: xr.Dataset) -> str:
+    """What a reader should know of a run's regime beside its name."""
+    if kind == "undecided":
+        return f" (only {epochs_of(run)} epochs)"
+    return " (rising)" if kind == "strong" and _risen(run) > RISEN else ""
 
 
 def rising_words(runs: Mapping[int, xr.Dataset]) -> str:
