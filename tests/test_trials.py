@@ -23,10 +23,18 @@ def plain():
 def test_a_trial_does_one_thing_otherwise(trial, plain):
     tried = trials.train(trial, SMALL).train_loss.to_numpy()[:, 1:]
     assert np.isfinite(tried).all()
-    np.testing.assert_allclose(tried, plain[:, 1:], rtol=0.2)  # the same network, much the same
+    np.testing.assert_allclose(tried, plain[:, 1:], rtol=0.4)  # the same network, much the same
     # Only what is seen by samples near the edges of the clip changes nothing here.
     unseen = trial.name in ("finer loss", "epsilon added", "sparse labels")
     assert unseen or np.abs(tried - plain[:, 1:]).max() > 1e-6
+
+
+def test_the_loss_after_the_epoch_is_that_of_the_trained_network(tmp_path):
+    x, y = np.random.default_rng(0).random((300, 9), np.float32), np.arange(300) % 3
+    np.savez(tmp_path / "same.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    trial = next(one for one in trials.TRIALS if one.name == "loss after the epoch")
+    run = trials.train(trial, Experiment(str(tmp_path / "same.npz"), 12, 3))
+    np.testing.assert_allclose(run.train_loss, run.test_loss, rtol=1e-6)
 
 
 def test_trials_leave_the_engine_as_it_was(plain):

@@ -133,6 +133,19 @@ def _sparse() -> dict[str, Callable]:
     }
 
 
+def _after_the_epoch() -> dict[str, Callable]:
+    from repro import program
+
+    own = program.train
+
+    def train(experiment: Experiment, parameters: Any, pixels: Any, labels: Any, order: Any) -> Any:
+        parameters, tally = own(experiment, parameters, pixels, labels, order)
+        whole = program.evaluate(experiment, parameters, pixels, labels)
+        return parameters, tally._replace(loss=whole.loss)
+
+    return {"program.train": train}
+
+
 TRIALS = (
     Trial(
         "rounded products",
@@ -164,6 +177,12 @@ TRIALS = (
         "engine does it by now: float32 then tells losses apart down to the upper edge of the "
         "clip, where the engine of the published runs counted in steps of some 1e-6",
         dict,
+    ),
+    Trial(
+        "loss after the epoch",
+        "nothing in the training, but its loss is taken of the whole training set when the epoch "
+        "is over, not as Keras reports it, the mean over the batches on the way",
+        _after_the_epoch,
     ),
 )
 
