@@ -143,8 +143,9 @@ def test_a_split_is_told_with_its_last_batch():
 
 def test_the_figure_draws_every_run_and_does_without():
     runs = runs_at(as_published=[run_with(0.3, 0.9, 20)], exact_loss=[run_with(0.3, 0.9, 20, 60)])
-    left, right = early_figure(runs, 150).axes
-    labels = [text.get_text() for text in right.get_legend().get_texts()]
+    figure = early_figure(runs, 150)
+    left, _ = figure.axes
+    labels = [text.get_text() for text in figure.legends[0].get_texts()]
     assert labels == ["as published", "exact loss", "paper (read off)"]
     assert {len(line.get_xdata()) for line in left.get_lines()} >= {200, 60}
     early_figure(runs, 999).canvas.draw()

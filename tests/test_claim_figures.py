@@ -1,5 +1,7 @@
 """The figures and tables on the pages of the claims: every run is drawn, and none is no error."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from synthetic import jumping_run, synthetic_run
@@ -113,3 +115,32 @@ def test_agreement_is_in_units_of_the_error_bars() -> None:
     assert np.asarray(line.get_ydata()) == pytest.approx([(0.1 - 0.29) / (0.03 * 0.29)])
     shown = agreement_table([run])
     assert shown.loc[(150, "minimum train loss"), "agrees"] == "no"
+
+
+@pytest.mark.parametrize("figure", [near_by_width_figure, wider_figure])
+def test_the_numbers_of_widths_do_not_run_into_each_other(figure) -> None:
+    widths = (10, 50, 100, 150, 200, 225, 250, 275, 300, 350, 400, 450, 500, 512)
+    runs = []
+    for width in widths:
+        runs.append(synthetic_run(8, 1000, "strong", joint_layers=()))
+        runs[-1].attrs["width"] = width
+    drawn = figure(runs)
+    drawn.draw_without_rendering()
+    for axes in drawn.axes[:2]:
+        there = {*axes.get_xticks(), *axes.get_xticks(minor=True)}
+        assert there == set(widths), "a tick at every width"
+        labels = [label.get_window_extent() for label in axes.get_xticklabels()]
+        assert len(labels) >= 5
+        order = sorted(labels, key=lambda box: box.x0)
+        assert all(left.x1 < right.x0 for left, right in pairwise(order))
+        assert all(not label.get_text() for label in axes.get_xticklabels(minor=True))
+
+
+def test_runs_are_counted_by_width_in_words() -> None:
+    assert evidence.widths_in_words([]) == "no run"
+    one, other = (synthetic_run(width, 20, joint_layers=()) for width in (10, 20))
+    assert evidence.widths_in_words([one]) == "1 run (N = 10: 1)"
+    assert evidence.widths_in_words([other, one]) == "2 runs (N = 10, 20: 1 each)"
+    third = synthetic_run(30, 20, joint_layers=())
+    words = evidence.widths_in_words([one, other, other, third])
+    assert words == "4 runs (N = 10, 30: 1 each; N = 20: 2)"

@@ -20,6 +20,7 @@ from repro.verdict import VERDICTS, Part, mean_part, share_part, verdict_of
 from repro.verdict_tables import (
     account,
     effect_in_words,
+    headline,
     missing,
     part_table,
     verdict_row,
@@ -139,6 +140,15 @@ def test_near(deviation: float, correlation: float, expected: str) -> None:
     assert found.effect == pytest.approx(deviation)
     assert len(found.runs) == 6
     assert judged("near", strong(deviation, correlation, (32,), 1)).verdict == "inconclusive"
+
+
+def test_the_headline_lists_what_counted_those_of_a_kind_together() -> None:
+    runs = [run.assign_attrs(seed=0) for run in strong(0.5, 0.9)]
+    lines = str(headline(judged("near", runs))).splitlines()
+    assert lines[-1] == "Counted: 6 runs: N = 32, 48: replicas 0, 1, 2."
+    runs[0] = runs[0].assign_attrs(seed=7)
+    told = str(headline(judged("near", runs)))
+    assert "N = 32: replicas 1, 2; N = 48: replicas 0, 1, 2; N = 32, seed 7: replica 0" in told
 
 
 def test_near_looks_at_strong_runs_alone() -> None:

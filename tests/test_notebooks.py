@@ -16,6 +16,7 @@ from repro import book
 from repro.store import Store
 
 PAGES = book.pages()
+PAGE_COLUMNS = 94  # characters of code that a laptop's page shows without pushing it sideways
 FIGURES = [page for page in PAGES if page.startswith("figure")]
 
 
@@ -49,6 +50,17 @@ def test_one_cell_holds_the_parameters(page):
     tagged = [cell for cell in text(page).cells if "parameters" in cell.metadata.get("tags", [])]
     assert len(tagged) == 1
     assert tagged[0].cell_type == "code"
+
+
+@pytest.mark.parametrize("page", PAGES)
+def test_a_line_of_code_is_no_wider_than_the_page(page):
+    lines = [
+        line
+        for cell in text(page).cells
+        if cell.cell_type == "code"
+        for line in cell.source.splitlines()
+    ]
+    assert [line for line in lines if len(line) > PAGE_COLUMNS] == []
 
 
 @pytest.mark.parametrize("page", PAGES)

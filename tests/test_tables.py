@@ -5,6 +5,7 @@ import pandas as pd
 
 from repro.benchmark_figure import aims_table, published_benchmark, seconds_table
 from repro.fault_tables import damage_counts, damage_table, damage_ways, fault_counts, fault_table
+from repro.prose import in_sentences
 from repro.tables import readable
 
 
@@ -59,3 +60,13 @@ def test_the_published_counts_are_enough_and_without_a_failure():
     assert all(kind["faults"] > 0 for kind in faults["kinds"].values())
     assert damages["flips"] >= 1000 and damages["failed"] == []
     assert not any("dirty" in counts["code_version"] for counts in (faults, damages))
+
+
+def test_a_table_of_sentences_is_whole_and_breaks_long_names_alone() -> None:
+    long = "test_some_file.py::test_that_something_holds"
+    table = pd.DataFrame({"word": ["w_f, " + 80 * "so "], "test": [long]}, index=["row"])
+    shown = in_sentences(table)
+    assert (80 * "so ").strip() in shown and "w_f" in shown
+    assert long not in shown and long in shown.replace("<wbr>", "")
+    assert "::<wbr>test_<wbr>that" in shown
+    assert shown._repr_html_() == shown

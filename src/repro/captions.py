@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import xarray as xr
@@ -105,6 +106,29 @@ def made(dataset: xr.Dataset, name: str) -> str:
     if name in dataset.coords:
         return " and ".join(dict.fromkeys(str(v) for v in dataset[name].values.ravel()))
     return str(dataset.attrs.get(name, ""))
+
+
+def trained_on(runs: Iterable[xr.Dataset]) -> str:
+    """What runs were trained on, each once, in short: ``tensorflow, Intel Xeon, 1 core``."""
+    found = (f"{made(run, 'backend')}, {short_device(made(run, 'device'))}" for run in runs)
+    return " and ".join(dict.fromkeys(found)).strip(", ")
+
+
+def commits_of(runs: Iterable[xr.Dataset]) -> str:
+    """The commits that trained runs, each once."""
+    found = (short_version(made(run, "code_version")) for run in runs)
+    return " and ".join(dict.fromkeys(found))
+
+
+def short_device(device: str) -> str:
+    """A processor by its name: ``Intel Xeon, 1 core`` for a model of twice the words."""
+    plain = re.sub(r"\bCPU |\((?:R|TM)\)| Processor\b", "", device)
+    return re.sub(r"\b1 cores\b", "1 core", plain)
+
+
+def short_version(version: str) -> str:
+    """A version of the code by its commit: ``6614b4c8da`` for ``0.1.0+g6614b4c8da``."""
+    return re.sub(r"\d[\d.]*\+g(?=[0-9a-f]{7})", "", version)
 
 
 def in_words(unusual: Mapping[str, Any]) -> str:

@@ -93,7 +93,7 @@ def dead_fraction_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
         below.set_xlabel("epoch")
         above.set_yscale("log")
         below.set_yscale("log")
-        clear_legend(above)
+        figure.legend(*above.get_legend_handles_labels(), loc="outside upper center", ncols=7)
     last = [f"{float(run.dead_fraction[0, -1]):.2g} at width {w}" for w, run in runs.items()]
     return figure.described(
         "dead-samples",
@@ -124,7 +124,7 @@ def deviation_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
         panel_label(left, "a")
         panel_label(right, "b")
         left.set_ylabel("relative deviation")
-        right.set_ylabel("correlation of w(t) with w_i")
+        right.set_ylabel("correlation of $w(t)$ with $w_i$")
         right.set_ylim(min(0.0, right.get_ylim()[0]), 1.03)
         for axes in (left, right):
             axes.set_xlabel("epoch")

@@ -8,7 +8,7 @@ than the paper's (the controls: exact loss, inverted pixels, ...) are no evidenc
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Hashable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import xarray as xr
@@ -158,19 +158,31 @@ def name_of(run: xr.Dataset) -> str:
 
 
 def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
-    """The runs by width, such as ``3 runs (N = 300: 1, N = 500: 2)``."""
+    """The runs by width, such as ``4 runs (N = 300, 350: 1 each; N = 500: 2)``."""
     widths = [width_of(run) for run in runs]
-    counts = ", ".join(f"N = {width}: {widths.count(width)}" for width in sorted(set(widths)))
     number = f"{len(widths)} run{'' if len(widths) == 1 else 's'}"
+    alike = in_groups({width: widths.count(width) for width in sorted(set(widths))})
+    counts = "; ".join(
+        f"N = {', '.join(map(str, those))}: {count}{' each' if len(those) > 1 else ''}"
+        for count, those in alike.items()
+    )
     return f"{number} ({counts})" if widths else "no run"
 
 
 def shown_in_words(runs: Sequence[xr.Dataset]) -> str:
-    """What a figure shows, for its caption: ``HASYv2 (fold-1): 2 runs (N = 10: 1, N = 50: 1)``."""
+    """What a figure shows, for its caption: ``HASYv2 (fold-1): 2 runs (N = 10, 50: 1 each)``."""
     names = " and ".join(dict.fromkeys(dataset_label(run) for run in runs))
     few = short(runs)
     tail = f", {len(few)} of them shorter than {paper.EPOCHS} epochs" if few else ""
     return f"{names}: {widths_in_words(runs)}{tail}"
+
+
+def in_groups(of_width: Mapping[int, Hashable]) -> dict[Hashable, list[int]]:
+    """The widths with the same value together, by that value, in the order of their first."""
+    found: dict[Hashable, list[int]] = {}
+    for width, value in of_width.items():
+        found.setdefault(value, []).append(width)
+    return found
 
 
 def _place(run: xr.Dataset) -> tuple[int, str, int, int]:

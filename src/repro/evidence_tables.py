@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import evidence
-from repro.captions import dataset_label, epochs_of, made, setting, width_of
+from repro.captions import commits_of, dataset_label, epochs_of, setting, trained_on, width_of
 
 
 def evidence_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
@@ -22,9 +22,6 @@ def evidence_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         row: dict[str, object] = {"width": width, "dataset": dataset_label(group[0])}
         row |= {"mark": mark, "replicas": len(group), "epochs": epochs}
         row["counts"] = "no, too short" if evidence.short(group) else "yes"
-        for name in ("device", "backend", "code_version"):
-            row[name.replace("_", " ")] = " and ".join(
-                dict.fromkeys(made(run, name) for run in group)
-            )
+        row |= {"trained on": trained_on(group), "commit": commits_of(group)}
         rows.append(row)
     return pd.DataFrame(rows).set_index("width") if rows else pd.DataFrame()

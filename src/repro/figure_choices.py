@@ -18,7 +18,7 @@ from repro.choices import (
     papers,
 )
 from repro.run_lines import nothing_to_draw
-from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
+from repro.style import PageFigure, new_figure, panel_label, styled
 
 # Okabe and Ito's colours, told apart by colour-blind readers; what nothing is changed of is black.
 _COLOURS = (
@@ -75,7 +75,7 @@ def early_figure(runs: Runs, width: int) -> PageFigure:
             axes.set_xlabel("epoch")
             panel_label(axes, letter, words)
             style.plain_log_axis(axes.yaxis)
-        clear_legend(right)
+        figure.legend(*right.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     longest = max(epochs_of(run) for _, run in drawn)
     return figure.described(
         "early",

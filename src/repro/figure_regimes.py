@@ -18,7 +18,6 @@ from repro.style import (
     TEST,
     TRAIN,
     PageFigure,
-    clear_legend,
     new_figure,
     panel_label,
     plain_log_axis,
@@ -101,7 +100,7 @@ def agreement_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
         axes.set_yticks([], minor=True)
         width_axis(axes, list(table["width"]))
         axes.set_ylabel("difference / error bars")
-        clear_legend(axes, ncols=3)
+        figure.legend(*axes.get_legend_handles_labels(), loc="outside lower center", ncols=3)
     return figure.described(
         "agreement",
         "HASYv2. Our values less those read off the paper's Figure 2, in units of the error bars "

@@ -129,23 +129,24 @@ def plateau_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
     only); NaN where there is none.
     """
     rows = []
-    for run in on_plateau(runs):
+    there = on_plateau(runs)
+    for name, run in zip(_names(there), there, strict=True):
         found = plateau(run)
         assert found is not None
         epsilon = float(setting(run, "epsilon"))
         for which in ("train", "test"):
             measured = getattr(found, f"{which}_loss")
-            images, of_train = (class_counts(run, counts, name) for name in (which, "train"))
+            images, of_train = (class_counts(run, counts, each) for each in (which, "train"))
             frequent = np.nan
             if images is not None and of_train is not None:
                 share = float(images[int(np.argmax(of_train))] / images.sum())
                 frequent = predicted(share, epsilon)
             by_accuracy = predicted(getattr(found, f"{which}_accuracy"), epsilon)
             by_dead = cost_of_dead(run) * found.dead_fraction if which == "train" else np.nan
-            row: dict[str, Any] = {"run": name_of(run), "set": which, "measured": measured}
+            row: dict[str, Any] = {"run": name, "set": which, "measured": measured}
             values = (frequent, by_accuracy, by_dead)
-            for name, value in zip(PREDICTIONS, values, strict=True):
-                row |= {name: value, f"difference, {name}": measured - value}
+            for origin, value in zip(PREDICTIONS, values, strict=True):
+                row |= {origin: value, f"difference, {origin}": measured - value}
             rows.append(row)
     pairs = [column for name in PREDICTIONS for column in (name, f"difference, {name}")]
     return pd.DataFrame(rows, columns=["run", "set", "measured", *pairs])
@@ -154,14 +155,15 @@ def plateau_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
 def rest_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
     """What each plateau holds: shares dead, wrong and right, and since when it is at rest."""
     rows = []
-    for run in on_plateau(runs):
+    there = on_plateau(runs)
+    for name, run in zip(_names(there), there, strict=True):
         found = plateau(run)
         assert found is not None
         images = class_counts(run, counts, "train")
         known = images is not None
         rows.append(
             (
-                name_of(run),
+                name,
                 found.epoch,
                 found.dead_fraction,
                 1 - found.train_accuracy,
@@ -241,13 +243,14 @@ def share_of_dead(run: xr.Dataset) -> np.ndarray:
 def climb_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """`climb` of every run on a plateau, a row each."""
     rows = []
-    for run in on_plateau(runs):
+    there = on_plateau(runs)
+    for name, run in zip(_names(there), there, strict=True):
         found = climb(run)
         if found is None:
             continue
         rows.append(
             (
-                name_of(run),
+                name,
                 regimes.minimum(run["train_loss"].isel(replica=0)).epoch,
                 found.dead_at_minimum,
                 f"{found.crossing.start} to {found.crossing.end}",
@@ -268,3 +271,11 @@ def name_of(run: xr.Dataset) -> str:
     name = f"{dataset_label(run)}, {evidence.name_of(run)}"
     changed = value_of(run)
     return name if changed == "as in the paper" else f"{name}, {changed}"
+
+
+def _names(runs: Sequence[xr.Dataset]) -> list[str]:
+    """`name_of` each, without the dataset where it is the same for all."""
+    names = [name_of(run) for run in runs]
+    if len({dataset_label(run) for run in runs}) == 1:
+        return [name.removeprefix(f"{dataset_label(runs[0])}, ") for name in names]
+    return names

@@ -9,12 +9,16 @@ import numpy as np
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
+from matplotlib.ticker import NullFormatter
 
 from repro import paper
 from repro.captions import epochs_of, setting, width_of
 from repro.evidence import regime_of
 from repro.intervals import mean_interval
 from repro.style import PageFigure, new_figure, styled, width_colour
+
+TICK_NUMBER = 0.3
+"""Inches that the number of a width takes on an axis, with the gap to the next."""
 
 REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 
@@ -91,16 +95,32 @@ def regime_handles(runs: Sequence[xr.Dataset]) -> list[Line2D]:
 
 
 def width_axis(axes: Axes, widths: Sequence[int]) -> None:
-    """A logarithmic axis of widths whose ticks are the widths there are."""
+    """A logarithmic axis with a tick at every width there is, and a number where it has room.
+
+    Its figure must be divided into panels already: what room there is follows from how many stand
+    side by side.
+    """
     axes.set_xscale("log")
+    low, high = 0.8 * min(widths), 1.25 * max(widths)
+    apart = (high / low) ** (TICK_NUMBER / _inches(axes))
+    there = sorted(set(widths), reverse=True)  # the wide ones lie closest
     shown: list[int] = []
-    for width in sorted(set(widths), reverse=True):  # the wide ones lie closest
-        if not shown or shown[-1] / width > 1.12:
+    for width in there:
+        if not shown or shown[-1] / width > apart:
             shown.append(width)
     axes.set_xticks(shown, [str(width) for width in shown])
-    axes.set_xticks([], minor=True)
-    axes.set_xlim(0.8 * min(widths), 1.25 * max(widths))
+    axes.set_xticks([width for width in there if width not in shown], minor=True)
+    axes.xaxis.set_minor_formatter(NullFormatter())
+    axes.set_xlim(low, high)
     axes.set_xlabel("width $N$")
+
+
+def _inches(axes: Axes) -> float:
+    """About how wide a panel is before it is laid out."""
+    place = axes.get_subplotspec()
+    assert axes.figure is not None
+    side_by_side = 1 if place is None else place.get_gridspec().ncols
+    return 0.8 * axes.figure.get_size_inches()[0] / side_by_side
 
 
 def nothing_to_draw(what: str) -> PageFigure:

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import dataset_name, in_words
+from repro.captions import dataset_name, in_words, short_device, short_version
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
@@ -67,9 +67,8 @@ def made_table(store: Store) -> pd.DataFrame:
                 "epochs": row["epochs"],
                 "hours": round(float(row["wall_seconds"]) / 3600, 2),
                 "finished": str(row["finished"])[:10],
-                "backend": row["backend"],
-                "device": row["device"],
-                "code version": row["code_version"],
+                "trained on": f"{row['backend']}, {short_device(row['device'])}",
+                "commit": short_version(row["code_version"]),
             }
         )
     return pd.DataFrame(lines)

@@ -10,7 +10,14 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import dataset_label, dataset_name, epochs_of, made, setting, width_of
+from repro.captions import (
+    commits_of,
+    dataset_label,
+    epochs_of,
+    setting,
+    trained_on,
+    width_of,
+)
 from repro.figure_2 import happened, mean_and_deviation
 from repro.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip
 from repro.marks import contrast_of_run
@@ -187,9 +194,9 @@ def run_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
         row: dict[str, Any] = {"dataset": dataset_label(dataset), "width": width}
         row |= {"replicas": dataset.sizes["replica"], "epochs": epochs_of(dataset)}
         row |= {name: setting(dataset, name) for name in ("loss", "pixels")}
-        row |= {name: made(dataset, name) for name in ("device", "backend", "code_version")}
+        row |= {"trained on": trained_on([dataset]), "commit": commits_of([dataset])}
         rows.append(row)
-    return pd.DataFrame(rows).rename(columns={"code_version": "code version"}).set_index("width")
+    return pd.DataFrame(rows).set_index("width")
 
 
 def by_dataset(
@@ -197,10 +204,10 @@ def by_dataset(
     datasets: Mapping[str, Mapping[int, xr.Dataset]],
 ) -> pd.DataFrame:
     """One table of the runs of several datasets (by name), one below the other."""
+    labels = {name: dataset_label(next(iter(runs.values()))) for name, runs in datasets.items()}
     return pd.concat(
-        {dataset_name(name): table(runs) for name, runs in datasets.items()},
-        names=["dataset"],
-    )
+        {labels[name]: table(runs) for name, runs in datasets.items()}, names=["dataset"]
+    ).drop(columns="dataset", errors="ignore")
 
 
 def regime_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:

@@ -13,8 +13,8 @@ from repro import plateau, stability
 from repro.captions import epochs_of, setting
 from repro.controls import Control
 from repro.plateau import Counts
+from repro.prose import Prose
 from repro.sharpness_record import SharpnessRecord
-from repro.verdict_tables import Prose
 
 
 def plateau_words(runs: Sequence[xr.Dataset], counts: Counts) -> Prose:

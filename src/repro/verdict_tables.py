@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import pandas as pd
 
 from repro.captions import dataset_name
 from repro.claims import Claim, Verdict
+from repro.evidence import in_groups
 from repro.intervals import Interval
+from repro.prose import Prose, Table, in_sentences
 from repro.verdict import VERDICTS
 
 COLOURS = {
@@ -18,20 +21,6 @@ COLOURS = {
     "inconclusive": "#ececec",
 }
 """Behind the verdicts; the word itself is always written."""
-
-
-class Prose(str):
-    """Markdown that a notebook shows as text."""
-
-    def _repr_markdown_(self) -> str:
-        return str(self)
-
-
-class Table(str):
-    """HTML that a notebook shows as a table."""
-
-    def _repr_html_(self) -> str:
-        return str(self)
 
 
 def verdict_table(found: Sequence[Verdict]) -> Table:
@@ -52,7 +41,7 @@ def verdict_table(found: Sequence[Verdict]) -> Table:
         )
     columns = ["claim", *(dataset_name(name) for name in datasets)]
     table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
-    return _html(table)
+    return in_sentences(table)
 
 
 def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
@@ -92,7 +81,7 @@ def part_table(found: Verdict) -> Table:
         for part in found.parts
     ]
     columns = ["statistic", "effect", "95 % interval", "over", "answer"]
-    return _html(pd.DataFrame(rows, columns=columns).set_index("statistic"))
+    return in_sentences(pd.DataFrame(rows, columns=columns).set_index("statistic"))
 
 
 def headline(found: Verdict) -> Prose:
@@ -102,7 +91,8 @@ def headline(found: Verdict) -> Prose:
         f"**{found.verdict}**. {found.claim.statement}"
     ]
     counted = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
-    lines += ["", f"Counted: {counted}{_listed(found.runs)}."]
+    listed = f": {_listed(found.runs)}" if found.runs else ""
+    lines += ["", f"Counted: {counted}{listed}."]
     if found.left_out:
         lines[-1] += f" Too short to count: {len(found.left_out)}."
     if found.command:
@@ -137,15 +127,22 @@ def number(value: float | None) -> str:
     return "" if value is None else f"{value:.3g}"
 
 
-def _html(table: pd.DataFrame) -> Table:
-    """A table with whole texts (pandas shortens them), left-aligned, its index without a name."""
-    with pd.option_context("display.max_colwidth", None):
-        html = table.rename_axis(None).to_html(escape=False, classes="verdicts", border=0)
-    return Table(html)
-
-
-def _listed(runs: Sequence) -> str:
-    return ": " + "; ".join(run["name"] for run in runs) if runs else ""
+def _listed(runs: Sequence[Mapping[str, Any]]) -> str:
+    """Which runs, those of a kind together: ``N = 10, 50: replica 0; N = 150: replicas 0, 1``."""
+    of_kind: dict[tuple[str | None, int], dict[int, tuple[int, ...]]] = {}
+    for run in runs:
+        of_width = of_kind.setdefault((run["mark"], run["seed"]), {})
+        of_width[run["width"]] = (*of_width.get(run["width"], ()), run["replica"])
+    words = []
+    for (mark, seed), of_width in of_kind.items():
+        for replicas, widths in in_groups(of_width).items():
+            words.append(
+                f"N = {', '.join(map(str, widths))}"
+                + (f", marked “{mark}”" if mark else "")
+                + (f", seed {seed}" if seed else "")
+                + f": replica{'' if len(replicas) == 1 else 's'} {', '.join(map(str, replicas))}"
+            )
+    return "; ".join(words)
 
 
 def _reasons(found: Verdict) -> list[str]:
