@@ -533,9 +533,8 @@ def test_run_and_regime_tables_have_a_row_for_every_run() -> None:
         "code_version": "0.1.0+g6614b4c8da, then 0.1.0+gd92156a2cd from epoch 7",
     }
     row = run_table(runs).loc[10]
-    assert row["trained on"] == (
-        "tensorflow, Intel Xeon, 2 cores, then Intel Xeon, 1 core from epoch 7"
-    )
+    assert row["backend"] == "tensorflow"
+    assert row["device"] == "Intel Xeon, 2 cores, then Intel Xeon, 1 core from epoch 7"
     assert row["commit"] == "6614b4c8da, then d92156a2cd from epoch 7"
     table = regime_table(runs)
     assert table["regime"].tolist() == ["weak", "unstable", "unstable"]

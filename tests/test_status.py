@@ -68,7 +68,7 @@ def test_every_run_is_listed_with_what_made_it(tmp_path):
     store = _store(tmp_path)
     made = made_table(store)
     assert made.epochs.tolist() == [6, 4, 3] and made.otherwise.tolist() == ["", "", "marked “a”"]
-    assert set(made["trained on"]) == {"none, none"} and set(made["commit"]) == {"test"}
+    assert set(made.backend) == {"none"} and set(made["commit"]) == {"test"}
     listed = rows({"own": store})
     assert [(row["epochs"], row["continuable"]) for row in listed] == [
         (6, True), (4, True), (3, True)

@@ -5,7 +5,7 @@ import pandas as pd
 
 from repro.benchmark_figure import aims_table, published_benchmark, seconds_table
 from repro.fault_tables import damage_counts, damage_table, damage_ways, fault_counts, fault_table
-from repro.prose import in_sentences
+from repro.prose import in_sentences, shared_above
 from repro.tables import readable
 
 
@@ -70,3 +70,23 @@ def test_a_table_of_sentences_is_whole_and_breaks_long_names_alone() -> None:
     assert long not in shown and long in shown.replace("<wbr>", "")
     assert "::<wbr>test_<wbr>that" in shown
     assert shown._repr_html_() == shown
+
+
+def test_what_every_row_shares_is_told_once_above_the_table() -> None:
+    table = pd.DataFrame(
+        {
+            "width": [10, 20],
+            "epochs": [9, 9],
+            "mark": ["", ""],
+            "on": ["<A>", "B"],
+            "loss": "x",
+        }
+    ).set_index("width")
+    shown = shared_above(table)
+    assert "<caption>In every row: epochs 9, loss x</caption>" in shown
+    assert "mark" not in shown
+    assert [line.strip() for line in shown.splitlines() if "<td>" in line] == [
+        "<td>&lt;A&gt;</td>", "<td>B</td>",
+    ]  # fmt: skip
+    one = shared_above(table.iloc[:1])
+    assert "caption" not in one and "epochs" in one  # one row shares nothing with another

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -108,16 +108,14 @@ def made(dataset: xr.Dataset, name: str) -> str:
     return str(dataset.attrs.get(name, ""))
 
 
-def trained_on(runs: Iterable[xr.Dataset]) -> str:
-    """What runs were trained on, each once, in short: ``tensorflow, Intel Xeon, 1 core``."""
-    found = (f"{made(run, 'backend')}, {short_device(made(run, 'device'))}" for run in runs)
-    return " and ".join(dict.fromkeys(found)).strip(", ")
-
-
-def commits_of(runs: Iterable[xr.Dataset]) -> str:
-    """The commits that trained runs, each once."""
-    found = (short_version(made(run, "code_version")) for run in runs)
-    return " and ".join(dict.fromkeys(found))
+def making(runs: Sequence[xr.Dataset]) -> dict[str, str]:
+    """What made runs, each once and in short: ``backend``, ``device`` and ``commit``."""
+    shorten = {"backend": str, "device": short_device, "code_version": short_version}
+    told = {
+        name: " and ".join(dict.fromkeys(short(made(run, name)) for run in runs))
+        for name, short in shorten.items()
+    }
+    return {"backend": told["backend"], "device": told["device"], "commit": told["code_version"]}
 
 
 def short_device(device: str) -> str:

@@ -32,6 +32,7 @@ from repro import paper, regimes
 from repro.captions import LABEL_NAMES, epochs_of
 from repro.commands import train_command
 from repro.dataset_facts import published as published_facts
+from repro.dataset_facts import published_fold_sizes
 from repro.experiment import Experiment
 from repro.figure_2 import happened
 from repro.paper import Reading
@@ -77,6 +78,7 @@ CHOICES = (
     Choice("exact loss", {"loss": "logits"}),
     Choice("inverted pixels", {"pixels": "inverted"}),
     *(Choice(f"{share:g} to train on", {"split": share}) for share in (0.7, 0.8, 0.85, 0.9)),
+    Choice("fold 10", {"split": "fold-10"}),  # of all ten the one with the smallest last batch
     Choice(LABEL_NAMES["symbol-ids"], {"labels": "symbol-ids"}),
 )
 
@@ -289,7 +291,7 @@ def split_table(runs: Runs, width: int) -> pd.DataFrame:
         if other != width or not set(choice.changed) <= {"split"}:
             continue
         for run in runs[choice, other]:
-            train = _train_images(choice.changed.get("split"), images)
+            train = _train_images(choice.experiment(width).split, images)
             curve = run["test_loss"].isel(replica=0).sel(epoch=slice(SCATTER_FROM, EARLY_EPOCHS))
             changes = np.diff(np.log(curve.to_numpy()))
             whole = epochs_of(run) >= EARLY_EPOCHS
@@ -305,11 +307,11 @@ def split_table(runs: Runs, width: int) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _train_images(share: float | None, images: int) -> int:
-    """As `datasets.load` divides them: the first fold, or a share of all, rounded."""
-    return (
-        published_facts()[paper.DATASET]["train_images"] if share is None else round(share * images)
-    )
+def _train_images(split: float | str, images: int) -> int:
+    """As `datasets.load` divides them: all but a fold, or a share of all, rounded."""
+    if isinstance(split, str):
+        return images - published_fold_sizes(paper.DATASET)[split]
+    return round(split * images)
 
 
 def _climb(name: str, epochs: int, later: tuple, doubled: float) -> dict[str, Any]:

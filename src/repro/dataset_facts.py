@@ -10,6 +10,7 @@ import numpy as np
 
 from repro import datasets, sealed_json
 from repro.duplicates import duplicate_report
+from repro.hasyv2 import FOLDS
 from repro.store import published_path
 
 FILE = "datasets.json"
@@ -36,6 +37,7 @@ def gather(name: str) -> dict[str, Any]:
         "mean_pixel": round(float(data.x_train.mean() / scale), 4),
         "test_images_in_train": report.test_images_in_train,
         "ambiguous_images": report.ambiguous_images,
+        "test_images_of_folds": _fold_sizes(name),
         "train_class_counts": of_class[0].tolist(),
         "test_class_counts": of_class[1].tolist(),
         "image_shape": list(data.image_shape),
@@ -73,6 +75,19 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
     }
 
 
+def published_fold_sizes(dataset: str) -> dict[str, int]:
+    """Test images by fold (``fold-1`` ...) of a published dataset; empty where it has none."""
+    sizes = _read(required=True)[dataset]["test_images_of_folds"]
+    return {f"fold-{number}": size for number, size in enumerate(sizes, start=1)}
+
+
+def _fold_sizes(name: str) -> list[int]:
+    """Test images of each fold in order; empty where the dataset has none."""
+    if name != "hasyv2":
+        return []
+    return [len(datasets.load(name, split=f"fold-{number}").y_test) for number in FOLDS]
+
+
 def _read(required: bool) -> dict[str, dict[str, Any]]:
     """The published facts as they stand in their file; nothing where it may be and is missing."""
     path = published_path() / FILE
@@ -80,9 +95,10 @@ def _read(required: bool) -> dict[str, dict[str, Any]]:
 
 
 def _shown(fact: dict[str, Any]) -> dict[str, Any]:
-    """A dataset's facts without the class counts, its examples as uint8 (example, row, column)."""
+    """A dataset's facts without long lists, its examples as uint8 (example, row, column)."""
     pixels = np.frombuffer(bytes.fromhex("".join(fact["examples"])), np.uint8)
-    shown = {name: value for name, value in fact.items() if not name.endswith("class_counts")}
+    long = ("class_counts", "of_folds")
+    shown = {name: value for name, value in fact.items() if not name.endswith(long)}
     return shown | {"examples": pixels.reshape(-1, *fact["image_shape"])}
 
 

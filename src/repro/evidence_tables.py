@@ -8,7 +8,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import evidence
-from repro.captions import commits_of, dataset_label, epochs_of, setting, trained_on, width_of
+from repro.captions import dataset_label, epochs_of, making, setting, width_of
 
 
 def evidence_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
@@ -22,6 +22,5 @@ def evidence_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         row: dict[str, object] = {"width": width, "dataset": dataset_label(group[0])}
         row |= {"mark": mark, "replicas": len(group), "epochs": epochs}
         row["counts"] = "no, too short" if evidence.short(group) else "yes"
-        row |= {"trained on": trained_on(group), "commit": commits_of(group)}
-        rows.append(row)
+        rows.append(row | making(group))
     return pd.DataFrame(rows).set_index("width") if rows else pd.DataFrame()

@@ -22,7 +22,8 @@ from repro.style import PageFigure, new_figure, panel_label, styled
 
 # Okabe and Ito's colours, told apart by colour-blind readers; what nothing is changed of is black.
 _COLOURS = (
-    "#000000", "#0072B2", "#D55E00", "#F0C000", "#E69F00", "#009E73", "#56B4E9", "#CC79A7",
+    "#000000", "#0072B2", "#D55E00", "#F0C000", "#E69F00", "#009E73", "#56B4E9", "#8C510A",
+    "#CC79A7",
 )  # fmt: skip
 SHOWN_EPOCHS = 200
 """How far the figure shows the curves."""

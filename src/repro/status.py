@@ -67,7 +67,8 @@ def made_table(store: Store) -> pd.DataFrame:
                 "epochs": row["epochs"],
                 "hours": round(float(row["wall_seconds"]) / 3600, 2),
                 "finished": str(row["finished"])[:10],
-                "trained on": f"{row['backend']}, {short_device(row['device'])}",
+                "backend": row["backend"],
+                "device": short_device(row["device"]),
                 "commit": short_version(row["code_version"]),
             }
         )

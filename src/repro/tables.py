@@ -11,11 +11,10 @@ import xarray as xr
 
 from repro import paper, regimes
 from repro.captions import (
-    commits_of,
     dataset_label,
     epochs_of,
+    making,
     setting,
-    trained_on,
     width_of,
 )
 from repro.figure_2 import happened, mean_and_deviation
@@ -194,8 +193,7 @@ def run_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
         row: dict[str, Any] = {"dataset": dataset_label(dataset), "width": width}
         row |= {"replicas": dataset.sizes["replica"], "epochs": epochs_of(dataset)}
         row |= {name: setting(dataset, name) for name in ("loss", "pixels")}
-        row |= {"trained on": trained_on([dataset]), "commit": commits_of([dataset])}
-        rows.append(row)
+        rows.append(row | making([dataset]))
     return pd.DataFrame(rows).set_index("width")
 
 
