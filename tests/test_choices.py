@@ -131,6 +131,24 @@ def test_the_climb_has_its_epochs():
     assert train[int(ours["doubled"]) - 1] <= 2 * ours["minimum train loss"]
 
 
+def test_the_scatter_of_runs_is_told_beside_the_papers():
+    run = synthetic_run(150, 1000, "unstable", noise=0)
+    end = int(choices.marks(run)["divergence_epoch"])
+    later = run.assign(train_loss=run.train_loss.shift(epoch=5, fill_value=6.0))
+    words = choices.scatter_words(runs_at(as_published=[later, run]), 150)
+    assert f"at epochs {end}, {end + 5}: at most 5 epochs apart" in words
+    assert f"at 421, {end + 2.5 - 421:.0f} before" in words
+    assert "too few" in choices.scatter_words(runs_at(as_published=[run]), 150)
+
+
+def test_probes_are_no_choices(tmp_path):
+    assert not set(choices.PROBES) & set(CHOICES)
+    found = choices.runs_of_choices((150,), tmp_path, choices.PROBES)
+    assert list(found) == [(probe, 150) for probe in choices.PROBES]
+    table = choices.climb_table(found, 150)
+    assert table["choice"].tolist() == ["the paper"]
+
+
 def test_a_split_is_told_with_its_last_batch():
     runs = runs_at(
         as_published=[run_with(0.3, 0.9, 20)], **{"0.85_to_train_on": [run_with(0.3, 0.9, 20)]}

@@ -82,11 +82,21 @@ CHOICES = (
     Choice(LABEL_NAMES["symbol-ids"], {"labels": "symbol-ids"}),
 )
 
+PROBES = (
+    Choice("batches of 100", {"batch_size": 100}),
+    Choice("learning rate 0.13", {"learning_rate": 0.13}),
+)
+"""What the paper does say, changed all the same, to see which number would give its later marks.
+
+No readings of the paper: they take no part in distances and recommendation."""
+
 Runs = Mapping[tuple[Choice, int], Sequence[xr.Dataset]]  # by choice and width, a replica each
 
 
 def runs_of_choices(
-    widths: Sequence[int] = WIDTHS, store: str | os.PathLike | None = None
+    widths: Sequence[int] = WIDTHS,
+    store: str | os.PathLike | None = None,
+    choices: Sequence[Choice] = CHOICES,
 ) -> dict[tuple[Choice, int], list[xr.Dataset]]:
     """The runs of every choice at every width, each replica by itself, of whatever length.
 
@@ -96,6 +106,8 @@ def runs_of_choices(
         Those wanted.
     store:
         A folder of runs; None for the published results.
+    choices:
+        Those wanted; `PROBES` are asked for by name.
 
     Returns
     -------
@@ -103,7 +115,7 @@ def runs_of_choices(
     """
     place = Store(published_path() if store is None else store)
     found = {}
-    for choice in CHOICES:
+    for choice in choices:
         for width in widths:
             experiment = choice.experiment(width)
             runs = [place.find(experiment, number) for number in place.replicas(experiment)]
@@ -269,6 +281,20 @@ def climb_table(runs: Runs, width: int) -> pd.DataFrame:
             climb = _climb(choice.name, epochs_of(run), later, _doubled(run, later[0]))
             rows.append(climb | {"at the end": float(run["train_loss"][0, -1])})
     return pd.DataFrame(rows)
+
+
+def scatter_words(runs: Runs, width: int) -> str:
+    """How far apart the runs as published diverge, beside how far the paper's are from them."""
+    found = [marks(run)["divergence_epoch"] for run in runs[NOTHING_CHANGED, width]]
+    epochs = sorted(int(epoch) for epoch in found if not np.isnan(epoch))
+    theirs = papers("divergence_epoch", width)
+    if len(epochs) < 2 or theirs is None:
+        return f"Of width {width} too few runs as published diverge to tell how far apart they do."
+    return (
+        f"As published, {len(epochs)} runs of width {width} diverge, at epochs "
+        f"{', '.join(map(str, epochs))}: at most {epochs[-1] - epochs[0]} epochs apart. The "
+        f"paper's do at {theirs.value:g}, {np.mean(epochs) - theirs.value:.0f} before their mean."
+    )
 
 
 def split_table(runs: Runs, width: int) -> pd.DataFrame:
