@@ -86,6 +86,20 @@ def test_the_nearest_is_recommended_unless_the_published_is_as_near(usual, other
     assert "clipped loss, archived pixels, split fold-1" in choices.recommendation(runs)
 
 
+def test_a_recommended_change_is_told_with_its_later_marks():
+    unstable = synthetic_run(150, 1000, "unstable", noise=0)
+    unstable = unstable.assign(test_loss=2 * unstable.test_loss)
+    end = int(choices.marks(unstable)["divergence_epoch"])
+    runs = runs_at(as_published=[unstable], exact_loss=[run_with(0.33, 0.94, 24)])
+    told = choices.recommendation(runs)
+    assert "Recommended: exact loss" in told
+    assert "- exact loss, run by run: minimum test loss at epoch 24; not diverged by" in told
+    assert f"; diverged at {end}." in told
+    assert "- the paper: minimum test loss at 24, diverged at 421." in told
+    alone = choices.recommendation(runs_at(as_published=[run_with(0.33, 0.94, 24)]))
+    assert "early marks do not see" not in alone
+
+
 def test_the_width_with_most_choices_decides():
     few = runs_at(275, as_published=[run_with(0.1, 0.87, 17, width=275)])
     many = runs_at(as_published=[run_with(0.33, 0.94, 24)], exact_loss=[run_with(0.4, 1, 24)])

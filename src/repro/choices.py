@@ -247,7 +247,31 @@ def recommendation(runs: Runs) -> str:
         f"The runs of the book's figures use {usual.loss} loss, {usual.pixels} pixels, split "
         f"{usual.split} and labels as {usual.labels}.",
     ]
+    if chosen is not NOTHING_CHANGED:
+        lines += ["What the early marks do not see:", *_later_marks(runs, chosen, width)]
     return "\n".join(lines)
+
+
+def _later_marks(runs: Runs, chosen: Choice, width: int) -> list[str]:
+    """A line for the recommended and one for the published runs: what became of each, by run."""
+    lines = []
+    for choice in (chosen, NOTHING_CHANGED):
+        here = runs[choice, width]
+        found = [marks(run) for run in here]
+        lowest = [one["epoch_of_minimum_test_loss"] for one in found]
+        ends = [
+            f"not diverged by {epochs_of(run)}" if np.isnan(one["divergence_epoch"])
+            else f"diverged at {one['divergence_epoch']:.0f}"
+            for run, one in zip(here, found, strict=True)
+        ]  # fmt: skip
+        lines.append(
+            f"- {choice.name}, run by run: minimum test loss at epoch "
+            f"{', '.join(f'{epoch:g}' for epoch in lowest)}; {', '.join(ends)}."
+        )
+    theirs = [papers(mark, width) for mark in (EARLY_MARKS[2], "divergence_epoch")]
+    if None not in theirs:
+        lines.append(f"- the paper: minimum test loss at {theirs[0]}, diverged at {theirs[1]}.")
+    return lines
 
 
 def missing_commands(runs: Runs) -> list[str]:
