@@ -23,7 +23,8 @@ def plain():
 def test_a_trial_does_one_thing_otherwise(trial, plain):
     tried = trials.train(trial, SMALL).train_loss.to_numpy()[:, 1:]
     assert np.isfinite(tried).all()
-    np.testing.assert_allclose(tried, plain[:, 1:], rtol=0.4)  # the same network, much the same
+    if trial.name != "loss after the epoch":  # which has a test of its own
+        np.testing.assert_allclose(tried, plain[:, 1:], rtol=0.2)  # the same network, much the same
     # Only what is seen by samples near the edges of the clip changes nothing here.
     unseen = trial.name in ("finer loss", "epsilon added", "sparse labels")
     assert unseen or np.abs(tried - plain[:, 1:]).max() > 1e-6

@@ -110,12 +110,12 @@ def made(dataset: xr.Dataset, name: str) -> str:
 
 def making(runs: Sequence[xr.Dataset]) -> dict[str, str]:
     """What made runs, each once and in short: ``backend``, ``device`` and ``commit``."""
-    shorten = {"backend": str, "device": short_device, "code_version": short_version}
     told = {
-        name: " and ".join(dict.fromkeys(short(made(run, name)) for run in runs))
-        for name, short in shorten.items()
+        "backend": [made(run, "backend") for run in runs],
+        "device": [short_device(made(run, "device")) for run in runs],
+        "commit": [short_version(made(run, "code_version")) for run in runs],
     }
-    return {"backend": told["backend"], "device": told["device"], "commit": told["code_version"]}
+    return {name: " and ".join(dict.fromkeys(each)) for name, each in told.items()}
 
 
 def short_device(device: str) -> str:

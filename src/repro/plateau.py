@@ -129,8 +129,7 @@ def plateau_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
     only); NaN where there is none.
     """
     rows = []
-    there = on_plateau(runs)
-    for name, run in zip(_names(there), there, strict=True):
+    for name, run in _named_on_plateau(runs):
         found = plateau(run)
         assert found is not None
         epsilon = float(setting(run, "epsilon"))
@@ -155,8 +154,7 @@ def plateau_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
 def rest_table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
     """What each plateau holds: shares dead, wrong and right, and since when it is at rest."""
     rows = []
-    there = on_plateau(runs)
-    for name, run in zip(_names(there), there, strict=True):
+    for name, run in _named_on_plateau(runs):
         found = plateau(run)
         assert found is not None
         images = class_counts(run, counts, "train")
@@ -243,8 +241,7 @@ def share_of_dead(run: xr.Dataset) -> np.ndarray:
 def climb_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """`climb` of every run on a plateau, a row each."""
     rows = []
-    there = on_plateau(runs)
-    for name, run in zip(_names(there), there, strict=True):
+    for name, run in _named_on_plateau(runs):
         found = climb(run)
         if found is None:
             continue
@@ -273,9 +270,11 @@ def name_of(run: xr.Dataset) -> str:
     return name if changed == "as in the paper" else f"{name}, {changed}"
 
 
-def _names(runs: Sequence[xr.Dataset]) -> list[str]:
-    """`name_of` each, without the dataset where it is the same for all."""
-    names = [name_of(run) for run in runs]
-    if len({dataset_label(run) for run in runs}) == 1:
-        return [name.removeprefix(f"{dataset_label(runs[0])}, ") for name in names]
-    return names
+def _named_on_plateau(runs: Sequence[xr.Dataset]) -> list[tuple[str, xr.Dataset]]:
+    """`on_plateau`, each with its name, without the dataset where it is the same for all."""
+    there = on_plateau(runs)
+    one_dataset = len({dataset_label(run) for run in there}) == 1
+    return [
+        (name_of(run).removeprefix(f"{dataset_label(run)}, " if one_dataset else ""), run)
+        for run in there
+    ]

@@ -10,13 +10,7 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import (
-    dataset_label,
-    epochs_of,
-    making,
-    setting,
-    width_of,
-)
+from repro.captions import dataset_label, epochs_of, making, setting, width_of
 from repro.figure_2 import happened, mean_and_deviation
 from repro.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip
 from repro.marks import contrast_of_run
@@ -202,10 +196,9 @@ def by_dataset(
     datasets: Mapping[str, Mapping[int, xr.Dataset]],
 ) -> pd.DataFrame:
     """One table of the runs of several datasets (by name), one below the other."""
-    labels = {name: dataset_label(next(iter(runs.values()))) for name, runs in datasets.items()}
-    return pd.concat(
-        {labels[name]: table(runs) for name, runs in datasets.items()}, names=["dataset"]
-    ).drop(columns="dataset", errors="ignore")
+    of_label = {dataset_label(next(iter(runs.values()))): runs for runs in datasets.values()}
+    whole = pd.concat({label: table(runs) for label, runs in of_label.items()}, names=["dataset"])
+    return whole.drop(columns="dataset", errors="ignore")
 
 
 def regime_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
