@@ -26,6 +26,7 @@ __all__ = [
     "hessian_product",
     "lanes",
     "ops",
+    "peak_memory",
     "precision",
     "replicas_together",
     "versions",
@@ -117,6 +118,12 @@ if NAME == "tensorflow":
         details = tensorflow.config.experimental.get_device_details
         return [details(device).get("device_name", device.name) for device in devices]
 
+    def peak_memory() -> int | None:
+        """The most bytes of an accelerator's memory that were in use; None on a CPU."""
+        if not _accelerators():
+            return None
+        return tensorflow.config.experimental.get_memory_info("GPU:0")["peak"]
+
 else:
     import jax
 
@@ -142,6 +149,10 @@ else:
 
     def _accelerators() -> list[str]:
         return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+
+    def peak_memory() -> int | None:
+        """The most bytes of an accelerator's memory that were in use; None on a CPU."""
+        return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 def device() -> str:

@@ -14,7 +14,7 @@ import statistics
 import subprocess
 import sys
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any
 
 from tqdm.auto import tqdm
@@ -63,6 +63,7 @@ def compare(
     steps: int | None = None,
     repeats: int = 5,
     progress: bool = True,
+    so_far: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:
     """Measure the engines on every width and number of replicas.
 
@@ -73,6 +74,8 @@ def compare(
         for an epoch: those of the steps, scaled.
     repeats:
         Turns that are measured, after one that compiles.
+    so_far:
+        Called with what will be returned, as far as it is there, after each size.
 
     Returns
     -------
@@ -92,13 +95,13 @@ def compare(
     total = len(works) * (len(engines) + len(_LIBRARIES)) * (repeats + 1)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, disable=not progress, unit="turn"))
-        libraries = {}
-        for name in _LIBRARIES:
-            if worker := report.started(stack, name, _LIBRARIES[name], f"{name} (ceiling)"):
-                libraries[name] = worker
+        labels = {name: f"{name} (ceiling)" for name in _LIBRARIES}
+        libraries = report.started(stack, _LIBRARIES, labels)
         for work in works:
             bar.set_description(f"{work.dataset} N={work.width} x{work.replicas}")
             _compare_one(work, engines, libraries, repeats, report, bar)
+            if so_far is not None and report.rows:
+                so_far(report.summary())
     if not report.rows:
         reasons = "; ".join(f"{each['engine']}: {each['reason']}" for each in report.skipped)
         raise ReproError(f"No engine can be measured here ({reasons}).")
@@ -146,7 +149,7 @@ def growth(
     for point, work in tqdm(works.items(), desc="growth", disable=not progress, unit="size"):
         along, _, _, counts = point
         with contextlib.ExitStack() as stack:
-            worker = report.started(stack, engine, ENGINES[engine], engine)
+            worker = report.started(stack, {engine: ENGINES[engine]}).get(engine)
             if worker is None:
                 raise ReproError(f"{engine} cannot be measured: {report.skipped[0]['reason']}.")
             worker.ask(action="prepare", work=work.parameters)
@@ -187,21 +190,31 @@ class _Report:
         self.devices: dict[str, str] = {}
 
     def started(
-        self, stack: contextlib.ExitStack, name: str, how: tuple[str, str | None], label: str
-    ) -> "_Worker | None":
-        """A worker that lives as long as the stack, or None, and why is noted."""
-        try:
-            worker = stack.enter_context(_worker(*how))
-            hello = worker.hello
-        except _Failed as failure:
-            self.skip(label, str(failure))
-            return None
-        if "missing" in hello:
-            self.skip(label, hello["missing"])
-            return None
-        self.versions |= hello["versions"]
-        self.devices[name] = hello["device"]
-        return worker
+        self,
+        stack: contextlib.ExitStack,
+        wanted: Mapping[str, tuple[str, str | None]],
+        labels: Mapping[str, str] | None = None,
+    ) -> dict[str, "_Worker"]:
+        """Workers that live as long as the stack; of one that cannot be, it is noted why.
+
+        They all import their libraries at the same time, which takes most of the time there is.
+        """
+        starting = {name: stack.enter_context(_worker(*how)) for name, how in wanted.items()}
+        workers = {}
+        for name, worker in starting.items():
+            label = (labels or {}).get(name, name)
+            try:
+                hello = worker.answer()
+            except _Failed as failure:
+                self.skip(label, str(failure))
+                continue
+            if "missing" in hello:
+                self.skip(label, hello["missing"])
+                continue
+            self.versions |= hello["versions"]
+            self.devices[name] = hello["device"]
+            workers[name] = worker
+        return workers
 
     def skip(self, name: str, reason: str, **where: int) -> None:
         entry = {"engine": name, "reason": reason} | where
@@ -235,10 +248,7 @@ def _compare_one(
 ) -> None:
     where = {"width": work.width, "replicas": work.replicas}
     with contextlib.ExitStack() as stack:
-        workers = {}
-        for name in engines:
-            if worker := report.started(stack, name, ENGINES[name], name):
-                workers[name] = worker
+        workers = report.started(stack, {name: ENGINES[name] for name in engines})
         seconds: dict[str, list[float]] = {name: [] for name in workers}
         whole: dict[str, list[float]] = {name: [] for name in workers}
         rates: dict[str, list[dict]] = {name: [] for name in libraries}
@@ -387,11 +397,10 @@ class _Failed(Exception):
 
 
 class _Worker:
-    """A process of `benchmark_worker`."""
+    """A process of `benchmark_worker`; its first answer says what it is."""
 
     def __init__(self, process: subprocess.Popen, errors: Any) -> None:
         self._process, self._errors = process, errors
-        self.hello = self._answer()
 
     def ask(self, **request: Any) -> dict[str, Any]:
         """The answer to a request. Raises _Failed."""
@@ -399,9 +408,10 @@ class _Worker:
             print(json.dumps(request), file=self._process.stdin, flush=True)
         except BrokenPipeError:
             raise _Failed(self._last_words()) from None
-        return self._answer()
+        return self.answer()
 
-    def _answer(self) -> dict[str, Any]:
+    def answer(self) -> dict[str, Any]:
+        """The next answer. Raises _Failed."""
         line = self._process.stdout.readline()
         if not line:
             raise _Failed(self._last_words())

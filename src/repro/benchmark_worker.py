@@ -58,6 +58,7 @@ class _EngineTask:
     def __init__(self, module: Any, work: dict[str, Any]) -> None:
         self._work = Workload(**work)
         self._calls = 0
+        self._module = module
         self._engine = module.Engine(self._work)
 
     def first(self) -> dict[str, Any]:
@@ -75,8 +76,9 @@ class _EngineTask:
         return {"seconds": self._engine.run_epoch(self._next_order()), **self.memory()}
 
     def memory(self) -> dict[str, Any]:
-        """The most memory that this process has held, in bytes."""
-        return {"peak_memory_bytes": _peak_memory()}
+        """The most memory held so far, in bytes: of the accelerator, or else of the process."""
+        on_device = getattr(self._module, "peak_memory", lambda: None)()
+        return {"peak_memory_bytes": on_device or _peak_memory()}
 
     def losses(self) -> dict[str, Any]:
         """The loss of each replica after the calls so far."""

@@ -401,6 +401,8 @@ def _bench(chosen: argparse.Namespace) -> int:
     measured = benchmark.compare(
         chosen.widths, chosen.replicas, chosen.engines, batch_size=chosen.batch_size,
         repeats=chosen.repeats, **shared,
+        # What took minutes is not lost where the rest is broken off.
+        so_far=None if output is None else lambda measured: sealed_json.write(output, measured),
     )  # fmt: skip
     if chosen.growth:
         own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]

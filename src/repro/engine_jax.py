@@ -71,6 +71,11 @@ def device() -> str:
     return jax.devices()[0].device_kind
 
 
+def peak_memory() -> int | None:
+    """The most bytes of an accelerator's memory that were in use; None on a CPU."""
+    return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
+
+
 def versions() -> dict[str, str]:
     """Of the libraries used."""
     return {"jax": jax.__version__}

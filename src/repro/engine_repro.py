@@ -103,6 +103,11 @@ def device() -> str:
     return backend.device()
 
 
+def peak_memory() -> int | None:
+    """The most bytes of an accelerator's memory that were in use; None on a CPU."""
+    return backend.peak_memory()
+
+
 def versions() -> dict[str, str]:
     """Of the libraries used."""
     return backend.versions()

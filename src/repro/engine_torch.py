@@ -70,6 +70,11 @@ def device() -> str:
     return torch.cuda.get_device_name() if _DEVICE == "cuda" else "cpu"
 
 
+def peak_memory() -> int | None:
+    """The most bytes of an accelerator's memory that were in use; None on a CPU."""
+    return torch.cuda.max_memory_allocated() if _DEVICE == "cuda" else None
+
+
 def versions() -> dict[str, str]:
     """Of the libraries used."""
     return {"torch": torch.__version__}
