@@ -9,6 +9,7 @@ import functools
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from types import ModuleType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -142,16 +143,21 @@ def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels
     return chunk(full * size, rest, tally) if rest else tally
 
 
-def statistics(experiment: Experiment, parameters: Parameters, initial: tuple) -> tuple[Any, Any]:
-    """The deviation's statistics: (..., statistic, layer) and quantiles (..., layer, quantile)."""
+def statistics(
+    experiment: Experiment, parameters: Parameters, initial: tuple, xp: ModuleType = ops
+) -> tuple[Any, Any]:
+    """The deviation's statistics: (..., statistic, layer) and quantiles (..., layer, quantile).
+
+    ``xp`` is `numpy` where the parameters are NumPy's.
+    """
     shapes = layer_shapes(experiment)
     columns, ranks = [], []
     for index, layer in enumerate(LAYERS):
         pair = parameters[index], initial[index]
-        values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=ops)
-        columns.append(ops.stack([values[name] for name in deviation.STATISTICS], axis=-1))
-        ranks.append(deviation.quantiles(*pair, xp=ops))
-    return ops.stack(columns, axis=-1), ops.stack(ranks, axis=-2)
+        values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=xp)
+        columns.append(xp.stack([values[name] for name in deviation.STATISTICS], axis=-1))
+        ranks.append(deviation.quantiles(*pair, xp=xp))
+    return xp.stack(columns, axis=-1), xp.stack(ranks, axis=-2)
 
 
 def epoch_program(experiment: Experiment) -> Callable:
