@@ -245,4 +245,4 @@ def _one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
             f"There is no replica {replica} of the run at width {width_of(run)}, "
             f"only {', '.join(str(number) for number in run['replica'].values)}."
         )
-    return run.sel(replica=replica)
+    return run.sel(replica=replica).dropna("matrix_epoch", how="all", subset=["matrix"])

@@ -2,7 +2,8 @@
 
 Published files are committed, so they must be small. Curves keep every digit. Statistics of the
 deviation keep three digits and more (a relative rounding of 2^-12), quantiles and matrices 2^-8;
-the joint histogram of a complete run is kept at its last epoch alone.
+the joint histogram of a complete run is kept at its last epoch alone, and so are the matrices of
+all its replicas but the first, which is the one that is pictured.
 """
 
 from pathlib import Path
@@ -39,7 +40,9 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             continue
         dataset = thinned(source.load(run))
         if complete:
-            written.append(target.save(dataset.isel(joint_epoch=[-1]), None))
+            at_last = ["joint_epoch", *(["matrix_epoch"] if run.replica > 0 else [])]
+            last = {name: [-1] for name in at_last if name in dataset.dims}
+            written.append(target.save(dataset.isel(last), None))
         else:
             written.append(target.save(dataset, source.load_state(run)))
     if problems:

@@ -200,7 +200,8 @@ def cut(dataset: xr.Dataset, epochs: int) -> xr.Dataset:
 def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
     """Replicas of one experiment as one dataset; all must have the same epochs.
 
-    Attributes in which they differ become coordinates along ``replica``.
+    Attributes in which they differ become coordinates along ``replica``. A matrix that a replica
+    has not kept (`publication`) is NaN.
     """
     ordered = sorted(datasets, key=lambda dataset: int(dataset["replica"].item()))
     names = sorted({name for dataset in ordered for name in dataset.attrs})
@@ -213,8 +214,12 @@ def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
         )
         for dataset in ordered
     ]
+    matrices = [dataset["matrix"] for dataset in labelled if "matrix" in dataset]
+    others = [dataset.drop_dims("matrix_epoch", errors="ignore") for dataset in labelled]
+    how: dict[str, Any] = {"coords": "minimal", "compat": "override"}
     together = xr.concat(
-        labelled, "replica", data_vars="minimal", coords="minimal", compat="override", join="inner",
-        combine_attrs="drop_conflicts",
-    )  # fmt: skip
+        others, "replica", data_vars="minimal", join="inner", combine_attrs="drop_conflicts", **how
+    )
+    if matrices:
+        together["matrix"] = xr.concat(matrices, "replica", join="outer", **how)
     return together

@@ -57,7 +57,10 @@ def written(dataset: xr.Dataset, state: State | None) -> bytes:
     """The whole file of a run: its results as `record.Record` makes them, its state by name."""
     # In memory first: HDF5 does not survive a disk that is full.
     file = io.BytesIO()
-    dataset.to_netcdf(file, engine="h5netcdf", encoding=_compression(dataset))
+    # HDF5 keeps to its format of 1998 unless told otherwise, and that takes as much room as a run.
+    # `Dataset.to_netcdf` has no way to tell it.
+    with xr.backends.H5NetCDFStore.open(file, mode="w", driver_kwds={"libver": "v110"}) as store:
+        dataset.dump_to_store(store, encoding=_compression(dataset))
     if state is not None:
         _state_dataset(state).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
     content = file.getvalue()
