@@ -3,12 +3,15 @@
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullLocator
 
-from repro import sealed_json
+from repro import paper, sealed_json
+from repro.run_file import Run
 from repro.store import published_path
 from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
+from repro.workload import Workload
 
 Rows = Sequence[dict[str, Any]]
 
@@ -149,6 +152,81 @@ def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -
                 "aim": "GiB of memory at most, HASYv2, width 512, 8 replicas", "against": "",
                 "wanted": 4.0, "measured": held / _GIBIBYTE, "possible": None,
                 "reached": held < 4 * _GIBIBYTE,
+            }
+        )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def gpu_aims_table(measured: dict[str, Any]) -> pd.DataFrame:
+    """What was aimed for on a GPU, and what is measured or follows from it.
+
+    Parameters
+    ----------
+    measured:
+        The JSON of `repro bench` on HASYv2, with ten replicas.
+
+    Returns
+    -------
+    Columns ``aim``, ``wanted``, ``value``, ``reached``. The time of Figure 2c follows from its
+    operations at the rate of the widest network measured; narrower ones do not reach that.
+    """
+    ours = [row for row in measured["rows"] if row["engine"] in OURS and row["replicas"] == 10]
+    lines = []
+    for row in ours:
+        lines.append(
+            {
+                "aim": f"share of the ceiling, width {row['width']}, 10 replicas", "wanted": 0.6,
+                "value": row["fraction_of_ceiling"], "reached": row["fraction_of_ceiling"] >= 0.6,
+            }
+        )  # fmt: skip
+    widest = max(ours, key=lambda row: row["width"])
+    rate = widest["flops_per_epoch"] / widest["seconds_per_epoch_with_statistics"]
+    minutes = figure_2c_operations() / rate / 60
+    lines.append(
+        {
+            "aim": "minutes at most for all of Figure 2c, at that rate", "wanted": 30.0,
+            "value": minutes, "reached": minutes < 30,
+        }
+    )  # fmt: skip
+    return pd.DataFrame(lines)
+
+
+def figure_2c_operations() -> float:
+    """Floating-point operations of the products of Figure 2c: every width, ten replicas."""
+    return sum(
+        work.operations_per_step * work.steps_per_epoch * paper.EPOCHS
+        for width in paper.FIGURE_2_WIDTHS
+        for work in [Workload("hasyv2", width, 10, 1)]
+    )
+
+
+def accelerated_table(runs: Sequence[Run]) -> pd.DataFrame:
+    """How fast the published runs were that an accelerator trained from beginning to end.
+
+    Returns
+    -------
+    A line for each experiment: ``runs``, ``together`` (replicas in one program), ``s/epoch`` (of
+    all of them, with the test set, the statistics and what is written) and ``TFLOP/s``.
+    """
+    found: dict[str, list[Run]] = {}
+    for run in runs:
+        device = str(run.made.get("device", ""))
+        if not device.startswith("CPU") and ", then " not in device:
+            found.setdefault(run.experiment.digest, []).append(run)
+    lines = []
+    for group in found.values():
+        experiment = group[0].experiment
+        together = np.asarray(group[0].made["trained_together"]).item()
+        seconds = max(np.asarray(run.made["wall_seconds"]).item() for run in group)
+        seconds /= group[0].epochs
+        work = Workload(experiment.dataset, experiment.width, together, 1)
+        rate = work.operations_per_step * work.steps_per_epoch / seconds
+        lines.append(
+            {
+                "device": str(group[0].made["device"]), "dataset": experiment.dataset,
+                "width": experiment.width, "mark": experiment.mark or "", "runs": len(group),
+                "together": together, "epochs": group[0].epochs, "s/epoch": seconds,
+                "TFLOP/s": rate / 1e12,
             }
         )  # fmt: skip
     return pd.DataFrame(lines)
