@@ -13,7 +13,7 @@ def twice(tmp_path, monkeypatch):
     """A replica that diverges in one training and not in the other, and one trained once."""
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     first, second = Store(tmp_path), Store(tmp_path / same_replica.FOLDER)
-    made = {"device": "NVIDIA H200"}
+    made = {"device": "NVIDIA H200, then CPU Some Processor, 1 cores from epoch 950"}
     first.save(synthetic_run(16, 1000, "unstable").assign_attrs(made), None)
     first.save(synthetic_run(32, 1000, "strong").assign_attrs(made), None)
     other = {"device": "CPU Some Processor, 1 cores"}

@@ -82,7 +82,10 @@ CHOICES = (
     Choice(LABEL_NAMES["symbol-ids"], {"labels": "symbol-ids"}),
 )
 
-PROBES = (Choice("batches of 100", {"batch_size": 100}),)
+PROBES = (
+    Choice("batches of 100", {"batch_size": 100}),
+    Choice("learning rate 0.13", {"learning_rate": 0.13}),
+)
 """What the paper does say, changed all the same, to see whether that would give its later marks.
 
 No readings of the paper: they take no part in distances and recommendation."""

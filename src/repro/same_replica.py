@@ -62,7 +62,7 @@ def table(found: Sequence[Pair]) -> pd.DataFrame:
         lowest, diverged = regimes.minimum(loss), regimes.divergence_epoch(loss)
         rows.append(
             {
-                "run": name_of(run), "device": short_device(made(run, "device")),
+                "run": name_of(run), "device": _device(run),
                 "train loss at 1": loss[1], f"at {_EARLY}": loss[min(_EARLY, len(loss) - 1)],
                 "lowest": lowest.value, "at epoch": lowest.epoch,
                 "spikes": int((loss[2:] > 2 * loss[1:-1]).sum()),
@@ -90,12 +90,19 @@ def words(found: Sequence[Pair]) -> str:
                 if diverged is None
                 else f"diverges at epoch {diverged}"
             )
-            ends.append(f"on {short_device(made(run, 'device'))} it {became}")
+            ends.append(f"on {_device(run)} it {became}")
         told.append(
             f"{name_of(pair.published)}: in the first {_EARLY} epochs the train losses differ by "
             f"{apart(pair):.2%} on average; {', '.join(ends)}."
         )
     return " ".join(told) or "No replica has been trained twice."
+
+
+def _device(run: xr.Dataset) -> str:
+    """Where it was trained as far as it is shown: without what went on elsewhere later."""
+    first, *later = made(run, "device").split(", then ")
+    shown = [first, *(one for one in later if int(one.rpartition(" ")[2]) <= epochs_of(run))]
+    return short_device(", then ".join(shown))
 
 
 def figure(found: Sequence[Pair]) -> PageFigure:
@@ -105,7 +112,7 @@ def figure(found: Sequence[Pair]) -> PageFigure:
         panels = page.subplots(max(len(found), 1), 1, squeeze=False)[:, 0]
         for axes, pair in zip(panels, found, strict=False):
             for run, colour in zip(pair, (TRAIN, TEST), strict=True):
-                device = short_device(made(run, "device"))
+                device = _device(run)
                 loss = run["train_loss"].to_numpy()[0]
                 axes.plot(np.arange(1, len(loss)), loss[1:], color=colour, label=device)
             axes.set_yscale("log")
