@@ -124,3 +124,8 @@ def test_what_every_row_shares_is_told_once_above_the_table() -> None:
     ]  # fmt: skip
     one = shared_above(table.iloc[:1])
     assert "caption" not in one and "epochs" in one  # one row shares nothing with another
+
+
+def test_a_page_shows_the_whole_of_a_table():
+    table = readable(pd.DataFrame({"width": range(100), "runs": 1}), ["width"])
+    assert table._repr_html_().count("<tr") >= 100, "pandas would show sixty rows"
