@@ -5,6 +5,7 @@ import pytest
 from synthetic import loss_curve, synthetic_run
 
 from repro import climb
+from repro.claim_jump import crossing
 from repro.figure_climb import climb_figure
 
 
@@ -21,20 +22,20 @@ def _climbing(left: int, climb_epochs: int = 200) -> np.ndarray:
 
 @pytest.mark.parametrize("left", [150, 400])
 def test_the_low_loss_is_left_at_its_last_epoch(left):
-    assert climb.begins(_climbing(left)) == left
+    assert crossing(_climbing(left)).start == left
 
 
 def test_a_spike_that_recovers_leaves_nothing():
     curve = _climbing(400)
     curve[350:352] = 3.0
-    assert climb.begins(curve) == 400
+    assert crossing(curve).start == 400
     curve[300:330] = 0.5  # a long one recovers, too
-    assert climb.begins(curve) == 400
+    assert crossing(curve).start == 400
 
 
 def test_a_run_that_does_not_diverge_has_no_climb():
-    assert climb.begins(loss_curve("strong", spikes=(300,))) is None
-    assert climb.begins(_climbing(400)[:500]) is None, "it is still climbing"
+    assert crossing(loss_curve("strong", spikes=(300,))) is None
+    assert crossing(_climbing(400)[:500]) is None, "it is still climbing"
 
 
 def _run(width, replica, curve):

@@ -172,7 +172,7 @@ def growth(
                         "seconds_per_epoch": per_epoch,
                         "compile_seconds": max(compiling - measured[0], 0.0),
                         "peak_memory_bytes": answer["peak_memory_bytes"],
-                        "flops_per_epoch": work.operations_per_step * work.steps_per_epoch,
+                        "flops_per_epoch": work.operations_per_epoch,
                         "steps": work.steps,
                     }
                 )
@@ -336,7 +336,7 @@ def _rows(
     for name, result in results.items():
         compiling, *turns = seconds[name]
         per_epoch = statistics.median(turns) * scale
-        rate = work.operations_per_step * work.steps_per_epoch / per_epoch
+        rate = work.operations_per_epoch / per_epoch
         # The first of those two compiled the whole epoch.
         extra = statistics.median(whole[name][1:]) if len(whole[name]) > 1 else None
         ratios = {
@@ -365,7 +365,7 @@ def _rows(
                 "compile_seconds": max(compiling - statistics.median(turns), 0.0),
                 "peak_memory_bytes": result["peak_memory_bytes"],
                 "peak_memory_bytes_with_statistics": result.get("whole_memory"),
-                "flops_per_epoch": work.operations_per_step * work.steps_per_epoch,
+                "flops_per_epoch": work.operations_per_epoch,
                 "fraction_of_ceiling": _fraction(rate, rates, "square"),
                 "fraction_of_products": _fraction(rate, rates, "products"),
                 "ratio_to_keras_fit": 1.0 if name == "keras-fit" else ratios.get("keras-fit"),

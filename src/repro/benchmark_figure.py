@@ -3,7 +3,6 @@
 from collections.abc import Sequence
 from typing import Any
 
-import numpy as np
 import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullLocator
 
@@ -194,9 +193,8 @@ def gpu_aims_table(measured: dict[str, Any]) -> pd.DataFrame:
 def figure_2c_operations() -> float:
     """Floating-point operations of the products of Figure 2c: every width, ten replicas."""
     return sum(
-        work.operations_per_step * work.steps_per_epoch * paper.EPOCHS
+        Workload(paper.DATASET, width, 10, 1).operations_per_epoch * paper.EPOCHS
         for width in paper.FIGURE_2_WIDTHS
-        for work in [Workload("hasyv2", width, 10, 1)]
     )
 
 
@@ -216,11 +214,10 @@ def accelerated_table(runs: Sequence[Run]) -> pd.DataFrame:
     lines = []
     for group in found.values():
         experiment = group[0].experiment
-        together = np.asarray(group[0].made["trained_together"]).item()
-        seconds = max(np.asarray(run.made["wall_seconds"]).item() for run in group)
-        seconds /= group[0].epochs
+        together = group[0].made["trained_together"]
+        seconds = max(run.made["wall_seconds"] for run in group) / group[0].epochs
         work = Workload(experiment.dataset, experiment.width, together, 1)
-        rate = work.operations_per_step * work.steps_per_epoch / seconds
+        rate = work.operations_per_epoch / seconds
         lines.append(
             {
                 "device": str(group[0].made["device"]), "dataset": experiment.dataset,

@@ -2,7 +2,7 @@
 
 A spike may recover; one does not. From there the loss climbs, first slowly, to the plateau. The
 paper shows the two ends of this, the epoch of the lowest loss and that of divergence; between them
-lies the epoch at which the low loss is left.
+lies the epoch at which the low loss is left: where the crossing (`claim_jump`) begins.
 """
 
 from __future__ import annotations
@@ -12,51 +12,23 @@ from collections.abc import Sequence
 import numpy as np
 import pandas as pd
 import xarray as xr
-from numpy.typing import ArrayLike
-from scipy.ndimage import median_filter
+from numpy.typing import NDArray
 
 from repro import evidence, paper, regimes
 from repro.captions import setting, width_of
-
-LEFT = 2.0
-"""The low loss is left where the train loss exceeds this many times its minimum for good."""
+from repro.claim_jump import crossing
+from repro.figure_2 import mean_and_deviation
 
 SEVERAL = 3
 """Runs of one width from which on they are shown beside each other."""
 
 
-def begins(train_loss: ArrayLike) -> int | None:
-    """The last epoch at which a diverging run still has a low loss; None where it does not diverge.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats. Low is up to ``LEFT`` times its minimum, after a
-        running median that lets no spike of one or two epochs count.
-
-    Raises
-    ------
-    ReproError
-        As `regimes.minimum`.
-    """
-    plateau = regimes.divergence_epoch(train_loss)
-    if plateau is None:
-        return None
-    curve = np.asarray(train_loss, dtype=float)[:plateau]
-    smooth = median_filter(curve, size=2 * regimes.SPIKE_EPOCHS + 1, mode="nearest")
-    low = np.flatnonzero(smooth <= LEFT * regimes.minimum(curve).value)
-    return int(low[-1]) if low.size else None
-
-
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
     """Complete unmarked runs by width, where there are ``SEVERAL`` and one of them diverges."""
-    found: dict[int, list[xr.Dataset]] = {}
-    for run in evidence.unmarked(evidence.complete(runs)):
-        found.setdefault(width_of(run), []).append(run)
     return {
         width: group
-        for width, group in sorted(found.items())
-        if len(group) >= SEVERAL and any(_epochs(run)[1] is not None for run in group)
+        for width, group in _by_width(runs).items()
+        if len(group) >= SEVERAL and any(crossing(train_loss(run)) for run in group)
     }
 
 
@@ -69,20 +41,16 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     ``climb`` (epochs from leaving to the plateau), ``lowest to plateau``, and of the paper, on its
     dataset, ``paper: lowest to plateau`` (empty where its figure shows none).
     """
-    by_width: dict[int, list[xr.Dataset]] = {}
-    for run in evidence.unmarked(evidence.complete(runs)):
-        by_width.setdefault(width_of(run), []).append(run)
     rows = []
-    for width, group in sorted(by_width.items()):
-        found = np.array(
-            [epochs for run in group if None not in (epochs := _epochs(run))], dtype=float
-        )
-        if not len(found):
+    for width, group in _by_width(runs).items():
+        losses = [loss for run in group if crossing(loss := train_loss(run))]
+        if not losses:
             continue
-        lowest, plateau, left = found.T
+        lowest = np.array([regimes.minimum(loss).epoch for loss in losses])
+        left, plateau = np.array([crossing(loss) for loss in losses]).T
         rows.append(
             {
-                "width": width, "diverged": f"{len(found)} of {len(group)}",
+                "width": width, "diverged": f"{len(losses)} of {len(group)}",
                 "lowest at": _spread(lowest), "left at": _spread(left),
                 "plateau at": _spread(plateau), "climb": _spread(plateau - left),
                 "lowest to plateau": _spread(plateau - lowest),
@@ -92,14 +60,21 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def _epochs(run: xr.Dataset) -> tuple[int, int | None, int | None]:
-    loss = run["train_loss"].isel(replica=0).to_numpy()
-    return regimes.minimum(loss).epoch, regimes.divergence_epoch(loss), begins(loss)
+def train_loss(run: xr.Dataset) -> NDArray[np.float32]:
+    """The train loss of a single run, shape (epochs + 1,)."""
+    return run["train_loss"].isel(replica=0).to_numpy()
+
+
+def _by_width(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
+    found: dict[int, list[xr.Dataset]] = {}
+    for run in evidence.unmarked(evidence.complete(runs)):
+        found.setdefault(width_of(run), []).append(run)
+    return dict(sorted(found.items()))
 
 
 def _spread(values: np.ndarray) -> str:
-    mean = f"{values.mean():.0f}"
-    return mean if len(values) < 2 else f"{mean} ± {values.std(ddof=1):.0f}"
+    mean, deviation = mean_and_deviation(values.astype(float))
+    return f"{mean:.0f}" if np.isnan(deviation) else f"{mean:.0f} ± {deviation:.0f}"
 
 
 def _paper(width: int, dataset: str) -> str:

@@ -16,7 +16,7 @@ from repro import paper, style
 from repro.captions import dataset_label, epochs_of, setting, width_of
 from repro.errors import ReproError
 from repro.joint import GLOROT_LIMIT
-from repro.marks import contrast_of_run
+from repro.marks import contrast_of_run, one_replica
 
 INSETS = 5
 
@@ -240,9 +240,4 @@ def _one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
             f"Figure 1 shows marked networks, and the run of width {width_of(run)} has no mark: "
             "run an experiment with one, such as mark='a'."
         )
-    if replica not in run["replica"]:
-        raise ReproError(
-            f"There is no replica {replica} of the run at width {width_of(run)}, "
-            f"only {', '.join(str(number) for number in run['replica'].values)}."
-        )
-    return run.sel(replica=replica).dropna("matrix_epoch", how="all", subset=["matrix"])
+    return one_replica(run, replica)

@@ -7,8 +7,9 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 
-from repro import climb, regimes
+from repro import climb
 from repro.captions import dataset_label
+from repro.claim_jump import crossing
 from repro.evidence import widths_in_words
 from repro.run_lines import nothing_to_draw
 from repro.style import (
@@ -36,14 +37,15 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> PageFigure:
         for axes, letter, (width, group) in zip(panels, "abcdefgh", groups.items(), strict=False):
             ends = []
             for run in group:
-                loss = run["train_loss"].isel(replica=0).to_numpy()
+                loss = climb.train_loss(run)
                 axes.plot(
                     np.arange(1, len(loss)), loss[1:], color=width_colour(width), linewidth=0.7,
                     alpha=0.75,
                 )  # fmt: skip
-                if (left := climb.begins(loss)) is not None:
+                if found := crossing(loss):
+                    left = found.start
                     axes.plot(left, loss[left], "o", color=DIVERGENCE, markersize=4, zorder=4)
-                    ends.append(f"{regimes.divergence_epoch(loss)}")
+                    ends.append(str(found.end))
             axes.set_yscale("log")
             plain_log_axis(axes.yaxis)
             axes.set_ylabel("train loss")

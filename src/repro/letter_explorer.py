@@ -16,7 +16,7 @@ from repro.errors import ReproError
 from repro.explorer import Explorer, rounded
 from repro.figure_1 import FULL_INK, INK, picture_epochs
 from repro.joint import GLOROT_LIMIT
-from repro.marks import contrast_of_run
+from repro.marks import contrast_of_run, one_replica
 from repro.style import PageFigure, new_figure, styled, width_colour
 
 LAYER = "hidden_hidden"
@@ -192,9 +192,4 @@ def _one(run: xr.Dataset, replica: int) -> xr.Dataset:
             f"The run of width {width_of(run)} keeps no {' and no '.join(missing)}: "
             "run an experiment with a mark, such as mark='a'."
         )
-    if replica not in run["replica"]:
-        raise ReproError(
-            f"There is no replica {replica} of the run at width {width_of(run)}, "
-            f"only {', '.join(str(number) for number in run['replica'].values)}."
-        )
-    return run.sel(replica=replica).dropna("matrix_epoch", how="all", subset=["matrix"])
+    return one_replica(run, replica)

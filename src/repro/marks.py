@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from repro.captions import width_of
 from repro.errors import ReproError
 
 if TYPE_CHECKING:
@@ -153,6 +154,22 @@ def contrast_of_run(run: xr.Dataset) -> xr.DataArray:
         coords={name: matrix.coords[name] for name in kept if name in matrix.coords},
         name="mark_contrast",
     )
+
+
+def one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
+    """One replica of a marked run, with the matrices it has kept.
+
+    Raises
+    ------
+    ReproError
+        Where the run has no replica of that number.
+    """
+    if replica not in run["replica"]:
+        raise ReproError(
+            f"There is no replica {replica} of the run at width {width_of(run)}, "
+            f"only {', '.join(str(number) for number in run['replica'].values)}."
+        )
+    return run.sel(replica=replica).dropna("matrix_epoch", how="all", subset=["matrix"])
 
 
 def _one_character(character: str) -> str:

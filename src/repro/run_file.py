@@ -89,7 +89,8 @@ def described(path: Path, whole: bytes | None = None) -> Run:
             epochs = int(file["epoch"][-1])
             parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
             experiment = Experiment.from_json(json.dumps(parameters))
-            made = {name: file.attrs[name] for name in _MADE if name in file.attrs}
+            # HDF5 keeps a number as an array of one.
+            made = {n: np.ravel(file.attrs[n])[0] for n in _MADE if n in file.attrs}
             return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
     # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
     except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:

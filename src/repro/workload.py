@@ -75,6 +75,11 @@ class Workload:
         """
         return 2 * self.replicas * sum(m * k * n for m, k, n in self.products)
 
+    @property
+    def operations_per_epoch(self) -> float:
+        """The same of an epoch."""
+        return self.operations_per_step * self.steps_per_epoch
+
     @functools.cached_property
     def data(self) -> datasets.DataSplit:
         """The samples. Raises ReproError where they cannot be read."""
