@@ -90,6 +90,16 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("notebooks") / "store"
 
 
+@pytest.mark.parametrize("page", PAGES)
+def test_every_table_is_shown_whole(page):
+    shown = [
+        output.get("data", {}).get("text/html", "")
+        for cell in notebook(page).cells
+        for output in cell.get("outputs", [])
+    ]
+    assert not any("<td>...</td>" in table for table in shown), "pandas left rows or columns out"
+
+
 @pytest.mark.parametrize("page", FIGURES)
 def test_figure_runs_at_other_widths_and_trains_only_what_is_missing(page, tmp_path, shared_store):
     """Both of papermill's ways to give widths; what the first run trained the second finds."""

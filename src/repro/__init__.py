@@ -5,8 +5,13 @@ artificial neural networks" (arXiv:2012.02550).
 package, reading results and drawing them load no machine-learning library; training does.
 """
 
+import pandas
+
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.runs import by_width, published, published_runs, run
 
 __all__ = ["Experiment", "ReproError", "by_width", "published", "published_runs", "run"]
+
+# Whichever module a table comes from, a page shows the whole of it; pandas would show sixty rows.
+pandas.set_option("display.max_rows", None)

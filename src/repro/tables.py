@@ -36,8 +36,6 @@ EPOCH_QUANTITIES = (
 LOSS_QUANTITIES = ("minimum_train_loss", "minimum_test_loss")
 FIGURE_3_QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
 
-pd.set_option("display.max_rows", None)  # a page shows the whole of a table, pandas sixty rows
-
 
 def table_1(stable: xr.Dataset, unstable: xr.Dataset, replica: int = 0) -> pd.DataFrame:
     """Figure 1 in numbers: what was read off its two panels, and the same of our runs.
