@@ -228,10 +228,11 @@ def regime_table(datasets: Mapping[int, xr.Dataset]) -> pd.DataFrame:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """A table of comparison as a page shows it: texts and rounded differences alone.
 
-    The first two columns (what a row is of) become the index; columns that say nothing are left
-    out.
+    The first two columns (what a row is of) become the index; columns that say nothing, or what
+    the texts have already, are left out.
     """
-    kept = table.drop(columns=["theirs_value", "ours_value"])
+    told = ["theirs_value", "ours_value", "ours_deviation"]
+    kept = table.drop(columns=told, errors="ignore")
     for name, digits in (("difference_percent", 0), ("difference_in_errors", 1)):
         kept[name] = [_number_or_none(value, f"+.{digits}f") for value in table[name]]
     renamed = {"difference_percent": "difference, %", "difference_in_errors": "in error bars"}
