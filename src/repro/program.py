@@ -90,8 +90,9 @@ def step(
         return ops.sum(ops.mean(losses, axis=-1)), (losses, correct, exact)
 
     gradients, (losses, correct, exact) = backend.gradient(batch_loss, parameters)
+    # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
     parameters = tuple(
-        parameter - experiment.learning_rate * slope
+        parameter + (-experiment.learning_rate) * slope
         for parameter, slope in zip(parameters, gradients, strict=True)
     )
     added = _add(tally, losses, correct, exact, experiment.epsilon)
