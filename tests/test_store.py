@@ -151,10 +151,29 @@ def test_publishing_thins_complete_runs_and_keeps_the_state_of_unfinished_ones(t
     assert (done.continuable, open_.continuable) == (False, True)
     thin = target.load(done)
     np.testing.assert_array_equal(thin.train_loss, complete.train_loss)
-    np.testing.assert_allclose(thin.matrix, complete.matrix, rtol=2**-9)
+    np.testing.assert_allclose(thin.matrix, complete.matrix, rtol=2**-7)
     np.testing.assert_allclose(thin.deviation_std, complete.deviation_std, rtol=2**-13)
     assert thin.joint_epoch.values.tolist() == [6]
     assert publication.publish(own, target, 6, unfinished=True) == []
+
+
+def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 6, mark="a")
+    whole, _ = _record(6, marked, replica=1)
+    own.save(*_record(6, marked))
+    own.save(*_record(6, marked, replica=1))
+    publication.publish(own, target, 6, unfinished=False)
+    first, second = (target.load(target.find(marked, replica)) for replica in (0, 1))
+    for name in ("histogram_epoch", "matrix_epoch"):
+        assert first[name].values.tolist() == whole[name].values.tolist()
+        assert second[name].values.tolist() == whole[name].values[-1:].tolist()
+    kept = second["joint_histogram"].sum(("joint_epoch", "initial_bin", "final_bin")).squeeze()
+    assert dict(zip(kept["layer"].values, kept.values.tolist(), strict=True)) == {
+        "input_hidden": 0, "hidden_hidden": 144, "hidden_output": 0,
+    }  # fmt: skip
+    assert (first["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    np.testing.assert_array_equal(second.train_loss, whole.train_loss)
 
 
 def test_rounding_keeps_what_is_not_a_number():

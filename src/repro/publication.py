@@ -1,9 +1,10 @@
 """From a store to the published results: what is kept, and with how many digits.
 
 Published files are committed, so they must be small. Curves keep every digit. Statistics of the
-deviation keep three digits and more (a relative rounding of 2^-12), quantiles and matrices 2^-8;
-the joint histogram of a complete run is kept at its last epoch alone, and so are the matrices of
-all its replicas but the first, which is the one that is pictured.
+deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
+Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
+that is pictured; of all others matrices and histograms, too, are kept at the last epoch alone, and
+of the joint counts those of the layer that the claims are judged on (the others are all zero).
 """
 
 from pathlib import Path
@@ -13,10 +14,12 @@ import xarray as xr
 
 from repro.deviation import STATISTICS
 from repro.errors import DamagedFile
+from repro.evidence import LAYER
 from repro.store import Store
 
 _STATISTIC_BITS = 12
-_COARSE_BITS = 8
+_QUANTILE_BITS = 8
+_MATRIX_BITS = 6
 
 
 def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool) -> list[Path]:
@@ -40,9 +43,7 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             continue
         dataset = thinned(source.load(run))
         if complete:
-            at_last = ["joint_epoch", *(["matrix_epoch"] if run.replica > 0 else [])]
-            last = {name: [-1] for name in at_last if name in dataset.dims}
-            written.append(target.save(dataset.isel(last), None))
+            written.append(target.save(without_what_is_not_shown(dataset, run.replica), None))
         else:
             written.append(target.save(dataset, source.load_state(run)))
     if problems:
@@ -57,7 +58,7 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
 def thinned(dataset: xr.Dataset) -> xr.Dataset:
     """The run with as many digits as are published."""
     bits = dict.fromkeys(STATISTICS, _STATISTIC_BITS)
-    bits |= {"deviation_quantiles": _COARSE_BITS, "matrix": _COARSE_BITS}
+    bits |= {"deviation_quantiles": _QUANTILE_BITS, "matrix": _MATRIX_BITS}
     return dataset.assign(
         {
             name: dataset[name].copy(data=rounded(dataset[name].values, number))
@@ -65,6 +66,18 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
             if name in dataset
         }
     )
+
+
+def without_what_is_not_shown(dataset: xr.Dataset, replica: int) -> xr.Dataset:
+    """A complete run with the epochs and layers of its histograms and matrices that are kept."""
+    first = replica == 0
+    at_last = ["joint_epoch"] if first else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
+    kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
+    if first or "joint_histogram" not in kept:
+        return kept
+    counts = kept["joint_histogram"]
+    shown = counts.where(counts["layer"] == LAYER, 0).astype(counts.dtype)
+    return kept.assign(joint_histogram=shown)
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:

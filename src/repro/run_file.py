@@ -183,11 +183,16 @@ def _trailer(content: bytes) -> bytes:
 
 
 def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
+    """How each variable is compressed: whole curves, histograms and matrices, each by itself."""
+    apart = ("layer", "quantile", "joint_epoch", "matrix_epoch")
     return {
-        str(name): {"zlib": True, "complevel": 5, "shuffle": True, "_FillValue": None}
+        str(name): {
+            "zlib": True, "complevel": 5, "shuffle": True, "_FillValue": None,
+            "chunksizes": tuple(1 if d in apart else n for d, n in variable.sizes.items()),
+        }
         for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "fiu" and variable.ndim
-    }
+        if variable.dtype.kind in "fiu" and variable.size and variable.ndim
+    }  # fmt: skip
 
 
 def _state_dataset(state: State) -> xr.Dataset:
