@@ -27,6 +27,17 @@ def test_what_is_saved_is_read_back(tmp_path, experiment):
     assert store.find(experiment, 1) is None
 
 
+def test_readers_of_netcdf_read_the_same(tmp_path, experiment):
+    path = Store(tmp_path).save(*_record(5, experiment))
+    ours = Store(tmp_path).load(Store(tmp_path).find(experiment, 0))
+    with xr.open_dataset(path, engine="h5netcdf") as theirs:
+        assert ours.identical(theirs.load())
+        assert {n: v.dtype for n, v in ours.variables.items()} == {
+            n: v.dtype for n, v in theirs.variables.items()
+        }
+        assert [type(v) for v in ours.attrs.values()] == [type(v) for v in theirs.attrs.values()]
+
+
 def test_every_flipped_bit_is_noticed(tmp_path, experiment):
     store = Store(tmp_path)
     path = store.save(*_record(5, experiment))

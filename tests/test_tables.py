@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from repro import published_runs
+from repro import Experiment, published_runs
 from repro.benchmark_figure import (
     accelerated_table,
     aims_table,
@@ -12,10 +12,13 @@ from repro.benchmark_figure import (
     gpu_aims_table,
     published_benchmark,
     seconds_table,
+    sessions_table,
 )
 from repro.fault_tables import damage_counts, damage_table, damage_ways, fault_counts, fault_table
 from repro.prose import in_sentences, shared_above
+from repro.run_file import Run
 from repro.tables import readable
+from repro.workload import Workload
 
 
 def test_numbers_are_rounded_and_what_is_not_there_is_empty():
@@ -45,24 +48,50 @@ def test_what_a_gpu_measured_is_held_against_the_aims():
     (ours,) = (row for row in measured["rows"] if row["engine"] == "repro-jax")
     # The specification counts 5e16 for thirteen widths; the twelve of Figure 2c are fewer.
     assert 3e16 < figure_2c_operations() < 5e16
-    share, minutes = gpu_aims_table(measured).value
+    share, minutes = gpu_aims_table({"all": measured}).value
     assert share == ours["fraction_of_ceiling"]
     assert share * measured["ceiling"]["square"] * minutes * 60 == pytest.approx(
         figure_2c_operations() * ours["seconds_per_epoch_with_statistics"]
         / ours["seconds_per_epoch"]
     )  # fmt: skip
     twice = measured["rows"] + [ours | {"width": 256, "fraction_of_ceiling": 0.7}]
-    reached = gpu_aims_table(measured | {"rows": twice}).reached.tolist()
-    assert reached == [False, True, False]
+    table = gpu_aims_table({"all": measured, "some": measured | {"rows": twice}})
+    assert table.kernels.tolist() == ["all"] * 2 + ["some"] * 3
+    assert table.reached.tolist() == [False, False, False, True, False]
+
+
+def test_the_gpu_was_measured_at_both_widths_on_the_same_work():
+    measured = published_benchmark("gpu-cublas")
+    assert {row["width"] for row in measured["rows"]} == {256, 512}
+    assert all(row["same_work"] for row in measured["rows"])
+    assert "triton_gemm=false" in measured["xla_flags"]
 
 
 def test_runs_of_a_gpu_are_listed_and_those_finished_on_a_cpu_are_not():
     runs = published_runs()
     table = accelerated_table(runs)
     assert len(table) and not table.device.str.contains("CPU|then").any()
-    assert (table.runs <= table.together).all()
+    assert sorted(table.runs[table.width == 275]) == [4, 5]  # two programs
     alone = [run for run in runs if str(run.made["device"]).startswith("CPU")]
-    assert alone and accelerated_table(alone).empty
+    assert alone and accelerated_table(alone).empty and sessions_table(alone).empty
+
+
+def test_programs_side_by_side_are_one_session(tmp_path):
+    def made(width, started, finished, device="a GPU"):
+        times = {n: f"2026-01-01T10:{minute:02}:00" for n, minute in
+                 (("started", started), ("finished", finished))}  # fmt: skip
+        experiment = Experiment("hasyv2", width, 1000)
+        return Run(tmp_path, experiment, 0, False, {"device": device, **times})
+
+    beside = made(300, 5, 20)
+    runs = [beside, made(200, 0, 10), made(300, 0, 59, "CPU"), made(200, 30, 40)]
+    first, second = sessions_table(runs).to_dict("records")
+    moved = made(250, 32, 59, "a GPU, then CPU from epoch 7")
+    assert len(sessions_table([*runs, moved])) == 1
+    assert (first["runs"], first["minutes"], second["runs"], second["minutes"]) == (2, 20, 1, 10)
+    per_second = Workload("hasyv2", 200, 1, 1).operations_per_epoch * 1000 / 600
+    assert second["TFLOP/s"] == pytest.approx(per_second / 1e12)
+    assert second["figure_2c_minutes"] == pytest.approx(figure_2c_operations() / per_second / 60)
 
 
 def test_faults_are_counted_by_kind_and_together():

@@ -110,6 +110,9 @@ def test_a_control_is_held_against_its_reference(reference):
     alone = run_of("unstable", 700, pixels="inverted")
     assert controls.outcome(alone, run_of("strong", 1000)) == "diverges alone"
     assert controls.outcome(alone, run_of("strong", 300)) == "too short to say"
+    strong = run_of("strong", 1000)
+    assert controls.outcome(run_of("strong", 1000, pixels="inverted"), strong) == "neither diverges"
+    assert controls.outcome(run_of("strong", 999, pixels="inverted"), strong) == "too short to say"
     climbing = run_of("strong", enough, loss="logits")
     climbing["train_loss"][0, 400:] = np.linspace(0.1, 12, enough - 399)
     assert controls.divergence(climbing) is None

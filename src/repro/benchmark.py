@@ -232,6 +232,7 @@ class _Report:
             "device": (ours or list(self.devices.values()))[0],
             "devices": self.devices,
             "versions": self.versions,
+            "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "code_version": provenance.code_version(),
             "measured": provenance.now(),
             "skipped": self.skipped,

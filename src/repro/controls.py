@@ -10,6 +10,8 @@ controls had been trained to the reference's divergence:
   the reference's divergence epoch: the control *has not diverged*, or, where its loss ends as far
   above its minimum as a plateau must be (`repro.regimes`), it *is climbing*, which is no answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
+- neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
+  tells nothing of what was changed.
 - otherwise the runs are *too short to say*, or there is nothing to compare with.
 """
 
@@ -169,6 +171,8 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
         return "diverges alone" if longer else "too short to say"
     if theirs is not None and epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS:
         return "is climbing" if _far_above(run) else "has not diverged"
+    if theirs is None and min(epochs_of(run), epochs_of(against)) >= paper.EPOCHS:
+        return "is climbing" if _far_above(run) else "neither diverges"
     return "too short to say"
 
 

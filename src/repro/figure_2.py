@@ -355,7 +355,7 @@ def _name_region(
     here: NDArray[np.bool_],
     name: str,
 ) -> None:
-    """The region's name where it fits, level or upright, farthest from what is drawn."""
+    """The region's name where it fits, beside the markers if it can, farthest from them."""
     taken = np.ones(here.shape, dtype=bool)
     for line in axes.lines:
         for x, y in np.asarray(line.get_xydata(), dtype=float):
@@ -368,9 +368,11 @@ def _name_region(
     rows = len(up) / np.ptp(up) * np.ptp(axes.get_ylim())
     level = (0.075, 0.021 * len(name), 0)  # height and width as shares of the panel, degrees
     upright = (0.025 * len(name), 0.06, 90)
-    for high, wide, rotation in (level, upright):  # noqa: B007
+    for free, (high, wide, rotation) in (  # noqa: B007
+        (here & taken, level), (here & taken, upright), (here, level), (here, upright)
+    ):  # fmt: skip
         size = (max(int(high * rows), 1), max(int(wide * cells), 1))
-        fits = minimum_filter(here, size=size, mode="constant", cval=False)
+        fits = minimum_filter(free, size=size, mode="constant", cval=False)
         if fits.any():
             break
     else:

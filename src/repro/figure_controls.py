@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 
 import numpy as np
@@ -49,9 +50,10 @@ def controls_figure(controls: Sequence[Control]) -> PageFigure:
         figure = new_figure(10.0, 7.2)
         panels = figure.subplots(len(ROWS), len(COLUMNS), sharex=True, sharey="row")
         for column, (change, title) in enumerate(COLUMNS.items()):
-            for control, run in drawn:
-                if control.changed in (None, change):
-                    _draw(panels[:, column], run, _look(run, change, widths))
+            here = [run for control, run in drawn if control.changed in (None, change)]
+            looks = [_look(run, change, widths) for run in here]
+            for run, look in zip(here, _labelled_once(looks), strict=True):
+                _draw(panels[:, column], run, look)
             told = change == "width" or any(control.changed == change for control, _ in drawn)
             panel_label(panels[0, column], "abcd"[column], title if told else f"{title}: none yet")
             panels[-1, column].set_xlabel("epoch")
@@ -63,7 +65,10 @@ def controls_figure(controls: Sequence[Control]) -> PageFigure:
             panels[row, 0].set_ylabel(label)
             _scale(panels[row, 0], ROWS[row])
         panels[0, 0].set_xlim(0, max(epochs_of(run) for _, run in drawn))
-    told = "; ".join(dict.fromkeys(name_of(run) for _, run in drawn))
+    replicas = Counter(name_of(run.assign_coords(replica=[0])) for _, run in drawn)
+    told = "; ".join(
+        name if number == 1 else f"{name} ({number} replicas)" for name, number in replicas.items()
+    )
     ends = "; ".join(f"{name_of(run)}: {float(run['train_loss'][0, -1]):.3g}" for _, run in drawn)
     return figure.described(
         "controls",
@@ -109,6 +114,16 @@ def _look(run: xr.Dataset, change: str, widths: Sequence[int]) -> dict:
         "linewidth": 1.0,
         "label": f"{label} ({epochs_of(run)} epochs)",
     }
+
+
+def _labelled_once(looks: Sequence[dict]) -> list[dict]:
+    """The looks with one label for all replicas of an experiment, which says how many."""
+    number = Counter(look["label"] for look in looks)
+    labels = {
+        label: label if count == 1 else f"{label[:-1]}, ×{count})"
+        for label, count in number.items()
+    }
+    return [look | {"label": labels.pop(look["label"], None)} for look in looks]
 
 
 def _usual(change: str) -> object:

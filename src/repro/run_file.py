@@ -29,6 +29,10 @@ _MADE = (
     "code_version", "library_versions", "backend", "device", "precision", "trained_together",
     "wall_seconds", "started", "finished",
 )  # fmt: skip
+_INTERNAL = {
+    "CLASS", "NAME", "DIMENSION_LIST", "REFERENCE_LIST", "_NCProperties", "_Netcdf4Dimid",
+    "_Netcdf4Coordinates", "_nc3_strict", "_FillValue",
+}  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
 _LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
@@ -143,11 +147,54 @@ def state(content: bytes) -> State:
 
 
 def _opened(content: bytes, group: str | None) -> xr.Dataset:
-    with xr.open_dataset(io.BytesIO(content), engine="h5netcdf", group=group) as opened:
-        dataset = opened.load()
-    for variable in dataset.variables.values():
-        variable.encoding = {}
-    return dataset
+    """What xarray reads from it, in a fifth of the time: a page reads a hundred runs."""
+    import h5py
+
+    with h5py.File(io.BytesIO(content)) as file:
+        place = file if group is None else file[group]
+        read = {
+            name: _variable(item)
+            for name, item in place.items()
+            if isinstance(item, h5py.Dataset) and not _only_a_dimension(item)
+        }
+        attributes = _attributes(place)
+    coordinates = {name for name, (dimensions, *_) in read.items() if dimensions == (name,)}
+    return xr.Dataset(
+        {name: variable for name, variable in read.items() if name not in coordinates},
+        {name: variable for name, variable in read.items() if name in coordinates},
+        attributes,
+    )
+
+
+def _variable(item: Any) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
+    """Dimensions, values and attributes of an HDF5 variable."""
+    import h5py
+
+    text = h5py.check_string_dtype(item.dtype) is not None
+    values = np.array(item.asstr()[()], dtype=str) if text else item[()]
+    if item.is_scale:
+        dimensions = (_own_name(item),)
+    else:
+        dimensions = tuple(_own_name(scale) for axis in item.dims for scale in axis.values())
+    return dimensions, np.asarray(values), _attributes(item)
+
+
+def _own_name(item: Any) -> str:
+    return item.name.rpartition("/")[2]
+
+
+def _only_a_dimension(item: Any) -> bool:
+    """Whether it stands for a dimension that has no coordinate, as netCDF marks it."""
+    return item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension but not")
+
+
+def _attributes(item: Any) -> dict[str, Any]:
+    """Attributes less those that netCDF and HDF5 keep for themselves; numbers as numbers."""
+    found = {name: value for name, value in item.attrs.items() if name not in _INTERNAL}
+    return {
+        name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+        for name, value in found.items()
+    }
 
 
 def verified(path: Path, whole: bytes | None = None) -> bytes:

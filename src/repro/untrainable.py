@@ -230,7 +230,7 @@ def limits(controls: Sequence[Control], records: Sequence[SharpnessRecord]) -> P
         "initial weights would do the same is not shown.",
     ]
     if undecided:
-        lines.append(f"Too short, or without a reference to compare with: {'; '.join(undecided)}.")
+        lines.append(f"Too short, or without a reference that diverges: {'; '.join(undecided)}.")
     lines.append(
         "That dead samples hold a network on its plateau does not say what first drives it there: "
         "dead samples and loss rise in the same epochs, and one epoch is the finest that is kept."
@@ -296,14 +296,14 @@ def _beside_constant(runs: Sequence[xr.Dataset], counts: Counts) -> str:
     chosen = table[table["set"] == "train"].dropna(subset="difference, most frequent class")
     if chosen.empty:
         return ""
-    told = [
-        f"{row['measured']:.2f} ({row['difference, most frequent class']:+.2f})"
-        for _, row in chosen.iterrows()
-    ]
     constant = chosen["most frequent class"].iloc[0]
+    heights, apart = chosen["measured"], chosen["difference, most frequent class"]
+    one = len(chosen) == 1
+    told = "the plateau is at" if one else f"the {len(chosen)} plateaus are on average at"
+    spread = "" if one else f", the lowest {apart.min():+.2f}, the highest {apart.max():+.2f}"
     return (
         f" The best that one answer for all could do is {constant:.2f} nat, the most frequent "
-        f"class; the plateaus are at {', '.join(told)}."
+        f"class; {told} {heights.mean():.2f} ({apart.mean():+.2f}{spread})."
     )
 
 
