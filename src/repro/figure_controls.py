@@ -120,7 +120,7 @@ def _labelled_once(looks: Sequence[dict]) -> list[dict]:
     """The looks with one label for all replicas of an experiment, which says how many."""
     number = Counter(look["label"] for look in looks)
     labels = {
-        label: label if count == 1 else f"{label[:-1]}, ×{count})"
+        label: label if count == 1 else f"{label[:-1]}, {count} runs)"
         for label, count in number.items()
     }
     return [look | {"label": labels.pop(look["label"], None)} for look in looks]
