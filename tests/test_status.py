@@ -69,7 +69,13 @@ def test_every_run_is_listed_with_what_made_it(tmp_path):
     made = made_table(store)
     assert made.epochs.tolist() == [6, 4, 3] and made.otherwise.tolist() == ["", "", "marked “a”"]
     assert set(made.backend) == {"none"} and set(made["commit"]) == {"test"}
-    listed = rows({"own": store})
+    for replica in (3, 4, 6, 7):
+        store.save(*made_up_run(4, Experiment("digits", 8, 4), replica))
+    shared = made_table(store)
+    # The machine is one and the day; the one of 6 epochs was another program.
+    assert shared.replica.tolist() == ["0", "2 to 4, 6, 7", "0"]
+    assert made_table(Store(tmp_path / "none")).empty
+    listed = rows({"own": _store(tmp_path / "other")})
     assert [(row["epochs"], row["continuable"]) for row in listed] == [
         (6, True), (4, True), (3, True)
     ]  # fmt: skip

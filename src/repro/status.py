@@ -54,7 +54,11 @@ def coverage(wanted: Wanted, runs: Sequence[Run]) -> pd.DataFrame:
 
 
 def made_table(store: Store) -> pd.DataFrame:
-    """A run a row: how long it is, and when and on what it was trained."""
+    """How long runs are, and when and on what they were trained.
+
+    A row for the replicas of an experiment that the same code trained on the same machine on the
+    same day; ``replica`` names them and ``hours`` is of the longest.
+    """
     lines = []
     for row in rows({"": store}):
         parameters = row["parameters"]
@@ -72,7 +76,27 @@ def made_table(store: Store) -> pd.DataFrame:
                 "commit": short_version(row["code_version"]),
             }
         )
-    return pd.DataFrame(lines)
+    table = pd.DataFrame(lines)
+    if table.empty:
+        return table
+    alike = table.columns.drop(["replica", "hours"]).tolist()
+    shared = table.groupby(alike, sort=False, as_index=False, dropna=False)
+    found = shared.agg(replica=("replica", _numbers), hours=("hours", "max"))
+    return found[table.columns]
+
+
+def _numbers(replicas: pd.Series) -> str:
+    """Numbers in order, three neighbours and more as a range: ``0, 2 to 5``."""
+    spans: list[list[int]] = []
+    for number in sorted(replicas):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    told = [
+        f"{span[0]} to {span[-1]}" if len(span) > 2 else ", ".join(map(str, span)) for span in spans
+    ]
+    return ", ".join(told)
 
 
 def otherwise(experiment: Experiment) -> str:
