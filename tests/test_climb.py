@@ -15,7 +15,7 @@ def _climbing(left: int, climb_epochs: int = 200) -> np.ndarray:
     curve[0] = 5.9
     curve[1 : left + 1] = np.geomspace(2, 0.02, left)
     climbing = np.geomspace(0.2, 15, climb_epochs)
-    curve[left + 1 : left + 1 + climb_epochs] = climbing
+    curve[left + 1 : left + 1 + climb_epochs] = climbing[: 1000 - left]
     curve[left + 1 + climb_epochs :] = 15
     return curve
 
@@ -61,3 +61,6 @@ def test_the_figure_has_a_panel_for_each_width_with_several_runs():
     dots = [line for line in axes.lines if line.get_marker() == "o"]
     assert len(axes.lines) == 6 and [line.get_xdata()[0] for line in dots] == [250] * 3
     assert not climb_figure(runs[:2]).axes, "two are not several"
+    runs[-1] = _run(225, 2, _climbing(850))  # not on the plateau yet
+    _, wide = climb_figure(runs).axes
+    assert len(wide.lines) == 3, "what is on its way is shown, without a dot"

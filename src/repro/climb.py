@@ -24,12 +24,18 @@ SEVERAL = 3
 
 
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
-    """Complete unmarked runs by width, where there are ``SEVERAL`` and one of them diverges."""
+    """Complete unmarked runs by width, where there are ``SEVERAL`` and one of them climbs."""
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= SEVERAL and any(crossing(train_loss(run)) for run in group)
+        if len(group) >= SEVERAL and any(climbs(train_loss(run)) for run in group)
     }
+
+
+def climbs(loss: NDArray[np.floating]) -> bool:
+    """Whether a run diverges, or ends as far above its lowest loss as a plateau would be."""
+    far = regimes.far_above_minimum(loss[0], regimes.minimum(loss).value)
+    return crossing(loss) is not None or not loss[-1] < far  # so that not-a-number is
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
