@@ -4,6 +4,7 @@ import numpy as np
 from synthetic import synthetic_run, with_curves
 
 from repro import front
+from repro.record import joined
 
 FALLING = np.interp(np.arange(1001), [0, 300, 1000], [5.9, 0.1, 0.02])
 
@@ -25,3 +26,13 @@ def test_strong_networks_that_stay_low_need_no_more_words():
     runs = {300: _strong(300, FALLING), 500: _strong(500, spiked)}
     assert front.finding({}, runs).endswith("strong at width 300, 500.")
     assert front.rising_words(runs) == ""
+
+
+def test_replicas_of_a_width_that_part_are_counted():
+    once = [synthetic_run(250, 1000, kind).assign_coords(replica=[number])
+            for number, kind in enumerate(("unstable", "strong", "unstable"))]  # fmt: skip
+    parted = joined(once)
+    said = front.finding({}, {250: parted, 300: synthetic_run(300, 1000)})
+    assert "unstable at width 250 (2 of 3); strong at width 250 (1 of 3), 300." in said
+    short = front.finding({}, {150: synthetic_run(150, 40, "unstable")})
+    assert "undecided at width 150 (only 40 epochs)" in short

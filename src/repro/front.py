@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 
 import numpy as np
 import xarray as xr
 
-from repro import regimes
+from repro import paper, regimes
 from repro.captions import dataset_label, epochs_of, setting, width_of
 from repro.figure_1 import FULL_INK, INK
 from repro.joint import GLOROT_LIMIT
@@ -94,8 +95,11 @@ def _losses(runs: Mapping[int, xr.Dataset]) -> str:
     """Which width is in which regime."""
     kinds: dict[str, list[str]] = {}
     for width, run in runs.items():
-        for kind in dict.fromkeys(str(one) for one in regimes.summary(run)["regime"].values):
-            kinds.setdefault(kind, []).append(f"{width}{_remark(kind, run)}")
+        number = Counter(str(one) for one in regimes.summary(run)["regime"].values)
+        for kind, count in number.items():
+            share = f"{count} of {number.total()}" if len(number) > 1 else ""
+            remarks = ", ".join(filter(None, (share, _remark(kind, run))))
+            kinds.setdefault(kind, []).append(f"{width} ({remarks})" if remarks else str(width))
     said = [
         f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
     ]
@@ -105,8 +109,9 @@ def _losses(runs: Mapping[int, xr.Dataset]) -> str:
 def _remark(kind: str, run: xr.Dataset) -> str:
     """What a reader should know of a run's regime beside its name."""
     if kind == "undecided":
-        return f" (only {epochs_of(run)} epochs)"
-    return " (rising)" if kind == "strong" and _risen(run) > RISEN else ""
+        length = epochs_of(run)
+        return f"by epoch {length}" if length >= paper.EPOCHS else f"only {length} epochs"
+    return "rising" if kind == "strong" and _risen(run) > RISEN else ""
 
 
 def rising_words(runs: Mapping[int, xr.Dataset]) -> str:
