@@ -25,6 +25,7 @@ from repro.verdict_tables import (
     part_table,
     verdict_row,
     verdict_table,
+    verdict_words,
 )
 
 RUNS = {
@@ -446,7 +447,11 @@ def test_the_committed_page_has_the_verdicts_of_the_published_runs() -> None:
         for output in cell.get("outputs", [])
         if "text/html" in output.get("data", {})
     ]
-    assert shown[0].strip() == verdict_table(claims.verdicts()).strip()
+    found = claims.verdicts()
+    assert shown[0].strip() == verdict_table(found).strip()
+    readme = (book.ROOT / "README.md").read_text()
+    for dataset in ("hasyv2", "mnist", "fashion-mnist"):
+        assert f"- {verdict_words(found, dataset)}\n" in readme, "make the README say it anew"
 
 
 def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys) -> None:

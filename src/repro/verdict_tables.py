@@ -56,6 +56,16 @@ def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
     return Prose(f"{label}: {' · '.join(parts) or 'none judged'}")
 
 
+def verdict_words(found: Sequence[Verdict], dataset: str) -> str:
+    """The claims on one dataset by their verdict, in a sentence, as the README has it."""
+    parts = []
+    for word in VERDICTS:
+        titles = [one.claim.title for one in found if (one.dataset, one.verdict) == (dataset, word)]
+        if titles:
+            parts.append(f"**{word}**: {', '.join(titles)}")
+    return f"{dataset_name(dataset)}: {'; '.join(parts) or 'none judged'}."
+
+
 def account(one: Claim, found: Sequence[Verdict]) -> Prose:
     """A claim's rule in words with its date, and the reason of its verdict on every dataset."""
     lines = [
