@@ -33,6 +33,11 @@ def test_replicas_of_a_width_that_part_are_counted():
             for number, kind in enumerate(("unstable", "strong", "unstable"))]  # fmt: skip
     parted = joined(once)
     said = front.finding({}, {250: parted, 300: synthetic_run(300, 1000)})
-    assert "unstable at width 250 (2 of 3); strong at width 250 (1 of 3), 300." in said
+    assert "unstable at width 250 (2 of 3); strong at 250 (1 of 3), 300." in said
     short = front.finding({}, {150: synthetic_run(150, 40, "unstable")})
     assert "undecided at width 150 (only 40 epochs)" in short
+    wide = {width: synthetic_run(width, 1000) for width in (300, 400, 500, 600)}
+    assert front.finding({}, wide).endswith("strong at width 300 to 600.")
+    wide[400] = synthetic_run(400, 40, "unstable")
+    said = front.finding({}, wide)
+    assert said.endswith("strong at width 300, 500, 600; undecided at 400 (only 40 epochs).")

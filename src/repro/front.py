@@ -76,41 +76,56 @@ def finding(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset]) ->
 
 def _letters(marked: Mapping[int, xr.Dataset]) -> str:
     """How well the mark can be told at the end of each run."""
-    said = []
+    told, ends = [], []
     for width, run in sorted(marked.items(), reverse=True):
         last = contrast_of_run(run.isel(replica=0, matrix_epoch=[-1]))
-        said.append(
-            f"{float(last[0]):.2f} at width {width} after {int(last['matrix_epoch'][0])} epochs"
-        )
-    if not said:
+        told.append(f"{float(last[0]):.2f} at width {width}")
+        ends.append(f" after {int(last['matrix_epoch'][0])} epochs")
+    if not told:
         return ""
+    alike = len(set(ends)) == 1
+    said = [each if alike else each + end for each, end in zip(told, ends, strict=True)]
     mark = setting(next(iter(marked.values())), "mark")
     return (
-        f"A letter “{mark}” written into the weights can be told with a contrast of "
-        f"{' and '.join(said)} (1: untouched, 0.5: gone)."
+        f"A letter “{mark}” in the weights keeps a contrast of "
+        f"{' and '.join(said)}{ends[0] if alike else ''} (1: untouched, 0.5: gone)."
     )
 
 
 def _losses(runs: Mapping[int, xr.Dataset]) -> str:
     """Which width is in which regime."""
     kinds: dict[str, list[str]] = {}
+    joined: dict[str, list[int]] = {}  # neighbours without a remark, which become a range
     for width, run in runs.items():
         number = Counter(str(one) for one in regimes.summary(run)["regime"].values)
-        for kind, count in number.items():
-            share = f"{count} of {number.total()}" if len(number) > 1 else ""
+        for kind in regimes.REGIMES:
+            span = joined.setdefault(kind, [])
+            share = f"{number[kind]} of {number.total()}" if len(number) > 1 else ""
             remarks = ", ".join(filter(None, (share, _remark(kind, run))))
-            kinds.setdefault(kind, []).append(f"{width} ({remarks})" if remarks else str(width))
-    said = [
-        f"{kind} at width {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kind in kinds
-    ]
-    return f"Unmarked networks are {'; '.join(said)}." if said else ""
+            if number[kind] and not remarks:
+                span.append(width)
+                continue
+            kinds.setdefault(kind, []).extend(_range(span))
+            span.clear()
+            if number[kind]:
+                kinds[kind].append(f"{width} ({remarks})")
+    for kind, span in joined.items():
+        kinds[kind] = kinds.get(kind, []) + _range(span)
+    said = [f"{kind} at {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kinds.get(kind)]
+    return (
+        f"Unmarked networks are {'; '.join(said)}.".replace("at ", "at width ", 1) if said else ""
+    )
+
+
+def _range(widths: list[int]) -> list[str]:
+    return [f"{widths[0]} to {widths[-1]}"] if len(widths) > 2 else [str(each) for each in widths]
 
 
 def _remark(kind: str, run: xr.Dataset) -> str:
     """What a reader should know of a run's regime beside its name."""
     if kind == "undecided":
         length = epochs_of(run)
-        return f"by epoch {length}" if length >= paper.EPOCHS else f"only {length} epochs"
+        return "" if length >= paper.EPOCHS else f"only {length} epochs"
     return "rising" if kind == "strong" and _risen(run) > RISEN else ""
 
 
