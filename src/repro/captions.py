@@ -129,6 +129,11 @@ def short_version(version: str) -> str:
     return re.sub(r"\d[\d.]*\+g(?=[0-9a-f]{7})", "", version)
 
 
+def span_in_words(numbers: Sequence[int]) -> list[str]:
+    """Neighbours in order, three and more as a range: ``["2 to 5"]``; fewer one by one."""
+    return [f"{numbers[0]} to {numbers[-1]}"] if len(numbers) > 2 else [str(n) for n in numbers]
+
+
 def in_words(unusual: Mapping[str, Any]) -> str:
     """Parameters of an experiment with their values, such as `Experiment.unusual` has them."""
     words = []

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from repro import evidence, paper, regimes
 from repro.captions import setting, width_of
 from repro.claim_jump import crossing
-from repro.figure_2 import mean_and_deviation
+from repro.intervals import mean_and_deviation
 
 SEVERAL = 3
 """Runs of one width from which on they are shown beside each other."""
@@ -34,8 +34,7 @@ def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset
 
 def climbs(loss: NDArray[np.floating]) -> bool:
     """Whether a run diverges, or ends as far above its lowest loss as a plateau would be."""
-    far = regimes.far_above_minimum(loss[0], regimes.minimum(loss).value)
-    return crossing(loss) is not None or not loss[-1] < far  # so that not-a-number is
+    return crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

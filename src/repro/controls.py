@@ -169,11 +169,14 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
     if mine is not None:
         longer = epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
         return "diverges alone" if longer else "too short to say"
-    if theirs is not None and epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS:
-        return "is climbing" if _far_above(run) else "has not diverged"
-    if theirs is None and min(epochs_of(run), epochs_of(against)) >= paper.EPOCHS:
-        return "is climbing" if _far_above(run) else "neither diverges"
-    return "too short to say"
+    if theirs is None:
+        answer, long = "neither diverges", min(map(epochs_of, (run, against))) >= paper.EPOCHS
+    else:
+        answer, long = "has not diverged", epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS
+    if not long:
+        return "too short to say"
+    climbing = regimes.ends_far_above_minimum(run["train_loss"].isel(replica=0))
+    return "is climbing" if climbing else answer
 
 
 def divergence(run: xr.Dataset) -> int | None:
@@ -235,14 +238,6 @@ def _changed(experiment: Experiment) -> str | None:
     """Which one of CHANGES an experiment changes; None where it is none or something else too."""
     unusual = list(experiment.unusual)
     return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else None
-
-
-def _far_above(run: xr.Dataset) -> bool:
-    """Whether a run ends as far above its lowest train loss as a plateau must be."""
-    loss = run["train_loss"].isel(replica=0).to_numpy().astype(float)
-    level = np.median(loss[-regimes.PLATEAU_EPOCHS :])
-    far = regimes.far_above_minimum(loss[0], regimes.minimum(loss).value)
-    return not level < far  # so that not-a-number is
 
 
 def _short_name(run: xr.Dataset) -> str:

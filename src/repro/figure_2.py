@@ -19,6 +19,7 @@ from scipy.ndimage import distance_transform_edt, minimum_filter
 from repro import paper, regimes, style
 from repro.captions import dataset_label, epochs_of, setting
 from repro.errors import ReproError
+from repro.intervals import mean_and_deviation
 
 MOST_LINES = 6
 """Single runs drawn in (a) and (b), at most."""
@@ -123,13 +124,6 @@ def single_run_widths(widths: Sequence[int]) -> list[int]:
         return of_paper or there
     places = np.linspace(0, len(there) - 1, min(MOST_LINES, len(there)))
     return [there[round(place)] for place in places]
-
-
-def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and (sample) standard deviation of what is not NaN; NaN where there is too little."""
-    known = values[~np.isnan(values)]
-    mean = float(known.mean()) if known.size else float("nan")
-    return mean, float(known.std(ddof=1)) if known.size > 1 else float("nan")
 
 
 def _check(runs: Mapping[int, xr.Dataset]) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 
@@ -9,7 +10,7 @@ import numpy as np
 import xarray as xr
 
 from repro import paper, regimes
-from repro.captions import dataset_label, epochs_of, setting, width_of
+from repro.captions import dataset_label, epochs_of, setting, span_in_words, width_of
 from repro.figure_1 import FULL_INK, INK
 from repro.joint import GLOROT_LIMIT
 from repro.letter_explorer import STILL_ROWS, block_mean
@@ -93,32 +94,29 @@ def _letters(marked: Mapping[int, xr.Dataset]) -> str:
 
 
 def _losses(runs: Mapping[int, xr.Dataset]) -> str:
-    """Which width is in which regime."""
-    kinds: dict[str, list[str]] = {}
-    joined: dict[str, list[int]] = {}  # neighbours without a remark, which become a range
-    for width, run in runs.items():
-        number = Counter(str(one) for one in regimes.summary(run)["regime"].values)
-        for kind in regimes.REGIMES:
-            span = joined.setdefault(kind, [])
-            share = f"{number[kind]} of {number.total()}" if len(number) > 1 else ""
-            remarks = ", ".join(filter(None, (share, _remark(kind, run))))
-            if number[kind] and not remarks:
-                span.append(width)
-                continue
-            kinds.setdefault(kind, []).extend(_range(span))
-            span.clear()
-            if number[kind]:
-                kinds[kind].append(f"{width} ({remarks})")
-    for kind, span in joined.items():
-        kinds[kind] = kinds.get(kind, []) + _range(span)
-    said = [f"{kind} at {', '.join(kinds[kind])}" for kind in regimes.REGIMES if kinds.get(kind)]
-    return (
-        f"Unmarked networks are {'; '.join(said)}.".replace("at ", "at width ", 1) if said else ""
-    )
+    """Which width is in which regime; neighbours of which nothing else is told, as a range."""
+    numbers = {
+        w: Counter(map(str, regimes.summary(run)["regime"].values)) for w, run in runs.items()
+    }
+    said = []
+    for kind in regimes.REGIMES:
+        told = ((width, _remarks(kind, run, numbers[width])) for width, run in runs.items())
+        named: list[str] = []
+        for remarks, group in itertools.groupby(told, key=lambda each: each[1]):
+            widths = [width for width, _ in group]
+            if remarks is not None:
+                named += [f"{w} ({remarks})" for w in widths] if remarks else span_in_words(widths)
+        if named:
+            said.append(f"{kind} at {'' if said else 'width '}{', '.join(named)}")
+    return f"Unmarked networks are {'; '.join(said)}." if said else ""
 
 
-def _range(widths: list[int]) -> list[str]:
-    return [f"{widths[0]} to {widths[-1]}"] if len(widths) > 2 else [str(each) for each in widths]
+def _remarks(kind: str, run: xr.Dataset, number: Counter[str]) -> str | None:
+    """What is told of a width among those of a regime; None where it is none of them."""
+    if not number[kind]:
+        return None
+    share = f"{number[kind]} of {number.total()}" if len(number) > 1 else ""
+    return ", ".join(filter(None, (share, _remark(kind, run))))
 
 
 def _remark(kind: str, run: xr.Dataset) -> str:

@@ -270,6 +270,16 @@ def far_above_minimum(initial: float, lowest: float) -> float:
     return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * gained)
 
 
+def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
+    """Whether one curve, shape (epochs + 1,), ends as far above its lowest as a plateau must be.
+
+    By the median over the epochs that a plateau must last.
+    """
+    curve = np.asarray(train_loss, dtype=float)
+    far = far_above_minimum(curve[0], minimum(curve).value)
+    return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
+
+
 def _initial(curve: NDArray[np.float64]) -> float:
     """The loss before training (the first finite one)."""
     return float(curve[np.isfinite(curve)][0])

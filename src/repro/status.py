@@ -4,7 +4,13 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from repro.captions import dataset_name, in_words, short_device, short_version
+from repro.captions import (
+    dataset_name,
+    in_words,
+    short_device,
+    short_version,
+    span_in_words,
+)
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
@@ -93,10 +99,7 @@ def _numbers(replicas: pd.Series) -> str:
             spans[-1].append(number)
         else:
             spans.append([number])
-    told = [
-        f"{span[0]} to {span[-1]}" if len(span) > 2 else ", ".join(map(str, span)) for span in spans
-    ]
-    return ", ".join(told)
+    return ", ".join(told for span in spans for told in span_in_words(span))
 
 
 def otherwise(experiment: Experiment) -> str:

@@ -11,7 +11,8 @@ import xarray as xr
 
 from repro import paper, regimes
 from repro.captions import dataset_label, epochs_of, making, setting, width_of
-from repro.figure_2 import happened, mean_and_deviation
+from repro.figure_2 import happened
+from repro.intervals import mean_and_deviation
 from repro.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip
 from repro.marks import contrast_of_run
 from repro.paper import Reading
