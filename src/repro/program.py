@@ -21,7 +21,17 @@ from repro.network import LAYERS, glorot_standard_deviation, layer_shapes
 
 Parameters = tuple  # weights (..., fan-in, fan-out) of LAYERS, then biases (..., fan-out)
 
+_NARROW = 200  # columns, below which the weights are held turned: faster there, slower above
 _EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
+
+
+class Outcome(NamedTuple):
+    """What came of each sample, each (..., sample): in an epoch, in the order of its batches."""
+
+    exact: Any
+    """Exact cross-entropy, float32."""
+    correct: Any
+    """Whether the true class has the largest output."""
 
 
 class Tally(NamedTuple):
@@ -45,11 +55,10 @@ def logits(parameters: Parameters, pixels: Any) -> Any:
     return ops.matmul(hidden, third) + third_bias
 
 
-def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
+def cross_entropy(outputs: Any, labels: Any) -> Outcome:
     """Exact cross-entropy -ln p of the true class, and whether that class has the largest output.
 
-    ``outputs`` (..., sample, class), ``labels`` (..., sample) or (sample,). Both results are
-    (..., sample).
+    ``outputs`` (..., sample, class), ``labels`` (..., sample) or (sample,).
     """
     hit = ops.expand_dims(labels, -1) == ops.arange(outputs.shape[-1], dtype="int32")
     # Below the largest output, not as they are: float32 counts outputs near 50 in steps of 4e-6,
@@ -57,7 +66,7 @@ def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
     below = outputs - ops.stop_gradient(ops.max(outputs, axis=-1, keepdims=True))
     true_output = ops.sum(ops.where(hit, below, 0.0), axis=-1)
     exact = ops.log(ops.sum(ops.exp(below), axis=-1)) - true_output
-    return exact, true_output >= 0
+    return Outcome(exact, true_output >= 0)
 
 
 def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
@@ -78,26 +87,26 @@ def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
 
 
 def step(
-    experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, tally: Tally
-) -> tuple[Parameters, Tally]:
-    """One step of plain SGD on one batch per network: ``pixels`` (..., sample, pixel)."""
-    size = labels.shape[-1]
+    experiment: Experiment, turned: Parameters, pixels: Any, labels: Any
+) -> tuple[Parameters, Outcome]:
+    """One step of plain SGD on one batch per network: ``pixels`` (..., sample, pixel).
 
-    def batch_loss(parameters: Parameters) -> tuple[Any, tuple[Any, Any, Any]]:
-        exact, correct = cross_entropy(logits(parameters, pixels), labels)
-        losses = sample_loss(exact, experiment.loss, experiment.epsilon)
+    It takes and returns the parameters as `_turned` turns them.
+    """
+
+    def batch_loss(turned: Parameters) -> tuple[Any, Outcome]:
+        outcome = cross_entropy(logits(_turned(experiment, turned), pixels), labels)
+        losses = sample_loss(outcome.exact, experiment.loss, experiment.epsilon)
         # Replicas share no parameter, so the gradient of the sum is each one's own.
-        return ops.sum(ops.mean(losses, axis=-1)), (losses, correct, exact)
+        return ops.sum(ops.mean(losses, axis=-1)), outcome
 
-    gradients, (losses, correct, exact) = backend.gradient(batch_loss, parameters)
+    gradients, outcome = backend.gradient(batch_loss, turned)
     # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
-    parameters = tuple(
+    turned = tuple(
         parameter + (-experiment.learning_rate) * slope
-        for parameter, slope in zip(parameters, gradients, strict=True)
+        for parameter, slope in zip(turned, gradients, strict=True)
     )
-    added = _add(tally, losses, correct, exact, experiment.epsilon)
-    worst = ops.maximum(tally.max_batch_loss, ops.sum(losses, axis=-1) / size)
-    return parameters, added._replace(max_batch_loss=worst)
+    return turned, outcome
 
 
 def train(
@@ -108,40 +117,42 @@ def train(
     size = min(experiment.batch_size, samples)
     full, rest = divmod(samples, size)
 
-    def batch(start: Any, size: int, parameters: Parameters, tally: Tally) -> tuple:
+    def batch(start: Any, size: int, turned: Parameters, outcome: Outcome) -> tuple:
         chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
         inputs = _scaled(ops.take(pixels, chosen, axis=0))
-        return step(experiment, parameters, inputs, ops.take(labels, chosen, axis=0), tally)
+        turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
+        return tuple(turned), tuple(_put(outcome, new, start))
 
     def body(index: Any, carry: tuple) -> tuple:
-        parameters, tally = batch(index * size, size, carry[0], Tally(*carry[1]))
-        return tuple(parameters), tuple(tally)
+        return batch(index * size, size, carry[0], Outcome(*carry[1]))
 
-    parameters, tally = ops.fori_loop(0, full, body, (tuple(parameters), tuple(_zero(leading))))
-    tally = Tally(*tally)
+    # Only kept on the way and counted afterwards: on a GPU every count is a kernel of its own.
+    carry = _turned(experiment, parameters), tuple(_nothing(leading, samples))
+    turned, outcome = ops.fori_loop(0, full, body, carry)
     if rest:
-        parameters, tally = batch(full * size, rest, parameters, tally)
-    return tuple(parameters), tally
+        turned, outcome = batch(full * size, rest, turned, Outcome(*outcome))
+    return _turned(experiment, turned), _tally(experiment, Outcome(*outcome), size)
 
 
 def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any) -> Tally:
-    """The tally over all samples with the parameters held; ``max_batch_loss`` is not used."""
+    """The tally over all samples with the parameters held; ``max_batch_loss`` is of all."""
     samples, inputs = pixels.shape
     size = min(_EVALUATION_CHUNK, samples)
     full, rest = divmod(samples, size)
 
-    def chunk(start: Any, size: int, tally: Tally) -> Tally:
+    def chunk(start: Any, size: int, outcome: Outcome) -> Outcome:
         images = _scaled(ops.slice(pixels, (start, 0), (size, inputs)))
         truth = ops.slice(labels, (start,), (size,))
-        exact, correct = cross_entropy(logits(parameters, images), truth)
-        losses = sample_loss(exact, experiment.loss, experiment.epsilon)
-        return _add(tally, losses, correct, exact, experiment.epsilon)
+        return _put(outcome, cross_entropy(logits(parameters, images), truth), start)
 
     def body(index: Any, carry: tuple) -> tuple:
-        return tuple(chunk(index * size, size, Tally(*carry)))
+        return tuple(chunk(index * size, size, Outcome(*carry)))
 
-    tally = Tally(*ops.fori_loop(0, full, body, tuple(_zero(parameters[0].shape[:-2]))))
-    return chunk(full * size, rest, tally) if rest else tally
+    nothing = _nothing(parameters[0].shape[:-2], samples)
+    outcome = Outcome(*ops.fori_loop(0, full, body, tuple(nothing)))
+    if rest:
+        outcome = chunk(full * size, rest, outcome)
+    return _tally(experiment, outcome, samples)
 
 
 def statistics(
@@ -215,18 +226,50 @@ def _scaled(pixels: Any) -> Any:
     return ops.cast(pixels, "float32") / np.float32(255)
 
 
-def _zero(leading: Sequence[int]) -> Tally:
-    zero = ops.zeros(tuple(leading), dtype="float32")
-    return Tally(zero, zero, zero, zero)
+def _turned(experiment: Experiment, parameters: Parameters) -> Parameters:
+    """The parameters with the weights of narrow layers as (..., fan-out, fan-in), or back again.
+
+    The gradient of the weights is a product with as many columns as the weights have, and products
+    with few columns and many rows are slow on a CPU: so narrow layers are trained turned.
+    """
+    turned = list(parameters)
+    for index, (fan_in, fan_out) in enumerate(layer_shapes(experiment).values()):
+        if fan_out < min(fan_in, _NARROW):
+            turned[index] = ops.swapaxes(turned[index], -1, -2)
+    return tuple(turned)
 
 
-def _add(tally: Tally, losses: Any, correct: Any, exact: Any, epsilon: float) -> Tally:
+def _nothing(leading: Sequence[int], samples: int) -> Outcome:
+    shape = (*leading, samples)
+    return Outcome(ops.zeros(shape, dtype="float32"), ops.zeros(shape, dtype="bool"))
+
+
+def _put(outcome: Outcome, new: Outcome, start: Any) -> Outcome:
+    """The outcome with that of some samples in its place, from sample ``start`` on."""
+    return Outcome(
+        *(
+            ops.slice_update(whole, (*(0 for _ in whole.shape[:-1]), start), part)
+            for whole, part in zip(outcome, new, strict=True)
+        )
+    )
+
+
+def _tally(experiment: Experiment, outcome: Outcome, size: int) -> Tally:
+    """The tally of samples that came in batches of ``size``, the last one smaller."""
+    losses = sample_loss(outcome.exact, experiment.loss, experiment.epsilon)
+    *leading, samples = losses.shape
+    full, rest = divmod(samples, size)
+    batches = ops.reshape(losses[..., : full * size], (*leading, full, size))
+    worst = ops.max(ops.sum(batches, axis=-1) / size, axis=-1)
+    if rest:
+        worst = ops.maximum(worst, ops.sum(losses[..., full * size :], axis=-1) / rest)
+
     def count(flags: Any) -> Any:
         return ops.sum(ops.cast(flags, "float32"), axis=-1)
 
     return Tally(
-        tally.loss + ops.sum(losses, axis=-1),
-        tally.correct + count(correct),
-        tally.dead + count(exact > -math.log(epsilon)),
-        tally.max_batch_loss,
+        ops.sum(losses, axis=-1),
+        count(outcome.correct),
+        count(outcome.exact > -math.log(experiment.epsilon)),
+        worst,
     )

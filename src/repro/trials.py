@@ -118,14 +118,15 @@ def _sparse() -> dict[str, Callable]:
 
     own = program.cross_entropy
 
-    def cross_entropy(outputs: Any, labels: Any) -> tuple[Any, Any]:
+    def cross_entropy(outputs: Any, labels: Any) -> program.Outcome:
         logarithms = outputs - ops.logsumexp(outputs, axis=-1, keepdims=True)
         low, high = math.log(1e-7), math.log1p(-1e-7)
         inside = ops.logical_and(logarithms >= low, logarithms <= high)
         edge = ops.stop_gradient(ops.where(logarithms < low, low, high))
         # What Keras did next: to take these for outputs, and their exact cross-entropy.
-        exact, _ = own(ops.where(inside, logarithms, edge), labels)
-        return exact, own(outputs, labels)[1]
+        return own(outputs, labels)._replace(
+            exact=own(ops.where(inside, logarithms, edge), labels).exact
+        )
 
     return {
         "program.cross_entropy": cross_entropy,
