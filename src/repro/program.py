@@ -121,7 +121,7 @@ def train(
         chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
         inputs = _scaled(ops.take(pixels, chosen, axis=0))
         turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
-        return tuple(turned), tuple(_put(outcome, new, start))
+        return turned, tuple(_put(outcome, new, start))
 
     def body(index: Any, carry: tuple) -> tuple:
         return batch(index * size, size, carry[0], Outcome(*carry[1]))
