@@ -6,6 +6,7 @@ import xarray as xr
 from made_up import made_up_run as _record
 
 from repro import Experiment, ReproError, publication, published, published_runs, run
+from repro.claim_jump import jumps
 from repro.store import Store
 
 
@@ -184,7 +185,12 @@ def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
         "input_hidden": 0, "hidden_hidden": 144, "hidden_output": 0,
     }  # fmt: skip
     assert (first["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    known = second["deviation_quantiles"].notnull().all(("replica", "epoch", "quantile"))
+    assert known["layer"].values[known].tolist() == ["hidden_hidden"]
+    assert first["deviation_quantiles"].notnull().all()
     np.testing.assert_array_equal(second.train_loss, whole.train_loss)
+    with pytest.raises(ReproError, match="Replica 1 has no quantiles of the layer input_hidden"):
+        jumps(second, "input_hidden")
 
 
 def test_rounding_keeps_what_is_not_a_number():

@@ -60,8 +60,9 @@ def test_what_a_gpu_measured_is_held_against_the_aims():
     assert table.reached.tolist() == [False, False, False, True, False]
 
 
-def test_the_gpu_was_measured_at_both_widths_on_the_same_work():
-    measured = published_benchmark("gpu-cublas")
+@pytest.mark.parametrize("name", ["gpu-cublas", "gpu-h100"])
+def test_the_gpu_was_measured_at_both_widths_on_the_same_work(name):
+    measured = published_benchmark(name)
     assert {row["width"] for row in measured["rows"]} == {256, 512}
     assert all(row["same_work"] for row in measured["rows"])
     assert "triton_gemm=false" in measured["xla_flags"]
@@ -88,6 +89,8 @@ def test_programs_side_by_side_are_one_session(tmp_path):
     first, second = sessions_table(runs).to_dict("records")
     moved = made(250, 32, 59, "a GPU, then CPU from epoch 7")
     assert sessions_table([*runs, moved]).elsewhere.tolist() == [0, 1]
+    told = sessions_table([*runs, moved, moved])["TFLOP/s"].notna()
+    assert told.tolist() == [True, False]  # most of the second was finished elsewhere
     assert (first["runs"], first["minutes"], second["runs"], second["minutes"]) == (2, 20, 1, 10)
     per_second = Workload("hasyv2", 200, 1, 1).operations_per_epoch * 1000 / 600
     assert second["TFLOP/s"] == pytest.approx(per_second / 1e12)

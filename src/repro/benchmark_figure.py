@@ -236,6 +236,7 @@ def sessions_table(runs: Sequence[Run]) -> pd.DataFrame:
     Columns ``device``, ``begun``, ``runs``, ``elsewhere`` (runs begun there and finished
     elsewhere), ``minutes`` (from the first start, compiling included, to the last end),
     ``TFLOP/s`` of the runs, ``figure_2c_minutes``: how long all of Figure 2c takes at that rate.
+    The last two are NaN where more was finished elsewhere than there: such a bound says nothing.
     """
     sessions: list[list[Run]] = []
     left = [run.made["started"] for run in runs if ", then " in str(run.made.get("device", ""))]
@@ -249,7 +250,7 @@ def sessions_table(runs: Sequence[Run]) -> pd.DataFrame:
         ended = max(run.made["finished"] for run in group)
         elsewhere = sum(begun <= moment <= ended for moment in left)
         seconds = (datetime.fromisoformat(ended) - datetime.fromisoformat(begun)).total_seconds()
-        rate = _operations(group) / seconds
+        rate = _operations(group) / seconds if elsewhere <= len(group) else float("nan")
         lines.append(
             {
                 "device": str(group[0].made["device"]), "begun": begun[:16], "runs": len(group),

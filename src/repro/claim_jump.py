@@ -36,6 +36,7 @@ from numpy.typing import ArrayLike, NDArray
 from scipy.ndimage import median_filter
 
 from repro import evidence, regimes
+from repro.errors import ReproError
 from repro.evidence import LAYER
 from repro.verdict import HALF, MINIMUM_RUNS, MOST, Part, mean_part, share_part
 
@@ -151,8 +152,19 @@ def jumps(run: xr.Dataset, layer: str = LAYER) -> Jumps | None:
     Returns
     -------
     The jumps; None where the run does not diverge.
+
+    Raises
+    ------
+    ReproError
+        Where the run does not have the layer's quantiles: of further replicas only those of the
+        layer that the claims are judged on are published.
     """
     one = run.isel(replica=0)
+    if one["deviation_quantiles"].sel(layer=layer, epoch=0).isnull().all():
+        raise ReproError(
+            f"Replica {int(one['replica'])} has no quantiles of the layer {layer}: take "
+            f"replica 0, the layer {LAYER}, or train the replica."
+        )
     loss = _finite_or_infinite(one["train_loss"])
     found = crossing(loss)
     if found is None:

@@ -4,7 +4,8 @@ Published files are committed, so they must be small. Curves keep every digit. S
 deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
 Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
 that is pictured; of all others matrices and histograms, too, are kept at the last epoch alone, and
-of the joint counts those of the layer that the claims are judged on (the others are all zero).
+of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
+all zero, the other quantiles NaN).
 """
 
 from pathlib import Path
@@ -73,11 +74,13 @@ def without_what_is_not_shown(dataset: xr.Dataset, replica: int) -> xr.Dataset:
     first = replica == 0
     at_last = ["joint_epoch"] if first else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
-    if first or "joint_histogram" not in kept:
+    if first:
         return kept
-    counts = kept["joint_histogram"]
-    shown = counts.where(counts["layer"] == LAYER, 0).astype(counts.dtype)
-    return kept.assign(joint_histogram=shown)
+    judged = kept["layer"] == LAYER
+    empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
+    return kept.assign(
+        {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
+    )
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
