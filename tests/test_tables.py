@@ -88,8 +88,10 @@ def test_programs_side_by_side_are_one_session(tmp_path):
     runs = [beside, made(200, 0, 10), made(300, 0, 59, "CPU"), made(200, 30, 40)]
     first, second = sessions_table(runs).to_dict("records")
     moved = made(250, 32, 59, "a GPU, then CPU from epoch 7")
-    assert sessions_table([*runs, moved]).elsewhere.tolist() == [0, 1]
-    told = sessions_table([*runs, moved, moved])["TFLOP/s"].notna()
+    small = made(50, 32, 59, "a GPU, then CPU from epoch 7")
+    assert sessions_table([*runs, small]).elsewhere.tolist() == [0, 1]
+    assert sessions_table([*runs, small])["TFLOP/s"].notna().all()
+    told = sessions_table([*runs, moved])["TFLOP/s"].notna()
     assert told.tolist() == [True, False]  # most of the second was finished elsewhere
     assert (first["runs"], first["minutes"], second["runs"], second["minutes"]) == (2, 20, 1, 10)
     per_second = Workload("hasyv2", 200, 1, 1).operations_per_epoch * 1000 / 600
