@@ -4,12 +4,13 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from repro import Experiment, published_runs
+from repro import Experiment, ReproError, published_runs
 from repro.benchmark_figure import (
     accelerated_table,
     aims_table,
     figure_2c_operations,
     gpu_aims_table,
+    joined,
     published_benchmark,
     seconds_table,
     sessions_table,
@@ -58,6 +59,17 @@ def test_what_a_gpu_measured_is_held_against_the_aims():
     table = gpu_aims_table({"all": measured, "some": measured | {"rows": twice}})
     assert table.kernels.tolist() == ["all"] * 2 + ["some"] * 3
     assert table.reached.tolist() == [False, False, False, True, False]
+
+
+def test_no_ensemble_is_faster_than_the_engine_as_it_is_now():
+    narrow, wide = (published_benchmark(f"mnist-epyc-{part}") for part in ("narrow", "wide"))
+    both = joined(narrow, wide)
+    assert sorted({row["width"] for row in both["rows"]}) == [16, 64, 150, 256, 512]
+    assert all(row["same_work"] for row in both["rows"])
+    aims = aims_table(both)
+    assert aims[aims.against.str.contains("vmap")].reached.tolist() == [True, True]
+    with pytest.raises(ReproError, match="Measurements of one device can be joined"):
+        joined(narrow, published_benchmark("mnist"))
 
 
 @pytest.mark.parametrize("name", ["gpu-cublas", "gpu-h100"])

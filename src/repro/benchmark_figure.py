@@ -8,6 +8,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from repro import paper, sealed_json
+from repro.errors import ReproError
 from repro.run_file import Run
 from repro.store import published_path
 from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
@@ -83,6 +84,25 @@ def published_benchmark(name: str) -> dict[str, Any]:
     return sealed_json.read(published_path() / f"benchmark-{name}.json")
 
 
+def joined(*measured: dict[str, Any]) -> dict[str, Any]:
+    """Several calls of `repro bench`, of other sizes on the same device, as one.
+
+    Raises ReproError where device or libraries differ: their times cannot stand side by side.
+    """
+    first, *others = measured
+    for other in others:
+        for name in ("device", "versions"):
+            if other[name] != first[name]:
+                raise ReproError(
+                    f"Measurements of one {name} can be joined, not of {first[name]} and "
+                    f"{other[name]}."
+                )
+    rates = [rate for each in measured for rate in each["ceiling"]["rates"]]
+    square = max(each["ceiling"]["square"] for each in measured)
+    rows = [row for each in measured for row in each["rows"]]
+    return first | {"rows": rows, "ceiling": {"square": square, "rates": rates}}
+
+
 def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -> pd.DataFrame:
     """What was aimed for when the engine was begun, and what is measured.
 
@@ -111,9 +131,9 @@ def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -
         )  # fmt: skip
 
     for width, replicas, wanted in ((64, 1, 8.0), (512, 1, 2.5), (64, 8, 12.0)):
-        ours = rows["repro-tensorflow", width, replicas]
+        ours = rows.get(("repro-tensorflow", width, replicas))
         for peer, label in (("keras-fit", "best settings"), ("keras-default", "defaults")):
-            if theirs := rows.get((peer, width, replicas)):
+            if ours and (theirs := rows.get((peer, width, replicas))):
                 most = theirs["seconds_per_epoch"] * measured["ceiling"]["square"]
                 line(
                     f"times Model.fit, width {width}, {_count(replicas)}", f"Keras, {label}",
@@ -135,12 +155,14 @@ def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -
             where = f"{peer}, closest at width {width}, {_count(replicas)}"
             line("times the ensemble, at every size", where, 1.0, min(ratios.values()), None)
     for replicas in (1, 8):
-        best = max(
+        shares = [
             rows[name, 512, replicas]["fraction_of_ceiling"]
             for name in OURS
             if (name, 512, replicas) in rows
-        )
-        line(f"share of the ceiling, width 512, {_count(replicas)}", "", 0.6, best, 1.0)
+        ]
+        if shares:
+            aim = f"share of the ceiling, width 512, {_count(replicas)}"
+            line(aim, "", 0.6, max(shares), 1.0)
     if memory is not None:
         held = max(
             row["peak_memory_bytes_with_statistics"] or row["peak_memory_bytes"]
