@@ -9,6 +9,7 @@ from matplotlib.ticker import FuncFormatter, NullLocator
 
 from repro import paper, sealed_json
 from repro.errors import ReproError
+from repro.provenance import makers
 from repro.run_file import Run
 from repro.store import published_path
 from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
@@ -261,7 +262,7 @@ def sessions_table(runs: Sequence[Run]) -> pd.DataFrame:
     The last two are NaN where more was finished elsewhere than there: such a bound says nothing.
     """
     sessions: list[list[Run]] = []
-    left = [run for run in runs if ", then " in str(run.made.get("device", ""))]
+    left = [run for run in runs if len(_devices(run)) > 1]
     for run in sorted(_accelerated(runs), key=lambda run: run.made["started"]):
         if not sessions or run.made["started"] > max(one.made["finished"] for one in sessions[-1]):
             sessions.append([])
@@ -286,8 +287,12 @@ def sessions_table(runs: Sequence[Run]) -> pd.DataFrame:
 
 def _accelerated(runs: Sequence[Run]) -> list[Run]:
     """Those that an accelerator trained alone, from beginning to end."""
-    devices = [(run, str(run.made.get("device", ""))) for run in runs]
-    return [run for run, name in devices if not name.startswith("CPU") and ", then " not in name]
+    alone = [run for run in runs if len(_devices(run)) == 1]
+    return [run for run in alone if not _devices(run)[0].startswith("CPU")]
+
+
+def _devices(run: Run) -> list[str]:
+    return makers(str(run.made.get("device", "")))
 
 
 def _operations(runs: Sequence[Run]) -> float:

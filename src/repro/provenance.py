@@ -11,6 +11,8 @@ from typing import Any
 
 VERSION = "0.1.0"
 
+_THEN = ", then "
+
 
 @cache
 def code_version() -> str:
@@ -60,7 +62,12 @@ def continued(before: str | None, now: str, epoch: int) -> str:
     """
     if before is None:
         return now
-    latest = before.rpartition(", then ")[2]
+    latest = makers(before)[-1]
     if now in (latest, latest.rpartition(" from epoch ")[0]):
         return before
-    return f"{before}, then {now} from epoch {epoch}"
+    return f"{before}{_THEN}{now} from epoch {epoch}"
+
+
+def makers(told: str) -> list[str]:
+    """What made a run, one after another: one where it was not continued elsewhere."""
+    return told.split(_THEN)
