@@ -2,7 +2,7 @@
 
 import pytest
 
-from repro import Experiment, ReproError, grid
+from repro import Experiment, ReproError, choices, grid, paper, schedule
 from repro.book import ROOT
 
 
@@ -76,9 +76,13 @@ def test_a_plan_that_cannot_be_read_is_told(text, told, tmp_path):
         grid.read_plan(tmp_path / "plan.yml")
 
 
-def test_the_papers_plan_has_the_figures():
-    wanted = {(each.dataset, each.width, each.mark, each.loss): replicas
-              for each, replicas in grid.read_plan(ROOT / "sweeps" / "paper.yml")}  # fmt: skip
-    assert wanted["hasyv2", 150, None, "clipped"] is not None
-    assert len(wanted["hasyv2", 275, None, "clipped"]) == 10
-    assert ("hasyv2", 512, "a", "clipped") in wanted and ("hasyv2", 512, None, "clipped") in wanted
+def test_the_papers_plan_has_the_figures_and_the_early_marks():
+    wanted = dict(schedule.merged(grid.read_plan(ROOT / "sweeps" / "paper.yml")))
+    for width in paper.FIGURE_2_WIDTHS:
+        assert len(wanted[Experiment("hasyv2", width, 1000)]) == 10
+    assert Experiment("hasyv2", 512, 1000, mark="a") in wanted
+    assert Experiment("hasyv2", 512, 1000) in wanted
+    planned = {each.digest for each in wanted}  # however long
+    for width in choices.WIDTHS:
+        for choice in ({"loss": "logits"}, {"pixels": "inverted"}, {"split": 0.7}):
+            assert Experiment("hasyv2", width, 100, **choice).digest in planned
