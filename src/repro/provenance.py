@@ -11,7 +11,8 @@ from typing import Any
 
 VERSION = "0.1.0"
 
-_THEN = ", then "
+THEN = ", then "
+"""Between what made a run and what went on with it."""
 
 
 @cache
@@ -65,9 +66,9 @@ def continued(before: str | None, now: str, epoch: int) -> str:
     latest = makers(before)[-1]
     if now in (latest, latest.rpartition(" from epoch ")[0]):
         return before
-    return f"{before}{_THEN}{now} from epoch {epoch}"
+    return f"{before}{THEN}{now} from epoch {epoch}"
 
 
 def makers(told: str) -> list[str]:
     """What made a run, one after another: one where it was not continued elsewhere."""
-    return told.split(_THEN)
+    return told.split(THEN)
