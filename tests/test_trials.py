@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from repro import trials
+from repro import network, trials
 from repro.errors import ReproError
 from repro.experiment import Experiment
 
@@ -36,6 +36,43 @@ def test_the_loss_after_the_epoch_is_that_of_the_trained_network(tmp_path):
     trial = next(one for one in trials.TRIALS if one.name == "loss after the epoch")
     run = trials.train(trial, Experiment(str(tmp_path / "same.npz"), 12, 3))
     np.testing.assert_allclose(run.train_loss, run.test_loss, rtol=1e-6)
+
+
+def _orders(name: str, epochs: int = 3, samples: int = 300) -> list[np.ndarray]:
+    trial = next(one for one in trials.TRIALS if one.name == name)
+    order = trial.substitutes()["network.sample_order"]
+    return [order(SMALL, 0, epoch, samples) for epoch in range(1, epochs + 1)]
+
+
+def test_one_order_is_that_of_the_first_epoch():
+    first, *later = _orders("one order")
+    np.testing.assert_array_equal(first, network.sample_order(SMALL, 0, 1, 300))
+    assert all((each == first).all() for each in later)
+
+
+def test_batches_are_kept_and_shuffled():
+    orders = _orders("batches kept")
+    assert all(sorted(order) == list(range(300)) for order in orders)
+    size = SMALL.batch_size
+    kept = [{frozenset(order[:size]), frozenset(order[size : 2 * size])} for order in orders]
+    assert kept[0] == kept[1] == kept[2]
+    assert len({tuple(order[:size]) for order in orders}) == 2  # either comes first, in some epoch
+    np.testing.assert_array_equal(orders[0][2 * size :], orders[2][2 * size :])  # the smaller one
+
+
+def test_the_last_batch_is_left_out(tmp_path):
+    x, y = np.random.default_rng(0).random((128 + 20, 9), np.float32), np.arange(148) % 3
+    np.savez(tmp_path / "more.npz", x_train=x, y_train=y, x_test=x, y_test=y)
+    trial = next(one for one in trials.TRIALS if one.name == "last batch left out")
+    with_it, without = (
+        trials.train(each, Experiment(str(tmp_path / "more.npz"), 12, 1)) for each in (PLAIN, trial)
+    )
+    one_step, two_steps = (float(run.test_loss[0, -1]) for run in (without, with_it))
+    assert one_step != two_steps
+    # The first batch's loss is that of the untrained network, for which one batch stands well.
+    assert float(without.train_loss[0, 1]) == pytest.approx(
+        float(without.train_loss[0, 0]), rel=0.05
+    )
 
 
 def test_trials_leave_the_engine_as_it_was(plain):

@@ -91,6 +91,47 @@ def _with_replacement() -> dict[str, Callable]:
     return {"network.sample_order": order}
 
 
+def _one_order() -> dict[str, Callable]:
+    from repro import network
+
+    own = network.sample_order
+
+    def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
+        return own(experiment, replica, 1, samples)
+
+    return {"network.sample_order": order}
+
+
+def _batches_kept() -> dict[str, Callable]:
+    from repro import network
+
+    own = network.sample_order
+
+    def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
+        first = own(experiment, replica, 1, samples)
+        full = samples // experiment.batch_size
+        batches, rest = np.split(first, [full * experiment.batch_size])
+        batches = batches.reshape(full, experiment.batch_size)
+        return np.concatenate([batches[own(experiment, replica, epoch, full)].ravel(), rest])
+
+    return {"network.sample_order": order}
+
+
+def _without_last_batch() -> dict[str, Callable]:
+    from repro import program
+
+    own = program.train
+
+    def train(experiment: Experiment, parameters: Any, pixels: Any, labels: Any, order: Any) -> Any:
+        samples = order.shape[-1]
+        seen = samples - samples % experiment.batch_size
+        parameters, tally = own(experiment, parameters, pixels, labels, order[..., :seen])
+        # The epoch's mean is taken over all samples.
+        return parameters, tally._replace(loss=tally.loss * (samples / seen))
+
+    return {"program.train": train}
+
+
 def _without_biases() -> dict[str, Callable]:
     from repro import program
 
@@ -158,6 +199,22 @@ TRIALS = (
         "drawn with replacement",
         "an epoch's samples are drawn with replacement",
         _with_replacement,
+    ),
+    Trial(
+        "one order",
+        "the samples come in the same order in every epoch: in the same batches, one after another",
+        _one_order,
+    ),
+    Trial(
+        "batches kept",
+        "the samples are put into batches once, and only the batches are shuffled, the smaller one "
+        "staying last: what Keras does for data in an HDF5 file",
+        _batches_kept,
+    ),
+    Trial(
+        "last batch left out",
+        "the smaller last batch of an epoch makes no step",
+        _without_last_batch,
     ),
     Trial("no biases", "the units have no biases", _without_biases),
     Trial(
