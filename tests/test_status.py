@@ -80,4 +80,13 @@ def test_every_run_is_listed_with_what_made_it(tmp_path):
         (6, True), (4, True), (3, True)
     ]  # fmt: skip
     lines = table(listed).splitlines()
-    assert len(lines) == 4 and "mark=a" in lines[-1] and "none on none" in lines[-1]
+    assert len(lines) == 6 and "mark=a" in lines[3] and "none on none" in lines[3]
+    assert lines[-1] == f"own: 3 runs in {tmp_path / 'other'}"
+
+
+def test_replicas_that_differ_in_nothing_else_are_listed_in_one_line(tmp_path):
+    store, experiment = Store(tmp_path), Experiment("digits", 8, 6)
+    for replica, epochs in ((0, 6), (1, 6), (2, 6), (3, 4), (5, 6)):
+        store.save(*made_up_run(epochs, experiment, replica))
+    _, first, short, last, *_ = table(rows({"own": store})).splitlines()
+    assert "  0 to 2  " in first and "  3  " in short and "  5  " in last

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
@@ -88,7 +88,7 @@ def width_of(dataset: xr.Dataset) -> int:
 
 def epochs_of(dataset: xr.Dataset) -> int:
     """Epochs trained."""
-    return int(dataset["epoch"].max())
+    return int(dataset["epoch"].values.max())
 
 
 def setting(dataset: xr.Dataset, name: str) -> Any:
@@ -132,6 +132,17 @@ def short_version(version: str) -> str:
 def span_in_words(numbers: Sequence[int]) -> list[str]:
     """Neighbours in order, three and more as a range: ``["2 to 5"]``; fewer one by one."""
     return [f"{numbers[0]} to {numbers[-1]}"] if len(numbers) > 2 else [str(n) for n in numbers]
+
+
+def numbers_in_words(numbers: Iterable[int]) -> str:
+    """Numbers in order, three neighbours and more as a range: ``0, 2 to 5``."""
+    spans: list[list[int]] = []
+    for number in sorted(numbers):
+        if spans and number == spans[-1][-1] + 1:
+            spans[-1].append(number)
+        else:
+            spans.append([number])
+    return ", ".join(told for span in spans for told in span_in_words(span))
 
 
 def in_words(unusual: Mapping[str, Any]) -> str:

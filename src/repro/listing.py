@@ -1,13 +1,17 @@
 """What there is: the runs of some stores as a table, how long each is and what made it."""
 
+import collections
+import itertools
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
+from repro.captions import numbers_in_words
 from repro.errors import DamagedFile
 from repro.run_file import Run
 from repro.store import Store
 
-_COLUMNS = ("where", "experiment", "replica", "epochs", "continuable", "hours", "made by", "file")
+_COLUMNS = ("where", "experiment", "replicas", "epochs", "continuable", "hours", "made by")
 
 
 def rows(
@@ -28,13 +32,21 @@ def rows(
 
 
 def table(listed: Sequence[Mapping[str, Any]]) -> str:
-    """The rows for a terminal."""
-    lines = [_COLUMNS, *(_cells(row) for row in listed)]
+    """The rows for a terminal: replicas that differ in their number and hours alone in one line.
+
+    Hours are those of the longest of them. Below stands where the stores are.
+    """
+    alike = itertools.groupby(listed, key=_cells)
+    lines = [_COLUMNS, *(_line(cells, list(rows)) for cells, rows in alike)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    return "\n".join(
+    text = [
         "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
         for line in lines
-    )
+    ]
+    places = {row["where"]: Path(row["file"]).parents[1] for row in listed}
+    numbers = collections.Counter(row["where"] for row in listed)
+    text += ["", *(f"{name}: {numbers[name]} runs in {path}" for name, path in places.items())]
+    return "\n".join(text).rstrip()
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -52,14 +64,21 @@ def _row(run: Run) -> dict[str, Any]:
 
 
 def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+    """What rows in one line have in common."""
     differs = "".join(f" {name}={value}" for name, value in row["differs"].items())
     return (
         row["where"],
         row["experiment"] + differs,
-        str(row["replica"]),
         str(row["epochs"]),
         "yes" if row["continuable"] else "no",
-        f"{row['wall_seconds'] / 3600:.2f}" if "wall_seconds" in row else "",
         " on ".join(row[name] for name in ("backend", "device") if name in row),
-        row["file"],
     )
+
+
+def _line(cells: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
+    where, experiment, epochs, continuable, made = cells
+    hours = [row["wall_seconds"] / 3600 for row in rows if "wall_seconds" in row]
+    return (
+        where, experiment, numbers_in_words(row["replica"] for row in rows), epochs,
+        continuable, f"{max(hours):.2f}" if hours else "", made,
+    )  # fmt: skip

@@ -7,6 +7,7 @@ the letter is still there afterwards.
 
 from __future__ import annotations
 
+import functools
 import unicodedata
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -51,14 +52,20 @@ def letter_mask(character: str, size: int) -> NDArray[np.bool_]:
     ReproError
         For no character, more than one, one without ink or glyph, or a size too small.
     """
-    polygons = _outline(_one_character(character))
+    character = _one_character(character)
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < SMALLEST_SIZE:
         raise ReproError(
             f"A letter needs a matrix of at least {SMALLEST_SIZE} rows and columns, not {size!r}: "
             "choose a wider network or no mark."
         )
+    return _strokes(character, int(size)).copy()
+
+
+@functools.lru_cache(maxsize=16)  # a page asks for the same letter for each of its networks
+def _strokes(character: str, size: int) -> NDArray[np.bool_]:
     from matplotlib.path import Path as Outline
 
+    polygons = _outline(character)
     corners = np.concatenate(polygons)
     low, high = corners.min(axis=0), corners.max(axis=0)
     scale = FILLED_SHARE * size / (high - low).max()

@@ -9,6 +9,7 @@ import errno
 import hashlib
 import io
 import json
+import math
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -35,6 +36,8 @@ _INTERNAL = {
 }  # fmt: skip
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
+_DESCRIBED: dict[tuple[Path, bytes], "Run"] = {}
+"""What was found in files of this content: a page lists a hundred runs several times."""
 _LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
 
 
@@ -87,6 +90,9 @@ def described(path: Path, whole: bytes | None = None) -> Run:
     import h5py
 
     content = verified(path, whole)
+    key = path, hashlib.sha256(content).digest()
+    if key in _DESCRIBED:
+        return _DESCRIBED[key]
     try:
         with h5py.File(io.BytesIO(content)) as file:
             _check_form(file, len(content))
@@ -95,41 +101,82 @@ def described(path: Path, whole: bytes | None = None) -> Run:
             experiment = Experiment.from_json(json.dumps(parameters))
             # HDF5 keeps a number as an array of one.
             made = {n: np.ravel(file.attrs[n])[0] for n in _MADE if n in file.attrs}
-            return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
+            run = Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
     # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
     except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
         reason = str(error).rstrip(".")
         raise DamagedFile(f"{path} is no run of this project ({reason})") from error
+    _DESCRIBED[key] = run
+    return run
 
 
 def _check_form(file: Any, length: int) -> None:
     """Raise an error where a file has no run's form, or says that it holds more than it can."""
-    import h5py
-
-    sizes: list[int] = []
-    file.visititems(
-        lambda _, item: sizes.append(item.nbytes) if isinstance(item, h5py.Dataset) else None
-    )
+    held = _bytes_held(file)
     # Compression makes a thousandth at best; what was never written takes no place at all.
-    if sum(sizes) > min(_LARGEST_RUN, 2000 * length + 2**26):
-        raise ValueError(f"it says that it holds {sum(sizes) / 2**30:.1f} GiB")
+    if held > min(_LARGEST_RUN, 2000 * length + 2**26):
+        raise ValueError(f"it says that it holds {held / 2**30:.1f} GiB")
+    scales = _scales(file)
     for name, dimensions in (DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS).items():
         if name in file or name in DIMENSIONS:
-            _check_dimensions(file[name], dimensions)
+            _check_dimensions(file[name].id, name, dimensions, scales)
     if file["replica"].shape != (1,) or file["replica"][0] < 0:
         raise ValueError("it is not of one replica")
     if not np.array_equal(file["epoch"], np.arange(file["epoch"].shape[0])):
         raise ValueError("its epochs are not 0, 1, 2, ...")
 
 
-def _check_dimensions(variable: Any, dimensions: tuple[str, ...]) -> None:
+def _bytes_held(file: Any) -> int:
+    """Bytes of all variables of an HDF5 file, by what it says of them, in memory."""
+    from h5py import h5d, h5o
+
+    sizes: list[int] = []
+
+    def note(name: bytes) -> None:
+        item = h5o.open(file.id, name)
+        if isinstance(item, h5d.DatasetID):
+            sizes.append(math.prod(item.shape or ()) * item.dtype.itemsize)
+
+    h5o.visit(file.id, note)
+    return sum(sizes)
+
+
+def _check_dimensions(
+    variable: Any, name: str, dimensions: tuple[str, ...], scales: "_Scales"
+) -> None:
     """Raise an error where an HDF5 variable does not lie along these dimensions."""
-    found = tuple(scale.name.strip("/") for axis in variable.dims for scale in axis.values())
-    if found != dimensions:
-        raise ValueError(f"{variable.name.strip('/')} has the dimensions {found}, not {dimensions}")
-    lengths = tuple(axis[0].shape[0] for axis in variable.dims)
-    if lengths != variable.shape:
-        raise ValueError(f"{variable.name.strip('/')} is not as long as its dimensions")
+    found = [scales[address] for address in _along(variable)]
+    if (names := tuple(dimension for dimension, _ in found)) != dimensions:
+        raise ValueError(f"{name} has the dimensions {names}, not {dimensions}")
+    if tuple(length for _, length in found) != variable.shape:
+        raise ValueError(f"{name} is not as long as its dimensions")
+
+
+# h5py's `Dataset.dims` says what follows in ten times the time: a page asks for a thousand.
+
+_Scales = dict[int, tuple[str, int]]
+"""Name and length of each dimension of an HDF5 group, by its address in the file."""
+
+
+def _scales(place: Any) -> _Scales:
+    from h5py import h5d, h5ds, h5o
+
+    found = {}
+    for name in place:
+        item = h5o.open(place.id, name.encode())
+        if isinstance(item, h5d.DatasetID) and h5ds.is_scale(item):
+            found[h5o.get_info(item).addr] = name, item.shape[0]
+    return found
+
+
+def _along(variable: Any) -> list[int]:
+    """The addresses of the dimensions along which an HDF5 variable lies, by its identifier."""
+    from h5py import h5ds, h5o
+
+    found: list[int] = []
+    for axis in range(variable.rank):
+        h5ds.iterate(variable, axis, lambda scale: found.append(h5o.get_info(scale).addr), 0)
+    return found
 
 
 def results(content: bytes, run: Run) -> xr.Dataset:
@@ -152,8 +199,9 @@ def _opened(content: bytes, group: str | None) -> xr.Dataset:
 
     with h5py.File(io.BytesIO(content)) as file:
         place = file if group is None else file[group]
+        scales = _scales(place)
         read = {
-            name: _variable(item)
+            name: _variable(name, item, scales)
             for name, item in place.items()
             if isinstance(item, h5py.Dataset) and not _only_a_dimension(item)
         }
@@ -166,31 +214,28 @@ def _opened(content: bytes, group: str | None) -> xr.Dataset:
     )
 
 
-def _variable(item: Any) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
+def _variable(
+    name: str, item: Any, scales: _Scales
+) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
     """Dimensions, values and attributes of an HDF5 variable."""
     import h5py
 
     text = h5py.check_string_dtype(item.dtype) is not None
     values = np.array(item.asstr()[()], dtype=str) if text else item[()]
-    if item.is_scale:
-        dimensions = (_own_name(item),)
-    else:
-        dimensions = tuple(_own_name(scale) for axis in item.dims for scale in axis.values())
+    dimensions = (name,) if item.is_scale else tuple(scales[one][0] for one in _along(item.id))
     return dimensions, np.asarray(values), _attributes(item)
-
-
-def _own_name(item: Any) -> str:
-    return item.name.rpartition("/")[2]
 
 
 def _only_a_dimension(item: Any) -> bool:
     """Whether it stands for a dimension that has no coordinate, as netCDF marks it."""
-    return item.attrs.get("NAME", b"").startswith(b"This is a netCDF dimension but not")
+    said = item.attrs.get("NAME", b"") if item.is_scale else b""
+    return said.startswith(b"This is a netCDF dimension but not")
 
 
 def _attributes(item: Any) -> dict[str, Any]:
     """Attributes less those that netCDF and HDF5 keep for themselves; numbers as numbers."""
-    found = {name: value for name, value in item.attrs.items() if name not in _INTERNAL}
+    attributes = item.attrs
+    found = {name: attributes[name] for name in attributes if name not in _INTERNAL}
     return {
         name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
         for name, value in found.items()

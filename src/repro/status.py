@@ -7,9 +7,9 @@ import pandas as pd
 from repro.captions import (
     dataset_name,
     in_words,
+    numbers_in_words,
     short_device,
     short_version,
-    span_in_words,
 )
 from repro.commands import train_command
 from repro.experiment import Experiment
@@ -87,19 +87,8 @@ def made_table(store: Store) -> pd.DataFrame:
         return table
     alike = table.columns.drop(["replica", "hours"]).tolist()
     shared = table.groupby(alike, sort=False, as_index=False, dropna=False)
-    found = shared.agg(replica=("replica", _numbers), hours=("hours", "max"))
+    found = shared.agg(replica=("replica", numbers_in_words), hours=("hours", "max"))
     return found[table.columns]
-
-
-def _numbers(replicas: pd.Series) -> str:
-    """Numbers in order, three neighbours and more as a range: ``0, 2 to 5``."""
-    spans: list[list[int]] = []
-    for number in sorted(replicas):
-        if spans and number == spans[-1][-1] + 1:
-            spans[-1].append(number)
-        else:
-            spans.append([number])
-    return ", ".join(told for span in spans for told in span_in_words(span))
 
 
 def otherwise(experiment: Experiment) -> str:

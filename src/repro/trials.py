@@ -271,7 +271,9 @@ def _in_place(substitutes: dict[str, Callable]) -> Iterator[None]:
         (importlib.import_module(f"repro.{module}"), name, new) for module, name, new in places
     ]
     own = [getattr(module, name) for module, name, _ in places]
-    program.forget()  # a program compiled with the other functions
+    compiled_anew = any(module is program for module, _, _ in places)
+    if compiled_anew:
+        program.forget()  # what was compiled with the other functions
     try:
         for module, name, new in places:
             setattr(module, name, new)
@@ -279,7 +281,8 @@ def _in_place(substitutes: dict[str, Callable]) -> Iterator[None]:
     finally:
         for (module, name, _), function in zip(places, own, strict=True):
             setattr(module, name, function)
-        program.forget()
+        if compiled_anew:
+            program.forget()
 
 
 def row(trial: Trial, run: xr.Dataset) -> dict[str, Any]:
