@@ -43,7 +43,7 @@ book: $(SETUP) ## build the book from the published results: _build/html/index.h
 
 # Two processes side by side, a file in one of them (tests/conftest.py).
 test: $(SETUP) ## run every test
-	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests book
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25 --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests book
 
 lint: $(SETUP) ## check style
 	$(BIN)/ruff check .

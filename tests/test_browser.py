@@ -161,7 +161,8 @@ def test_accessibility_rules_hold(visitor, name, dark):
     except ImportError:
         missing("There is no axe-playwright-python")
     page = visitor.open(f"{name}.html", dark=dark)
-    assert page.evaluate("document.documentElement.dataset.theme") == ("dark" if dark else "light")
+    theme = "dark" if dark else "light"  # set by a script of the page's
+    page.wait_for_function(f"document.documentElement.dataset.theme == '{theme}'")
     # The theme keeps its search box in a dialog that is closed; axe looks at what is shown.
     found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
     told = [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"][:3]]

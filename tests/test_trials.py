@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import xarray as xr
 
-from repro import network, trials
+import repro
+from repro import network, paper, trials
 from repro.errors import ReproError
 from repro.experiment import Experiment
 
@@ -125,6 +126,18 @@ def test_trials_are_compared_as_far_as_the_shortest_goes():
     assert table["epochs"].tolist() == [121, 110, 120]
     assert table["at epoch"].tolist() == [110] * 3  # the reference's 0.1 comes later
     np.testing.assert_allclose(table["101 to 110"], falling[100:110].mean(), atol=1e-4)
+
+
+def test_the_published_trials_are_as_the_page_says():
+    curves = {row["name"]: np.array(row["train_loss"][:250]) for row in trials.published()}
+    own = repro.published(Experiment("hasyv2", trials.WIDTH, 1000)).train_loss.to_numpy()[:, 1:251]
+    one_order = curves.pop("one order")
+    assert one_order.argmin() < min(own.argmin(axis=1))
+    assert one_order[99] > paper.TRAIN_LOSS_AT_100[trials.WIDTH].value
+    assert one_order.min() > paper.MINIMUM_TRAIN_LOSS[trials.WIDTH].value
+    assert curves["drawn with replacement"].min() < own[0].min() < one_order.min()
+    kept = curves["batches kept"]
+    assert own.min(axis=1).min() < kept.min() < own.min(axis=1).max()
 
 
 def test_an_unknown_trial_is_refused(tmp_path):
