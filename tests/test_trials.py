@@ -134,7 +134,7 @@ def test_the_published_trials_are_as_the_page_says():
     one_order = curves.pop("one order")
     assert one_order.argmin() < min(own.argmin(axis=1))
     assert one_order[99] > paper.TRAIN_LOSS_AT_100[trials.WIDTH].value
-    assert one_order.min() > paper.MINIMUM_TRAIN_LOSS[trials.WIDTH].value
+    assert one_order.min() > paper.read("minimum_train_loss", trials.WIDTH).value
     assert curves["drawn with replacement"].min() < own[0].min() < one_order.min()
     kept = curves["batches kept"]
     assert own.min(axis=1).min() < kept.min() < own.min(axis=1).max()
