@@ -145,7 +145,7 @@ def _check_dimensions(
     variable: Any, name: str, dimensions: tuple[str, ...], scales: "_Scales"
 ) -> None:
     """Raise an error where an HDF5 variable does not lie along these dimensions."""
-    found = [scales[address] for address in _along(variable)]
+    found = [scales.get(address, ("elsewhere", -1)) for address in _along(variable)]
     if (names := tuple(dimension for dimension, _ in found)) != dimensions:
         raise ValueError(f"{name} has the dimensions {names}, not {dimensions}")
     if tuple(length for _, length in found) != variable.shape:
@@ -175,7 +175,8 @@ def _along(variable: Any) -> list[int]:
 
     found: list[int] = []
     for axis in range(variable.rank):
-        h5ds.iterate(variable, axis, lambda scale: found.append(h5o.get_info(scale).addr), 0)
+        if h5ds.get_num_scales(variable, axis):  # of none, iterating is an error
+            h5ds.iterate(variable, axis, lambda scale: found.append(h5o.get_info(scale).addr), 0)
     return found
 
 
