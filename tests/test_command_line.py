@@ -30,6 +30,7 @@ def test_train_then_results(tmp_path, capsys):
     assert all(re.search(r"replica [01]: 2 epochs, train loss \d", line) for line in said[:-1])
     assert main(["results", "--store", place]) == 0
     listing = capsys.readouterr().out.splitlines()
+    assert len(listing) == 5  # a head, a line an experiment, and where they are
     assert all("digits-N" in line and "  0, 1  " in line for line in listing[1:3])
     assert listing[-1] == f"own: 4 runs in {place}"
     assert main(["results", "--json", "--store", place]) == 0

@@ -152,7 +152,8 @@ def test_the_listing_has_the_others_and_names_the_damaged(own, capsys):
     path = _spoil(own)
     assert command_line.main(["results", "--store", str(own.path)]) == 0
     shown = capsys.readouterr()
-    assert shown.out.splitlines()[-1] == f"own: 2 runs in {own.path}"
+    lines = shown.out.splitlines()
+    assert len(lines) == 4 and lines[-1] == f"own: 2 runs in {own.path}"
     assert str(path) not in shown.out
     assert shown.err.count("\n") == 1 and f"{path} is damaged" in shown.err
     assert command_line.main(["results", "--json", "--store", str(own.path)]) == 0

@@ -272,6 +272,6 @@ def test_a_killed_sweep_finishes_as_if_it_had_not_been(undisturbed, tmp_path):
     # Two at once go on with it.
     again = [subprocess.Popen([*command, "--quiet"], env=environment, stdout=subprocess.DEVNULL)
              for _ in range(2)]  # fmt: skip
-    assert [process.wait(300) for process in again] == [0, 0]
+    assert [process.wait(120) for process in again] == [0, 0]
     assert _contents(store) == _contents(undisturbed)
     assert _files(store.path) == {".nc"}

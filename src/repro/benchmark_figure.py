@@ -7,6 +7,7 @@ import pandas as pd
 from matplotlib.ticker import FuncFormatter, NullLocator
 
 from repro import sealed_json
+from repro.captions import dataset_name
 from repro.errors import ReproError
 from repro.store import published_path
 from repro.style import PageFigure, clear_legend, new_figure, panel_label, styled
@@ -178,9 +179,10 @@ def aims_table(measured: dict[str, Any], memory: dict[str, Any] | None = None) -
 
 def circumstances(measured: dict[str, Any]) -> str:
     """Lines of text: when, on what and with what it was measured, the ceiling, what is missing."""
+    trained = " and ".join(dict.fromkeys(dataset_name(row["dataset"]) for row in measured["rows"]))
     versions = ", ".join(f"{name} {number}" for name, number in measured["versions"].items())
     lines = [
-        f"Measured {measured['measured'][:16]} on {measured['device']}, code version "
+        f"Measured {measured['measured'][:16]} on {measured['device']}, {trained}, code version "
         f"{measured['code_version']}; {versions}."
     ]
     if square := measured["ceiling"]["square"]:

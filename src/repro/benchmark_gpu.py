@@ -1,5 +1,6 @@
 """What was measured on a GPU, and how fast the published runs were that one trained."""
 
+import statistics
 from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
@@ -73,7 +74,7 @@ def products_table(measured: Mapping[str, Any]) -> pd.DataFrame:
     work = Workload(measured["dataset"], measured["width"], measured["replicas"], 1)
     lines = []
     for row in measured["rows"]:
-        seconds = sorted(row["seconds_per_step"])[len(row["seconds_per_step"]) // 2]
+        seconds = statistics.median(row["seconds_per_step"])
         rate = work.operations_per_step / seconds
         lines.append(
             {
