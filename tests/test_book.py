@@ -279,6 +279,40 @@ def test_a_notebook_that_fails_leaves_the_earlier_one(tmp_path):
     assert target.read_text() == "earlier"
 
 
+def kernels_that_end_at_once(monkeypatch, number: int) -> list[int]:
+    """Has the first kernels end before they answer, as jupyter_client tells it; those it did."""
+    import papermill
+
+    ended, execute = [], papermill.execute_notebook
+
+    def start(*given, **named):
+        if len(ended) < number:
+            ended.append(len(ended))
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return execute(*given, **named)
+
+    monkeypatch.setattr(papermill, "execute_notebook", start)
+    return ended
+
+
+def test_a_kernel_that_ends_before_it_answers_is_started_once_more(tmp_path, monkeypatch):
+    source, target = tmp_path / "page.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(page_with("width = 3"), source)
+    ended = kernels_that_end_at_once(monkeypatch, 1)
+    book.execute(source, target, {})
+    assert ended == [0] and target.is_file()
+
+
+def test_kernels_that_all_end_are_told(tmp_path, monkeypatch):
+    source, target = tmp_path / "page.ipynb", tmp_path / "out.ipynb"
+    nbformat.write(page_with("width = 3"), source)
+    ended = kernels_that_end_at_once(monkeypatch, 5)
+    with pytest.raises(RuntimeError, match="Kernel died"):
+        book.execute(source, target, {})
+    assert len(ended) == 2
+    assert [path.name for path in tmp_path.iterdir()] == ["page.ipynb"]
+
+
 def test_a_notebook_is_executed_with_its_parameters_and_keeps_nothing_that_changes(tmp_path):
     source, target = tmp_path / "page.ipynb", tmp_path / "out.ipynb"
     page = page_with("width = 3")

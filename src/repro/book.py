@@ -32,6 +32,7 @@ HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
 TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
 TRAINS = "trains"  # tag of a cell
+_ENDED_AT_ONCE = "Kernel died before replying"  # what jupyter_client says of a kernel
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -136,12 +137,22 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     import papermill
 
     temporary = target.with_name(f".{target.stem}.part.ipynb")
-    try:
+
+    def executed() -> None:
         papermill.execute_notebook(
             str(source), str(temporary), parameters, kernel_name=KERNEL,
             progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
             coalesce_streams=True,
         )  # fmt: skip
+
+    try:
+        try:
+            executed()
+        except RuntimeError as error:
+            # Two kernels that start at once can be given the same port: one of them ends at once.
+            if _ENDED_AT_ONCE not in str(error):
+                raise
+            executed()
         notebook = nbformat.read(temporary, as_version=4)
         nbformat.write(lasting(notebook), temporary)
         os.replace(temporary, target)
