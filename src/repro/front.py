@@ -35,7 +35,7 @@ def front_figure(marked: Mapping[int, xr.Dataset], runs: Mapping[int, xr.Dataset
     """
     shown = {width: run.isel(replica=0) for width, run in sorted(marked.items(), reverse=True)}
     with styled():
-        figure = new_figure(7.2, 0.98 * max(len(shown), 2))
+        figure = new_figure(7.2, 0.84 * max(len(shown), 2))
         left, right = figure.subfigures(1, 2, width_ratios=(1, 1.12))
         pictures = left.subplots(max(len(shown), 1), 2, squeeze=False)
         for axes in pictures.ravel():
