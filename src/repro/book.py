@@ -32,7 +32,7 @@ HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
 TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
 TRAINS = "trains"  # tag of a cell
-_ENDED_AT_ONCE = "Kernel died before replying"  # what jupyter_client says of a kernel
+_NEVER_ANSWERED = "Kernel died before replying"  # in the words of jupyter_client
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -137,22 +137,8 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     import papermill
 
     temporary = target.with_name(f".{target.stem}.part.ipynb")
-
-    def executed() -> None:
-        papermill.execute_notebook(
-            str(source), str(temporary), parameters, kernel_name=KERNEL,
-            progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
-            coalesce_streams=True,
-        )  # fmt: skip
-
     try:
-        try:
-            executed()
-        except RuntimeError as error:
-            # Two kernels that start at once can be given the same port: one of them ends at once.
-            if _ENDED_AT_ONCE not in str(error):
-                raise
-            executed()
+        _execute_once_more_at_most(source, temporary, parameters)
         notebook = nbformat.read(temporary, as_version=4)
         nbformat.write(lasting(notebook), temporary)
         os.replace(temporary, target)
@@ -164,6 +150,27 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     finally:
         temporary.unlink(missing_ok=True)
     return target
+
+
+def _execute_once_more_at_most(source: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """Execute by papermill; anew where the kernel ended before it answered.
+
+    That happens now and then where several kernels start at the same time, and says nothing of the
+    notebook.
+    """
+    import papermill
+
+    for first in (True, False):
+        try:
+            papermill.execute_notebook(
+                str(source), str(target), parameters, kernel_name=KERNEL,
+                progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
+                coalesce_streams=True,
+            )  # fmt: skip
+            return
+        except RuntimeError as error:
+            if not first or _NEVER_ANSWERED not in str(error):
+                raise
 
 
 def lasting(notebook: Any) -> Any:

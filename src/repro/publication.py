@@ -6,6 +6,9 @@ Of a complete run the joint histogram is kept at its last epoch alone. The first
 that is pictured; of all others matrices and histograms, too, are kept at the last epoch alone, and
 of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
 all zero, the other quantiles NaN).
+
+One published file was made smaller by hand besides: of the marked network of 512 units, replica 0,
+only the matrices that the paper's Figure 1 pictures are kept.
 """
 
 from pathlib import Path
