@@ -193,6 +193,21 @@ def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
         jumps(second, "input_hidden")
 
 
+def test_of_a_first_replica_the_matrices_that_are_pictured_are_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 120, mark="a")
+    whole, _ = _record(120, marked)
+    own.save(*_record(120, marked))
+    publication.publish(own, target, 120, unfinished=False)
+    published = target.load(target.find(marked, 0))
+    assert whole.matrix_epoch.values.tolist() == [0, 25, 50, 75, 100, 120]
+    assert published.matrix_epoch.values.tolist() == [0, 25, 75, 120]
+    np.testing.assert_allclose(
+        published.matrix, whole.matrix.sel(matrix_epoch=published.matrix_epoch), rtol=2**-7
+    )
+    assert published.histogram_epoch.values.tolist() == whole.histogram_epoch.values.tolist()
+
+
 def test_rounding_keeps_what_is_not_a_number():
     values = np.array([np.nan, np.inf, -np.inf, 0, 1, -1.0001, 3e-40, 3.3e38], np.float32)
     result = publication.rounded(values, 8)

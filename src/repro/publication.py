@@ -3,12 +3,11 @@
 Published files are committed, so they must be small. Curves keep every digit. Statistics of the
 deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
 Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
-that is pictured; of all others matrices and histograms, too, are kept at the last epoch alone, and
-of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
-all zero, the other quantiles NaN).
-
-One published file was made smaller by hand besides: of the marked network of 512 units, replica 0,
-only the matrices that the paper's Figure 1 pictures are kept.
+that is pictured: of its matrices those are kept that the paper's Figure 1 pictures at some width,
+that of epoch 25, by which the letter has faded most of the way, and the last. Of all others
+matrices and histograms, too, are kept at the last epoch alone, and of joint counts and quantiles
+those of the layer that the claims are judged on (the other counts are all zero, the other quantiles
+NaN).
 """
 
 from pathlib import Path
@@ -16,6 +15,7 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
+from repro import paper
 from repro.deviation import STATISTICS
 from repro.errors import DamagedFile
 from repro.evidence import LAYER
@@ -24,6 +24,7 @@ from repro.store import Store
 _STATISTIC_BITS = 12
 _QUANTILE_BITS = 8
 _MATRIX_BITS = 6
+_MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
 
 def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool) -> list[Path]:
@@ -78,12 +79,17 @@ def without_what_is_not_shown(dataset: xr.Dataset, replica: int) -> xr.Dataset:
     at_last = ["joint_epoch"] if first else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
     if first:
-        return kept
+        return _with_pictured_matrices(kept) if "matrix" in kept else kept
     judged = kept["layer"] == LAYER
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
     return kept.assign(
         {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
     )
+
+
+def _with_pictured_matrices(dataset: xr.Dataset) -> xr.Dataset:
+    epochs = dataset["matrix_epoch"]
+    return dataset.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
