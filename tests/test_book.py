@@ -307,7 +307,7 @@ def test_kernels_that_all_end_are_told(tmp_path, monkeypatch):
     source, target = tmp_path / "page.ipynb", tmp_path / "out.ipynb"
     nbformat.write(page_with("width = 3"), source)
     ended = kernels_that_end_at_once(monkeypatch, 5)
-    with pytest.raises(RuntimeError, match="Kernel died"):
+    with pytest.raises(ReproError, match="was not executed, for its kernel python3 ended twice"):
         book.execute(source, target, {})
     assert len(ended) == 2
     assert [path.name for path in tmp_path.iterdir()] == ["page.ipynb"]

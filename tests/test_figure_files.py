@@ -65,6 +65,23 @@ def test_files_are_the_same_each_time_and_only_written_where_asked(figure, tmp_p
     assert metadata["alt"] == "What is seen."
 
 
+def test_the_files_have_everything_where_the_picture_has_it(figure, tmp_path, monkeypatch):
+    shown = drawn()
+    shown._repr_png_()
+    seen, save = [], figure.savefig
+
+    def saved(*given, **named):
+        save(*given, **named)
+        seen.append([axes.get_position().bounds for axes in figure.axes])
+
+    monkeypatch.setattr(figure, "savefig", saved)
+    layout = figure.get_layout_engine()
+    with figure_files.figures_written_to(tmp_path):
+        figure._repr_png_()
+    assert seen == 3 * [[axes.get_position().bounds for axes in shown.axes]]
+    assert figure.get_layout_engine() is layout  # whoever adds to it sees that laid out, too
+
+
 def test_a_described_table_is_the_one_written(tmp_path):
     figure = new_figure(1, 1).described("own", "", "", pd.DataFrame({"weight": [0.25]}))
     with figure_files.figures_written_to(tmp_path):

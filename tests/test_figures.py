@@ -13,6 +13,7 @@ from matplotlib.patches import ConnectionPatch
 from synthetic import synthetic_run
 
 from repro import paper, regimes
+from repro.captions import makers_in_words
 from repro.errors import ReproError
 from repro.figure_1 import picture_epochs
 from repro.figure_2 import single_run_widths
@@ -540,3 +541,14 @@ def test_run_and_regime_tables_have_a_row_for_every_run() -> None:
     assert table["regime"].tolist() == ["weak", "unstable", "unstable"]
     assert table["diverged at epoch"].tolist()[0] == ""
     assert table["diverged at epoch"].tolist()[1].isdigit()
+
+
+def test_runs_handed_over_by_the_same_to_the_same_are_told_together() -> None:
+    gpu, handed = "a GPU", "a GPU, then CPU from epoch {}"
+    assert makers_in_words([gpu, gpu, "CPU"]) == "a GPU and CPU"
+    assert makers_in_words([handed.format(7)] * 2) == "a GPU, then CPU from epoch 7"
+    told = makers_in_words([handed.format(94), gpu, handed.format(210), handed.format(100)])
+    assert told == "a GPU, then CPU from an epoch between 94 and 210; a GPU"
+    twice = "A, then B from epoch 3, then A from epoch {}"
+    told = makers_in_words([twice.format(5), twice.format(6)])
+    assert told == "A, then B from epoch 3, then A from an epoch between 5 and 6"

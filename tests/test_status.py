@@ -62,6 +62,8 @@ def test_coverage_counts_full_lengths_and_names_the_rest(tmp_path):
     assert found.otherwise.tolist() == ["", "marked “a”", ""]
     assert "--replicas 3" in found.command[0] and "--mark a" in found.command[1]
     assert coverage([(Experiment("digits", 8, 6), [0])], list(store.runs())).command[0] == ""
+    store.save(*made_up_run(4, Experiment("digits", 8, 4), 1))
+    assert coverage(wanted, list(store.runs())).begun.tolist() == ["4 (2 runs)", "3", ""]
 
 
 def test_every_run_is_listed_with_what_made_it(tmp_path):

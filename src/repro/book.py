@@ -169,8 +169,14 @@ def _execute_once_more_at_most(source: Path, target: Path, parameters: dict[str,
             )  # fmt: skip
             return
         except RuntimeError as error:
-            if not first or _NEVER_ANSWERED not in str(error):
+            if _NEVER_ANSWERED not in str(error):
                 raise
+            if not first:
+                raise ReproError(
+                    f"{source.name} was not executed, for its kernel {KERNEL} ended twice before "
+                    "it answered: see whether `jupyter kernelspec list` names it and "
+                    f"{sys.executable} -m ipykernel --version runs."
+                ) from error
 
 
 def lasting(notebook: Any) -> Any:

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import xarray as xr
+
+from repro.provenance import FROM_EPOCH, THEN, handovers
 
 DATASET_NAMES: Mapping[str, str] = {
     "hasyv2": "HASYv2",
@@ -103,19 +105,49 @@ def setting(dataset: xr.Dataset, name: str) -> Any:
 
 def made(dataset: xr.Dataset, name: str) -> str:
     """An attribute, or what its replicas have in its place, each once."""
+    return " and ".join(dict.fromkeys(_made_each(dataset, name)))
+
+
+def _made_each(dataset: xr.Dataset, name: str) -> list[str]:
     if name in dataset.coords:
-        return " and ".join(dict.fromkeys(str(v) for v in dataset[name].values.ravel()))
-    return str(dataset.attrs.get(name, ""))
+        return [str(value) for value in dataset[name].values.ravel()]
+    return [str(dataset.attrs.get(name, ""))]
 
 
 def making(runs: Sequence[xr.Dataset]) -> dict[str, str]:
     """What made runs, each once and in short: ``backend``, ``device`` and ``commit``."""
-    told = {
-        "backend": [made(run, "backend") for run in runs],
-        "device": [short_device(made(run, "device")) for run in runs],
-        "commit": [short_version(made(run, "code_version")) for run in runs],
+
+    def told(name: str, shortened: Callable[[str], str] = str) -> str:
+        return makers_in_words([shortened(one) for run in runs for one in _made_each(run, name)])
+
+    return {
+        "backend": told("backend"),
+        "device": told("device", short_device),
+        "commit": told("code_version", short_version),
     }
-    return {name: " and ".join(dict.fromkeys(each)) for name, each in told.items()}
+
+
+def makers_in_words(told: Iterable[str]) -> str:
+    """What made runs, each once, of strings as `provenance.continued` makes them.
+
+    Runs that were continued by the same at different epochs are told together: ``A; B, then C from
+    an epoch between 94 and 210``.
+    """
+    alike: dict[tuple[str, ...], list[tuple[int, ...]]] = {}
+    for one in told:
+        names, epochs = handovers(one)
+        alike.setdefault(names, []).append(epochs)
+    words = [
+        THEN.join([first, *map(_continued_at, later, zip(*epochs, strict=True))])
+        for (first, *later), epochs in alike.items()
+    ]
+    return ("; " if any(THEN in each for each in words) else " and ").join(words)
+
+
+def _continued_at(name: str, epochs: Sequence[int]) -> str:
+    if min(epochs) == max(epochs):
+        return f"{name}{FROM_EPOCH}{epochs[0]}"
+    return f"{name} from an epoch between {min(epochs)} and {max(epochs)}"
 
 
 def short_device(device: str) -> str:

@@ -149,10 +149,14 @@ def marks(run: xr.Dataset) -> dict[str, float]:
     return found
 
 
-def mean_mark(runs: Sequence[xr.Dataset], mark: str) -> float:
-    """The mean of a mark over the runs that have it, NaN where none has."""
-    values = [value for run in runs if not np.isnan(value := marks(run)[mark])]
-    return float(np.mean(values)) if values else float("nan")
+def mean_marks(runs: Sequence[xr.Dataset]) -> dict[str, float]:
+    """The mean of every mark over the runs that have it, NaN where none has."""
+    found = [marks(run) for run in runs]
+    means = {}
+    for mark in (*EARLY_MARKS, *LATER_MARKS):
+        values = [one[mark] for one in found if not np.isnan(one[mark])]
+        means[mark] = float(np.mean(values)) if values else float("nan")
+    return means
 
 
 def comparison(runs: Runs, wanted: Sequence[str] = EARLY_MARKS) -> pd.DataFrame:
@@ -166,30 +170,39 @@ def comparison(runs: Runs, wanted: Sequence[str] = EARLY_MARKS) -> pd.DataFrame:
     rows = []
     for choice, width in _by_width(runs):
         here = runs[choice, width]
+        means = mean_marks(here)
         for mark in wanted:
             row: dict[str, Any] = {"width": width, "choice": choice.name, "runs": len(here)}
             row |= {"epochs": max(map(epochs_of, here), default=0), "mark": mark}
-            rows.append(row | compare(papers(mark, width), mean_mark(here, mark)))
+            rows.append(row | compare(papers(mark, width), means[mark]))
     return pd.DataFrame(rows, columns=["width", "choice", "runs", "epochs", "mark", *COMPARISON])
 
 
 def marks_compared(runs: Runs, width: int) -> tuple[str, ...]:
     """The early marks that the paper has at a width, and every choice that has a run there."""
-    there = [found for (_, at), found in runs.items() if at == width and found]
+    there = [mean_marks(found) for (_, at), found in runs.items() if at == width and found]
+    return _in_all(there, width)
+
+
+def _in_all(means: Sequence[Mapping[str, float]], width: int) -> tuple[str, ...]:
     return tuple(
         mark
         for mark in EARLY_MARKS
-        if there
+        if means
         and papers(mark, width) is not None
-        and not any(np.isnan(mean_mark(found, mark)) for found in there)
+        and not any(np.isnan(one[mark]) for one in means)
     )
 
 
 def distance(runs: Sequence[xr.Dataset], width: int, compared: Sequence[str]) -> float:
     """Root mean square of ln(ours / the paper's) over the marks compared; NaN without any."""
-    if not runs or not compared:
+    return _away(mean_marks(runs), width, compared) if runs else float("nan")
+
+
+def _away(means: Mapping[str, float], width: int, compared: Sequence[str]) -> float:
+    if not compared:
         return float("nan")
-    logarithms = [np.log(mean_mark(runs, mark) / papers(mark, width).value) for mark in compared]
+    logarithms = [np.log(means[mark] / papers(mark, width).value) for mark in compared]
     return float(np.sqrt(np.mean(np.square(logarithms))))
 
 
@@ -200,11 +213,13 @@ def distances(runs: Runs) -> pd.DataFrame:
     -------
     A row a choice, in the order of ``CHOICES``; a column a width; NaN where there is no run.
     """
+    means = {at: mean_marks(found) for at, found in runs.items() if found}
     table = pd.DataFrame(dtype=float)
     for choice, width in runs:
-        table.loc[choice.name, width] = distance(
-            runs[choice, width], width, marks_compared(runs, width)
-        )
+        here = means.get((choice, width))
+        compared = _in_all([one for (_, at), one in means.items() if at == width], width)
+        away = float("nan") if here is None else _away(here, width, compared)
+        table.loc[choice.name, width] = away
     return table
 
 

@@ -125,10 +125,7 @@ def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -
 def slope(initial: ArrayLike, update: ArrayLike, links: ArrayLike) -> float:
     """The slope of an update against the initial size, weighted by links; NaN for one bin."""
     x, y, weight = (np.asarray(values, dtype=np.float64) for values in (initial, update, links))
-    if x.size < 2:
-        return float("nan")
-    centred = x - np.average(x, weights=weight)
-    return float((weight * centred * y).sum() / (weight * centred**2).sum())
+    return float("nan") if x.size < 2 else float(_slopes(x, y, weight))
 
 
 def slope_interval(initial: ArrayLike, update: ArrayLike, links: ArrayLike) -> Interval | None:
@@ -141,9 +138,18 @@ def slope_interval(initial: ArrayLike, update: ArrayLike, links: ArrayLike) -> I
         return None
     random = np.random.default_rng(0)
     drawn = random.integers(x.size, size=(RESAMPLES, x.size))
-    slopes = [slope(x[d], y[d], weight[d]) for d in drawn if np.ptp(x[d]) > 0]
+    drawn = drawn[np.ptp(x[drawn], axis=1) > 0]
+    slopes = _slopes(x[drawn], y[drawn], weight[drawn])
     low, high = np.quantile(slopes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
     return float(low), float(high)
+
+
+def _slopes(
+    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """The slope of each row of bins, the last axis."""
+    centred = x - np.average(x, axis=-1, weights=weight, keepdims=True)
+    return (weight * centred * y).sum(axis=-1) / (weight * centred**2).sum(axis=-1)
 
 
 def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:

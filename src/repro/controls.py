@@ -90,31 +90,46 @@ def wanted(plan: str | os.PathLike) -> list[Control]:
     return [Control(*one) for one in sorted(ordered, key=lambda one: one[0].width)]
 
 
-def every_run(store: str | os.PathLike | None = None) -> list[xr.Dataset]:
+def every_run(
+    store: str | os.PathLike | None = None, controls: Sequence[Control] | None = None
+) -> list[xr.Dataset]:
     """Every run of a folder, whatever its setting and length, each replica by itself.
 
     Parameters
     ----------
     store:
         A folder of runs; None for the published results.
+    controls:
+        Those whose runs are wanted; None for every run.
     """
     place = Store(published_path() if store is None else store)
-    return evidence.in_order(place.load(run) for run in place.runs())
+    wanted = (
+        run
+        for run in place.runs()
+        if controls is None or any(_is_of(run.experiment, control) for control in controls)
+    )
+    return evidence.in_order(map(place.load, wanted))
 
 
 def gather(controls: Sequence[Control], runs: Sequence[xr.Dataset]) -> list[Control]:
     """The same, with those of the runs that each has."""
 
+    experiments = [experiment_of(run) for run in runs]
+
     def mine(control: Control) -> tuple[xr.Dataset, ...]:
-        wanted = control.experiment.digest
-        return tuple(
-            run
-            for run in runs
-            if (experiment := experiment_of(run)).digest == wanted
-            or (control.changed is None and replace(experiment, mark=None).digest == wanted)
-        )
+        pairs = zip(runs, experiments, strict=True)
+        return tuple(run for run, experiment in pairs if _is_of(experiment, control))
 
     return [replace(control, runs=mine(control)) for control in controls]
+
+
+def _is_of(experiment: Experiment, control: Control) -> bool:
+    """Whether a run of it is one of the control's; a reference may have a mark."""
+    if experiment.width != control.experiment.width:
+        return False  # the answer in most cases, in a thousandth of a digest's time
+    if control.changed is None:
+        experiment = replace(experiment, mark=None)
+    return experiment.digest == control.experiment.digest
 
 
 def missing(controls: Sequence[Control]) -> pd.DataFrame:

@@ -22,6 +22,7 @@ from matplotlib.collections import LineCollection, PathCollection, QuadMesh
 from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
+from numpy.typing import NDArray
 
 FOLDER_VARIABLE = "REPRO_FIGURES"
 FORMATS = ("pdf", "svg", "csv")
@@ -57,8 +58,15 @@ def write_where_asked(
     ``data`` as `write` takes them.
     """
     folder = os.environ.get(FOLDER_VARIABLE)
-    if folder:
+    if not folder:
+        return
+    # Everything stays where the picture has it; laying out is half the time of saving.
+    layout = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    try:
         write(figure, Path(folder) / digest(png), name, data)
+    finally:
+        figure.set_layout_engine(layout)
 
 
 def digest(png: bytes) -> str:
@@ -91,21 +99,31 @@ def drawn_values(figure: Figure) -> pd.DataFrame:
     ``value`` (of a mesh: what its colour says; empty cells are left out). Pictures of matrices
     have no rows: they are in the published runs.
     """
-    parts = [_columns([], [], [])]
+    parts: list[_Values] = []
+    where = []
     for number, axes in enumerate((one for one in figure.axes if one.axison), start=1):
-        where = {
-            "panel": number,
-            "panel_title": axes.get_title(loc="left") or axes.get_title(),
-            "x_label": axes.get_xlabel(),
-            "y_label": axes.get_ylabel(),
-        }
-        for series, columns in _series(axes):
-            parts.append(columns.assign(**where, series=series))
-    order = ["panel", "panel_title", "x_label", "y_label", "series", "x", "y", "value"]
-    return pd.concat(parts, ignore_index=True).reindex(columns=order).dropna(subset=["x", "y"])
+        titles = (
+            axes.get_title(loc="left") or axes.get_title(),
+            axes.get_xlabel(),
+            axes.get_ylabel(),
+        )
+        for series, values in _series(axes):
+            parts.append(values)
+            where.append((number, *titles, series))
+    named = pd.DataFrame(
+        where, columns=["panel", "panel_title", "x_label", "y_label", "series"], dtype=object
+    )
+    table = named.loc[np.repeat(named.index, [len(values) for values in parts])]
+    table = table.reset_index(drop=True).astype({"panel": int})
+    table[["x", "y", "value"]] = np.concatenate([*parts, np.empty((0, 3))])
+    return table.dropna(subset=["x", "y"])
 
 
-def _series(axes: Axes) -> list[tuple[str, pd.DataFrame]]:
+_Values = NDArray[np.float64]
+"""What is drawn of a series: rows of x, y and value (of a mesh; NaN otherwise)."""
+
+
+def _series(axes: Axes) -> list[tuple[str, _Values]]:
     """What an axes draws in data coordinates, by name."""
     found = []
     for number, line in enumerate(axes.get_lines(), start=1):
@@ -133,7 +151,7 @@ def _series(axes: Axes) -> list[tuple[str, pd.DataFrame]]:
             centres = (corners[1:, 1:] + corners[:-1, :-1]) / 2
             values = np.ma.asarray(collection.get_array(), dtype=float).filled(np.nan).ravel()
             mesh = _columns(centres[..., 0].ravel(), centres[..., 1].ravel(), values)
-            found.append((_named(collection, f"mesh {number}"), mesh.dropna()))
+            found.append((_named(collection, f"mesh {number}"), mesh[~np.isnan(mesh).any(axis=1)]))
     for number, patch in enumerate(axes.patches, start=1):
         if isinstance(patch, StepPatch):
             values, edges, _ = patch.get_data()
@@ -142,10 +160,10 @@ def _series(axes: Axes) -> list[tuple[str, pd.DataFrame]]:
     return found
 
 
-def _columns(x: Any, y: Any, value: Any = None) -> pd.DataFrame:
-    columns = {"x": np.asarray(x, float), "y": np.asarray(y, float)}
-    columns["value"] = np.full(len(columns["x"]), np.nan) if value is None else np.asarray(value)
-    return pd.DataFrame(columns, dtype=float)
+def _columns(x: Any, y: Any, value: Any = None) -> _Values:
+    x = np.asarray(x, float)
+    return np.column_stack([x, np.asarray(y, float), np.full(len(x), np.nan) if value is None
+                            else np.asarray(value, float)])  # fmt: skip
 
 
 def _named(artist: Any, otherwise: str) -> str:

@@ -42,7 +42,6 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     if not shown:
         return nothing_to_draw("There is no unmarked run that reaches a loss.")
     colours = colormaps["viridis"](np.linspace(0.92, 0.05, len(LOSS_SHARES)))
-    whole = evidence.complete(plain)
     with styled():
         figure = new_figure(7.2, 3.7)
         panels = figure.subplots(1, 2)
@@ -50,14 +49,21 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
             for share, colour in zip(LOSS_SHARES, colours, strict=True):
                 if share not in shown:
                     continue
-                for run in plain:
-                    short = bool(evidence.short([run]))
+                # Runs together, for a thousand lines of one point each take seconds to draw.
+                for some, filling in (
+                    (evidence.complete(plain), colour), (evidence.short(plain), "white"),
+                ):  # fmt: skip
+                    widths = [width_of(run) for run in some]
+                    values = [deviation_at(run, share, variable, layer) for run in some]
                     axes.plot(
-                        width_of(run), deviation_at(run, share, variable, layer), "o",
-                        color=colour, markersize=4, markerfacecolor="white" if short else colour,
-                    )  # fmt: skip
-                widths, means = _means(whole, share, variable, layer)
-                axes.plot(widths, means, color=colour, linewidth=1, label=f"{share:g}")
+                        widths, values, "o", color=colour, markersize=4, markerfacecolor=filling
+                    )
+                    if filling is colour:
+                        means = _means(widths, values)
+                        axes.plot(
+                            list(means), list(means.values()), color=colour, linewidth=1,
+                            label=f"{share:g}",
+                        )  # fmt: skip
             width_axis(axes, [width_of(run) for run in plain])
             axes.set_yscale("log")
             plain_log_axis(axes.yaxis)
@@ -135,13 +141,10 @@ def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     return pd.DataFrame(rows).set_index("loss") if rows else pd.DataFrame()
 
 
-def _means(
-    runs: Sequence[xr.Dataset], share: float, variable: str, layer: str
-) -> tuple[list[int], list[float]]:
-    """Geometric means over the runs of each width that reach the loss."""
+def _means(widths: Sequence[int], deviations: Sequence[float]) -> dict[int, float]:
+    """Geometric means over the runs of each width that reach the loss, by width."""
     values: dict[int, list[float]] = {}
-    for run in runs:
-        value = deviation_at(run, share, variable, layer)
-        if np.isfinite(value) and value > 0:
-            values.setdefault(width_of(run), []).append(value)
-    return list(values), [float(np.exp(np.mean(np.log(v)))) for v in values.values()]
+    for width, deviation in zip(widths, deviations, strict=True):
+        if np.isfinite(deviation) and deviation > 0:
+            values.setdefault(width, []).append(deviation)
+    return {width: float(np.exp(np.mean(np.log(v)))) for width, v in values.items()}

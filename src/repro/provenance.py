@@ -14,6 +14,9 @@ VERSION = "0.1.0"
 THEN = ", then "
 """Between what made a run and what went on with it."""
 
+FROM_EPOCH = " from epoch "
+"""Between what went on with a run and the epoch from which it did."""
+
 
 @cache
 def code_version() -> str:
@@ -64,9 +67,16 @@ def continued(before: str | None, now: str, epoch: int) -> str:
     if before is None:
         return now
     latest = makers(before)[-1]
-    if now in (latest, latest.rpartition(" from epoch ")[0]):
+    if now in (latest, latest.rpartition(FROM_EPOCH)[0]):
         return before
-    return f"{before}{THEN}{now} from epoch {epoch}"
+    return f"{before}{THEN}{now}{FROM_EPOCH}{epoch}"
+
+
+def handovers(told: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """What made a run, one after another, and the epochs from which all but the first did."""
+    first, *later = makers(told)
+    parts = [each.rpartition(FROM_EPOCH) for each in later]
+    return (first, *(name for name, _, _ in parts)), tuple(int(epoch) for _, _, epoch in parts)
 
 
 def makers(told: str) -> list[str]:

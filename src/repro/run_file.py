@@ -113,33 +113,34 @@ def described(path: Path, whole: bytes | None = None) -> Run:
 
 def _check_form(file: Any, length: int) -> None:
     """Raise an error where a file has no run's form, or says that it holds more than it can."""
-    held = _bytes_held(file)
+    variables = _variables(file)
+    held = sum(math.prod(one.shape or ()) * one.dtype.itemsize for one in variables.values())
     # Compression makes a thousandth at best; what was never written takes no place at all.
     if held > min(_LARGEST_RUN, 2000 * length + 2**26):
         raise ValueError(f"it says that it holds {held / 2**30:.1f} GiB")
-    scales = _scales(file)
+    scales = _scales(variables)
     for name, dimensions in (DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS).items():
-        if name in file or name in DIMENSIONS:
-            _check_dimensions(file[name].id, name, dimensions, scales)
+        if name in variables or name in DIMENSIONS:
+            _check_dimensions(variables[name], name, dimensions, scales)
     if file["replica"].shape != (1,) or file["replica"][0] < 0:
         raise ValueError("it is not of one replica")
     if not np.array_equal(file["epoch"], np.arange(file["epoch"].shape[0])):
         raise ValueError("its epochs are not 0, 1, 2, ...")
 
 
-def _bytes_held(file: Any) -> int:
-    """Bytes of all variables of an HDF5 file, by what it says of them, in memory."""
+def _variables(place: Any) -> dict[str, Any]:
+    """The identifiers of all variables of an HDF5 file or group, those in its groups included."""
     from h5py import h5d, h5o
 
-    sizes: list[int] = []
+    found: dict[str, Any] = {}
 
     def note(name: bytes) -> None:
-        item = h5o.open(file.id, name)
+        item = h5o.open(place.id, name)
         if isinstance(item, h5d.DatasetID):
-            sizes.append(math.prod(item.shape or ()) * item.dtype.itemsize)
+            found[name.decode()] = item
 
-    h5o.visit(file.id, note)
-    return sum(sizes)
+    h5o.visit(place.id, note)
+    return found
 
 
 def _check_dimensions(
@@ -159,15 +160,14 @@ _Scales = dict[int, tuple[str, int]]
 """Name and length of each dimension of an HDF5 group, by its address in the file."""
 
 
-def _scales(place: Any) -> _Scales:
-    from h5py import h5d, h5ds, h5o
+def _scales(variables: Mapping[str, Any]) -> _Scales:
+    from h5py import h5ds, h5o
 
-    found = {}
-    for name in place:
-        item = h5o.open(place.id, name.encode())
-        if isinstance(item, h5d.DatasetID) and h5ds.is_scale(item):
-            found[h5o.get_info(item).addr] = name, item.shape[0]
-    return found
+    return {
+        h5o.get_info(one).addr: (name, one.shape[0])
+        for name, one in variables.items()
+        if h5ds.is_scale(one)
+    }
 
 
 def _along(variable: Any) -> list[int]:
@@ -201,14 +201,17 @@ def _opened(content: bytes, group: str | None) -> xr.Dataset:
 
     with h5py.File(io.BytesIO(content)) as file:
         place = file if group is None else file[group]
-        scales = _scales(place)
+        found = _variables(place)
+        variables = {name: found[name] for name in place if name in found}  # in the file's order
+        scales = _scales(variables)
+        items = {name: h5py.Dataset(one) for name, one in variables.items()}
         read = {
             name: _variable(name, item, scales)
-            for name, item in place.items()
-            if isinstance(item, h5py.Dataset) and not _only_a_dimension(item)
+            for name, item in items.items()
+            if not _only_a_dimension(item)
         }
         attributes = _attributes(place)
-    coordinates = {name for name, (dimensions, *_) in read.items() if dimensions == (name,)}
+    coordinates = {name for name, one in read.items() if one.dims == (name,)}
     return xr.Dataset(
         {name: variable for name, variable in read.items() if name not in coordinates},
         {name: variable for name, variable in read.items() if name in coordinates},
@@ -216,16 +219,14 @@ def _opened(content: bytes, group: str | None) -> xr.Dataset:
     )
 
 
-def _variable(
-    name: str, item: Any, scales: _Scales
-) -> tuple[tuple[str, ...], np.ndarray, dict[str, Any]]:
-    """Dimensions, values and attributes of an HDF5 variable."""
+def _variable(name: str, item: Any, scales: _Scales) -> xr.Variable:
+    """An HDF5 variable with its dimensions, values and attributes."""
     import h5py
 
     text = h5py.check_string_dtype(item.dtype) is not None
     values = np.array(item.asstr()[()], dtype=str) if text else item[()]
     dimensions = (name,) if item.is_scale else tuple(scales[one][0] for one in _along(item.id))
-    return dimensions, np.asarray(values), _attributes(item)
+    return xr.Variable(dimensions, np.asarray(values), _attributes(item))
 
 
 def _only_a_dimension(item: Any) -> bool:

@@ -1,5 +1,6 @@
 """How far the published results are from what a plan wants, and what made those there are."""
 
+from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
@@ -7,6 +8,7 @@ import pandas as pd
 from repro.captions import (
     dataset_name,
     in_words,
+    makers_in_words,
     numbers_in_words,
     short_device,
     short_version,
@@ -14,6 +16,7 @@ from repro.captions import (
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.listing import rows
+from repro.provenance import handovers
 from repro.run_file import Run
 from repro.schedule import Wanted, merged
 from repro.store import Store
@@ -52,7 +55,10 @@ def coverage(wanted: Wanted, runs: Sequence[Run]) -> pd.DataFrame:
                 "epochs": experiment.epochs,
                 "replicas": len(replicas),
                 "complete": len(complete),
-                "begun": ", ".join(map(str, begun)),
+                "begun": ", ".join(
+                    f"{epochs} ({number} runs)" if number > 1 else str(epochs)
+                    for epochs, number in Counter(begun).items()
+                ),
                 "command": train_command(experiment, max(replicas) + 1) if missing else "",
             }
         )
@@ -63,7 +69,8 @@ def made_table(store: Store) -> pd.DataFrame:
     """How long runs are, and when and on what they were trained.
 
     A row for the replicas of an experiment that the same code trained on the same machine on the
-    same day; ``replica`` names them and ``hours`` is of the longest.
+    same day, whatever the epochs at which they were handed over; ``replica`` names them and
+    ``hours`` is of the longest.
     """
     lines = []
     for row in rows({"": store}):
@@ -85,10 +92,13 @@ def made_table(store: Store) -> pd.DataFrame:
     table = pd.DataFrame(lines)
     if table.empty:
         return table
-    alike = table.columns.drop(["replica", "hours"]).tolist()
-    shared = table.groupby(alike, sort=False, as_index=False, dropna=False)
-    found = shared.agg(replica=("replica", numbers_in_words), hours=("hours", "max"))
-    return found[table.columns]
+    makers = ["backend", "device", "commit"]
+    alike = [table[name] for name in table.columns.drop(["replica", "hours", *makers])]
+    alike += [table[name].map(lambda told: handovers(told)[0]) for name in makers]
+    shared = table.groupby(alike, sort=False, dropna=False)
+    told = {"replica": numbers_in_words, "hours": "max"} | dict.fromkeys(makers, makers_in_words)
+    others = table.columns.drop([*told])
+    return shared.agg(told | dict.fromkeys(others, "first"))[table.columns].reset_index(drop=True)
 
 
 def otherwise(experiment: Experiment) -> str:
