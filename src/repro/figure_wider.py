@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -42,6 +43,7 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
     if not shown:
         return nothing_to_draw("There is no unmarked run that reaches a loss.")
     colours = colormaps["viridis"](np.linspace(0.92, 0.05, len(LOSS_SHARES)))
+    whole, short = evidence.complete(plain), evidence.short(plain)
     with styled():
         figure = new_figure(7.2, 3.7)
         panels = figure.subplots(1, 2)
@@ -50,20 +52,18 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
                 if share not in shown:
                     continue
                 # Runs together, for a thousand lines of one point each take seconds to draw.
-                for some, filling in (
-                    (evidence.complete(plain), colour), (evidence.short(plain), "white"),
-                ):  # fmt: skip
-                    widths = [width_of(run) for run in some]
-                    values = [deviation_at(run, share, variable, layer) for run in some]
-                    axes.plot(
-                        widths, values, "o", color=colour, markersize=4, markerfacecolor=filling
-                    )
-                    if filling is colour:
-                        means = _means(widths, values)
-                        axes.plot(
-                            list(means), list(means.values()), color=colour, linewidth=1,
-                            label=f"{share:g}",
-                        )  # fmt: skip
+                counted, told = (
+                    ([width_of(run) for run in some],
+                     [deviation_at(run, share, variable, layer) for run in some])
+                    for some in (whole, short)
+                )  # fmt: skip
+                means = _means(*counted)
+                look: dict[str, Any] = {"color": colour, "markersize": 4}
+                axes.plot(*counted, "o", **look)
+                axes.plot(
+                    list(means), list(means.values()), color=colour, linewidth=1, label=f"{share:g}"
+                )
+                axes.plot(*told, "o", **look, markerfacecolor="white")
             width_axis(axes, [width_of(run) for run in plain])
             axes.set_yscale("log")
             plain_log_axis(axes.yaxis)

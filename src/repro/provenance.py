@@ -66,8 +66,8 @@ def continued(before: str | None, now: str, epoch: int) -> str:
     """
     if before is None:
         return now
-    latest = makers(before)[-1]
-    if now in (latest, latest.rpartition(FROM_EPOCH)[0]):
+    names, _ = handovers(before)
+    if now == names[-1]:
         return before
     return f"{before}{THEN}{now}{FROM_EPOCH}{epoch}"
 

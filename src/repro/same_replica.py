@@ -17,7 +17,7 @@ import xarray as xr
 from repro import regimes
 from repro.captions import epochs_of, made, short_device
 from repro.evidence import name_of
-from repro.provenance import THEN, makers
+from repro.provenance import THEN, handovers, makers
 from repro.record import cut, joined
 from repro.store import Store, published_path
 from repro.style import TEST, TRAIN, PageFigure, new_figure, plain_log_axis, styled
@@ -102,8 +102,9 @@ def words(found: Sequence[Pair]) -> str:
 def _device(run: xr.Dataset) -> str:
     """Where it was trained as far as it is shown: without what went on elsewhere later."""
     first, *later = makers(made(run, "device"))
-    shown = [first, *(one for one in later if int(one.rpartition(" ")[2]) <= epochs_of(run))]
-    return short_device(THEN.join(shown))
+    _, epochs = handovers(made(run, "device"))
+    shown = [one for one, epoch in zip(later, epochs, strict=True) if epoch <= epochs_of(run)]
+    return short_device(THEN.join([first, *shown]))
 
 
 def figure(found: Sequence[Pair]) -> PageFigure:
