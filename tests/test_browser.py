@@ -86,7 +86,8 @@ class Visitor:
         page.on("pageerror", lambda error: self.troubles.append(f"error {error}"))
         page.on("requestfailed", lambda request: self.troubles.append(f"failed {request.url}"))
         page.on("response", self._response)
-        page.goto(f"{self.site}/{name}", wait_until="networkidle")
+        page.goto(f"{self.site}/{name}")  # until it is loaded: a busy machine can idle before that
+        page.wait_for_load_state("networkidle")
         return page
 
     def _outside(self, route) -> None:

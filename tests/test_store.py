@@ -193,6 +193,22 @@ def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
         jumps(second, "input_hidden")
 
 
+def test_of_runs_for_the_early_marks_of_a_choice_only_what_is_shown_is_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    short = Experiment("digits", 12, 100, loss="logits")
+    longer = Experiment("digits", 14, 101, loss="logits")
+    for experiment in (short, longer):
+        own.save(*_record(experiment.epochs, experiment))
+    publication.publish(own, target, 100, unfinished=False)
+    few, many = (target.load(target.find(one, 0)) for one in (short, longer))
+    assert few.histogram_epoch.values.tolist() == [100]
+    assert many.histogram_epoch.values.tolist()[0] == 0
+    assert few["joint_histogram"].sel(layer="hidden_hidden").sum() == 144
+    assert few["joint_histogram"].sel(layer="input_hidden").sum() == 0
+    assert (many["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    assert few.train_loss.size == 101
+
+
 def test_of_a_first_replica_the_matrices_that_are_pictured_are_published(tmp_path):
     own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
     marked = Experiment("digits", 12, 120, mark="a")

@@ -3,11 +3,11 @@
 Published files are committed, so they must be small. Curves keep every digit. Statistics of the
 deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
 Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
-that is pictured: of its matrices those are kept that the paper's Figure 1 pictures at some width,
-that of epoch 25, by which the letter has faded most of the way, and the last. Of all others
-matrices and histograms, too, are kept at the last epoch alone, and of joint counts and quantiles
-those of the layer that the claims are judged on (the other counts are all zero, the other quantiles
-NaN).
+that is pictured, unless it was trained for the early marks of a choice (`choices`): of its matrices
+those are kept that the paper's Figure 1 pictures at some width, that of epoch 25, by which the
+letter has faded most of the way, and the last. Of all others matrices and histograms, too, are kept
+at the last epoch alone, and of joint counts and quantiles those of the layer that the claims are
+judged on (the other counts are all zero, the other quantiles NaN).
 """
 
 from pathlib import Path
@@ -16,9 +16,11 @@ import numpy as np
 import xarray as xr
 
 from repro import paper
+from repro.choices import EARLY_EPOCHS
 from repro.deviation import STATISTICS
 from repro.errors import DamagedFile
 from repro.evidence import LAYER
+from repro.run_file import Run
 from repro.store import Store
 
 _STATISTIC_BITS = 12
@@ -48,7 +50,7 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             continue
         dataset = thinned(source.load(run))
         if complete:
-            written.append(target.save(without_what_is_not_shown(dataset, run.replica), None))
+            written.append(target.save(without_what_is_not_shown(dataset, is_pictured(run)), None))
         else:
             written.append(target.save(dataset, source.load_state(run)))
     if problems:
@@ -73,12 +75,19 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
     )
 
 
-def without_what_is_not_shown(dataset: xr.Dataset, replica: int) -> xr.Dataset:
+def is_pictured(run: Run) -> bool:
+    """Whether more than curves and the layer that is judged is shown of a complete run."""
+    for_early_marks = run.epochs <= EARLY_EPOCHS and not {"mark", "seed"}.issuperset(
+        run.experiment.unusual
+    )
+    return run.replica == 0 and not for_early_marks
+
+
+def without_what_is_not_shown(dataset: xr.Dataset, pictured: bool) -> xr.Dataset:
     """A complete run with the epochs and layers of its histograms and matrices that are kept."""
-    first = replica == 0
-    at_last = ["joint_epoch"] if first else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
+    at_last = ["joint_epoch"] if pictured else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
-    if first:
+    if pictured:
         return _with_pictured_matrices(kept) if "matrix" in kept else kept
     judged = kept["layer"] == LAYER
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
