@@ -162,6 +162,8 @@ def test_answers_and_what_has_none_are_told_apart(some):
     assert "inverted" not in concluded
     assert "N = 150, inverted pixels, 60 epochs" in untrainable.limits(found, [])
     assert "Of 8 controls wanted 5 are without any run" in untrainable.limits(found, [])
+    there = [control for control in found if control.runs]
+    assert "Every control that is wanted has a run, but none" in untrainable.limits(there, [])
 
 
 def test_what_a_step_moves_is_told_by_the_pixels_that_are_on():

@@ -30,6 +30,9 @@ from repro.store import Store, published_path
 
 FILE = "trials.json"
 WIDTH = 150
+BUFFER = 10_000
+"""Samples in the buffer of the trial that shuffles through one."""
+
 LAST = 10
 """Epochs over which the loss where the shortest trial ends is averaged: it scatters."""
 
@@ -98,6 +101,25 @@ def _one_order() -> dict[str, Callable]:
 
     def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
         return own(experiment, replica, 1, samples)
+
+    return {"network.sample_order": order}
+
+
+def _through_a_buffer() -> dict[str, Callable]:
+    from repro import network
+
+    own = network.sample_order
+
+    def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
+        first = own(experiment, replica, 0, samples)
+        generator = network._generator(experiment.seed, replica, network._ORDER, epoch)
+        size = min(BUFFER, samples)
+        buffer, order = first[:size].copy(), np.empty_like(first)
+        places = generator.integers(0, size, samples - size)
+        for index, place in enumerate(places.tolist()):
+            order[index], buffer[place] = buffer[place], first[size + index]
+        order[samples - size :] = generator.permutation(buffer)
+        return order
 
     return {"network.sample_order": order}
 
@@ -204,6 +226,12 @@ TRIALS = (
         "one order",
         "the samples come in the same order in every epoch: in the same batches, one after another",
         _one_order,
+    ),
+    Trial(
+        "shuffled in a buffer",
+        f"the samples come in one order through a buffer of {BUFFER:,}, from which they are drawn "
+        "at random: what `tf.data` does, between a new order in every epoch and one for all",
+        _through_a_buffer,
     ),
     Trial(
         "batches kept",

@@ -224,10 +224,14 @@ def limits(controls: Sequence[Control], records: Sequence[SharpnessRecord]) -> P
         if _answer(run, control, controls) not in ANSWERS
     ]
     absent = sum(not control.runs for control in controls if control.changed is not None)
+    there = (
+        f"Of {_number(len(number), 'control')} wanted {absent} {_is(absent)} without any run, and"
+        if absent
+        else "Every control that is wanted has a run, but"
+    )
     lines = [
-        f"Of {_number(len(number), 'control')} wanted {absent} {_is(absent)} without any run, and "
-        f"none has more than {_number(max(1, *number, 0), 'replica')}: that another draw of the "
-        "initial weights would do the same is not shown.",
+        f"{there} none has more than {_number(max(1, *number, 0), 'replica')}: that another draw "
+        "of the initial weights would do the same is not shown.",
     ]
     if undecided:
         lines.append(f"Too short, or without a reference that diverges: {'; '.join(undecided)}.")
