@@ -13,6 +13,7 @@ from repro.experiment import Experiment
 
 PLAIN = trials.Trial("plain", "nothing", dict)
 SMALL = Experiment("digits", 12, 2)
+BY_NAME = {trial.name: trial for trial in trials.TRIALS}
 
 
 @pytest.fixture(scope="module")
@@ -34,7 +35,7 @@ def test_a_trial_does_one_thing_otherwise(trial, plain):
 def test_the_loss_after_the_epoch_is_that_of_the_trained_network(tmp_path):
     x, y = np.random.default_rng(0).random((300, 9), np.float32), np.arange(300) % 3
     np.savez(tmp_path / "same.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    trial = next(one for one in trials.TRIALS if one.name == "loss after the epoch")
+    trial = BY_NAME["loss after the epoch"]
     run = trials.train(trial, Experiment(str(tmp_path / "same.npz"), 12, 3))
     np.testing.assert_allclose(run.train_loss, run.test_loss, rtol=1e-6)
 
@@ -54,8 +55,7 @@ def test_through_a_buffer_samples_stay_near_their_place(monkeypatch):
 
 
 def _orders(name: str, epochs: int = 3, samples: int = 300) -> list[np.ndarray]:
-    trial = next(one for one in trials.TRIALS if one.name == name)
-    order = trial.substitutes()["network.sample_order"]
+    order = BY_NAME[name].substitutes()["network.sample_order"]
     return [order(SMALL, 0, epoch, samples) for epoch in range(1, epochs + 1)]
 
 
@@ -78,7 +78,7 @@ def test_batches_are_kept_and_shuffled():
 def test_the_last_batch_is_left_out(tmp_path):
     x, y = np.random.default_rng(0).random((128 + 20, 9), np.float32), np.arange(148) % 3
     np.savez(tmp_path / "more.npz", x_train=x, y_train=y, x_test=x, y_test=y)
-    trial = next(one for one in trials.TRIALS if one.name == "last batch left out")
+    trial = BY_NAME["last batch left out"]
     with_it, without = (
         trials.train(each, Experiment(str(tmp_path / "more.npz"), 12, 1)) for each in (PLAIN, trial)
     )
