@@ -40,16 +40,14 @@ def test_the_loss_after_the_epoch_is_that_of_the_trained_network(tmp_path):
     np.testing.assert_allclose(run.train_loss, run.test_loss, rtol=1e-6)
 
 
-def test_through_a_buffer_samples_stay_near_their_place(monkeypatch):
-    samples, size = 3000, 100
-    monkeypatch.setattr(trials, "BUFFER", size)
-    orders = _orders("shuffled in a buffer", 2, samples)
+def test_through_a_buffer_samples_stay_near_their_place():
+    samples, size = 20_000, 1_000
+    orders = _orders(f"a buffer of {size:,}", 2, samples)
     first = network.sample_order(SMALL, 0, 0, samples)
     for order in orders:
         assert sorted(order) == list(range(samples))
         came = np.argsort(order)[first]  # when the sample came that is first, second, ... in line
         assert (came > np.arange(samples) - size).all()  # never before it is in the buffer
-        assert abs((came - np.arange(samples)).mean()) < 1e-9
         assert 0.5 * size < np.abs(came - np.arange(samples)).mean() < 2 * size
     assert (orders[0] != orders[1]).mean() > 0.9
 

@@ -14,6 +14,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -30,8 +31,8 @@ from repro.store import Store, published_path
 
 FILE = "trials.json"
 WIDTH = 150
-BUFFER = 10_000
-"""Samples in the buffer of the trial that shuffles through one."""
+BUFFERS = (10_000, 1_000)
+"""Samples in the buffers of the trials that shuffle through one."""
 
 LAST = 10
 """Epochs over which the loss where the shortest trial ends is averaged: it scatters."""
@@ -105,7 +106,7 @@ def _one_order() -> dict[str, Callable]:
     return {"network.sample_order": order}
 
 
-def _through_a_buffer() -> dict[str, Callable]:
+def _through_a_buffer(capacity: int) -> dict[str, Callable]:
     from repro import network
 
     own = network.sample_order
@@ -113,7 +114,7 @@ def _through_a_buffer() -> dict[str, Callable]:
     def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
         first = own(experiment, replica, 0, samples)
         generator = network._generator(experiment.seed, replica, network._ORDER, epoch)
-        size = min(BUFFER, samples)
+        size = min(capacity, samples)
         buffer, order = first[:size].copy(), np.empty_like(first)
         places = generator.integers(0, size, samples - size)
         for index, place in enumerate(places.tolist()):
@@ -227,11 +228,15 @@ TRIALS = (
         "the samples come in the same order in every epoch: in the same batches, one after another",
         _one_order,
     ),
-    Trial(
-        "shuffled in a buffer",
-        f"the samples come in one order through a buffer of {BUFFER:,}, from which they are drawn "
-        "at random: what `tf.data` does, between a new order in every epoch and one for all",
-        _through_a_buffer,
+    *(
+        Trial(
+            f"a buffer of {size:,}",
+            f"the samples come in one order through a buffer of {size:,}, from which they are "
+            "drawn at random: what `tf.data` does, between one order for all epochs and a new one "
+            "in each",
+            partial(_through_a_buffer, size),
+        )
+        for size in BUFFERS
     ),
     Trial(
         "batches kept",
