@@ -52,6 +52,15 @@ def test_through_a_buffer_samples_stay_near_their_place():
     assert (orders[0] != orders[1]).mean() > 0.9
 
 
+def test_through_a_large_buffer_late_classes_stay_late():
+    samples = trials.LARGE_BUFFER + 50_000
+    order, other = _orders(f"archived, a buffer of {trials.LARGE_BUFFER:,}", 2, samples)
+    assert (np.bincount(order, minlength=samples) == 1).all()
+    last = order >= trials.LARGE_BUFFER  # those that are not in the buffer at first
+    assert last[:5000].mean() < 0.1 < 0.3 < last[-5000:].mean()
+    assert (order != other).mean() > 0.9
+
+
 def _orders(name: str, epochs: int = 3, samples: int = 300) -> list[np.ndarray]:
     order = BY_NAME[name].substitutes()["network.sample_order"]
     return [order(SMALL, 0, epoch, samples) for epoch in range(1, epochs + 1)]

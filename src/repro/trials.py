@@ -34,6 +34,9 @@ WIDTH = 150
 BUFFERS = (10_000, 1_000)
 """Samples in the buffers of the trials that shuffle through one."""
 
+LARGE_BUFFER = 100_000
+"""The same, two thirds of the training set, for samples that come sorted by class."""
+
 LAST = 10
 """Epochs over which the loss where the shortest trial ends is averaged: it scatters."""
 
@@ -106,13 +109,15 @@ def _one_order() -> dict[str, Callable]:
     return {"network.sample_order": order}
 
 
-def _through_a_buffer(capacity: int) -> dict[str, Callable]:
+def _through_a_buffer(capacity: int, as_archived: bool = False) -> dict[str, Callable]:
     from repro import network
 
     own = network.sample_order
 
     def order(experiment: Experiment, replica: int, epoch: int, samples: int) -> np.ndarray:
-        first = own(experiment, replica, 0, samples)
+        first = np.arange(samples, dtype=np.int32)
+        if not as_archived:
+            first = own(experiment, replica, 0, samples)
         generator = network._generator(experiment.seed, replica, network._ORDER, epoch)
         size = min(capacity, samples)
         buffer, order = first[:size].copy(), np.empty_like(first)
@@ -237,6 +242,12 @@ TRIALS = (
             partial(_through_a_buffer, size),
         )
         for size in BUFFERS
+    ),
+    Trial(
+        f"archived, a buffer of {LARGE_BUFFER:,}",
+        f"the same with the archive's own order, in which HASYv2 is sorted by class, and a buffer "
+        f"of {LARGE_BUFFER:,}: each class comes oftener in some part of an epoch",
+        partial(_through_a_buffer, LARGE_BUFFER, as_archived=True),
     ),
     Trial(
         "batches kept",
