@@ -28,7 +28,7 @@ def test_a_trial_does_one_thing_otherwise(trial, plain):
     assert np.isfinite(tried).all()
     if trial.name != "loss after the epoch":  # which has a test of its own
         np.testing.assert_allclose(tried, plain[:, 1:], rtol=0.2)  # the same network, much the same
-    # Only what is seen by samples near the edges of the clip changes nothing here, nor does a buffer
+    # Only what samples near the edges of the clip feel changes nothing here, nor does a buffer
     # that holds all of them in the order in which they are stored.
     unseen = trial.name in ("finer loss", "epsilon added", "sparse labels", LARGE)
     assert unseen or np.abs(tried - plain[:, 1:]).max() > 1e-6
