@@ -151,16 +151,53 @@ def test_trials_are_compared_as_far_as_the_shortest_goes():
     np.testing.assert_allclose(table["101 to 110"], falling[100:110].mean(), atol=1e-4)
 
 
+def test_later_epochs_are_told_of_those_that_have_them():
+    rising = np.linspace(0.0, 1.0, trials.LATER[-1]).tolist()
+    rows = [
+        {"name": "one order", "train_loss": rising},
+        {"name": "no biases", "train_loss": rising[:-1]},
+    ]
+    references = [
+        xr.Dataset({"train_loss": (("replica", "epoch"), [[9.0, *np.multiply(rising, factor)]])})
+        for factor in (3.0, 2.0)
+    ]
+    table = trials.later_table(rows, references).set_index("run")
+    assert table.index.tolist() == ["as published, lowest", "as published, highest", "one order"]
+    np.testing.assert_allclose(table.loc["one order", 150], np.mean(rising[140:150]))
+    np.testing.assert_allclose(table.iloc[0], 2 * table.loc["one order"])
+    np.testing.assert_allclose(table.iloc[1], 3 * table.loc["one order"])
+
+
 def test_the_published_trials_are_as_the_page_says():
-    curves = {row["name"]: np.array(row["train_loss"][:250]) for row in trials.published()}
-    own = repro.published(Experiment("hasyv2", trials.WIDTH, 1000)).train_loss.to_numpy()[:, 1:251]
-    one_order = curves.pop("one order")
-    assert one_order.argmin() < min(own.argmin(axis=1))
-    assert one_order[99] > paper.TRAIN_LOSS_AT_100[trials.WIDTH].value
-    assert one_order.min() > paper.read("minimum_train_loss", trials.WIDTH).value
-    assert curves["drawn with replacement"].min() < own[0].min() < one_order.min()
-    kept = curves["batches kept"]
-    assert own.min(axis=1).min() < kept.min() < own.min(axis=1).max()
+    curves = {row["name"]: np.array(row["train_loss"]) for row in trials.published()}
+    own = repro.published(Experiment("hasyv2", trials.WIDTH, 1000)).train_loss.to_numpy()[:, 1:]
+    early = {name: curve[:250] for name, curve in curves.items()}
+    lowest, at = own[:, :250].min(axis=1), own[:, :250].argmin(axis=1)
+    paper_lowest = paper.read("minimum_train_loss", trials.WIDTH).value
+    paper_at_100 = paper.TRAIN_LOSS_AT_100[trials.WIDTH].value
+    assert early["one order"].argmin() < at.mean()
+    assert early["one order"][99] > 1.03 * paper_at_100
+    assert early["one order"].min() > paper_lowest
+    assert early["drawn with replacement"].min() < lowest[0] < early["one order"].min()
+    assert lowest.min() < early["batches kept"].min() < lowest.max()
+    few, many = (early[f"a buffer of {size:,}"] for size in sorted(trials.BUFFERS))
+    assert lowest.max() < many.min() < few.min() < paper_lowest
+    assert abs(few[90:100].mean() / paper_at_100 - 1) < 0.03
+
+    # The later epochs: where each is at the paper's divergence, and at the end.
+    there = int(paper.read("divergence_epoch", trials.WIDTH).value)
+    at_400, at_500 = (
+        {
+            name: curve[end - trials.LAST : end].mean()
+            for name, curve in curves.items()
+            if len(curve) >= end
+        }
+        for end in (400, 500)
+    )
+    plateau = own[:, -1].mean()
+    assert own[:, 390:400].mean(axis=1).max() < at_400["a buffer of 1,000"] < at_400["one order"]
+    assert at_500["one order"] > 0.9 * plateau > own[:, 499].max()
+    assert all(curve[there - 1] < plateau / 2 for curve in curves.values() if len(curve) >= there)
 
 
 def test_an_unknown_trial_is_refused(tmp_path):

@@ -40,6 +40,9 @@ LARGE_BUFFER = 100_000
 LAST = 10
 """Epochs over which the loss where the shortest trial ends is averaged: it scatters."""
 
+LATER = (100, 150, 200, 250, 300, 350, 400, 450, 500)
+"""Up to which epochs it is, for the trials that have them all."""
+
 
 @dataclass(frozen=True)
 class Trial:
@@ -371,6 +374,27 @@ def trials_table(rows: Sequence[dict[str, Any]], reference: xr.Dataset) -> pd.Da
         }
         for name, curve in curves
     )  # fmt: skip
+
+
+def later_table(rows: Sequence[dict[str, Any]], references: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """The trials that go on for longer, beside every published run.
+
+    Returns
+    -------
+    Train losses, each the mean over the last ``LAST`` epochs up to one of ``LATER``: a row a trial
+    that has all of them, after the lowest and the highest of the published runs, in which each
+    column is taken by itself. Columns ``run`` and those of ``LATER``.
+    """
+    own = np.array([_later(one["train_loss"].isel(replica=0)[1:].to_numpy()) for one in references])
+    long = [one for one in rows if len(one["train_loss"]) >= LATER[-1]]
+    found = {"as published, lowest": own.min(axis=0), "as published, highest": own.max(axis=0)}
+    found |= {one["name"]: _later(one["train_loss"]) for one in long}
+    table = pd.DataFrame.from_dict(found, orient="index", columns=LATER)
+    return table.rename_axis("run").reset_index()
+
+
+def _later(curve: Sequence[float]) -> list[float]:
+    return [float(np.mean(curve[epoch - LAST : epoch])) for epoch in LATER]
 
 
 def words(rows: Sequence[dict[str, Any]]) -> str:
