@@ -53,6 +53,11 @@ def test_the_published_benchmark_has_what_was_aimed_for():
     # Of memory, less is better.
     assert (aims.reached[:-1] == reached[:-1]).all() and aims.reached.iloc[-1]
     assert all(row["same_work"] for row in measured["rows"])
+    # What the page says: all is reached but three aims that no engine could reach there.
+    missed = aims[~aims.reached]
+    assert missed.aim.str.contains("Model.fit").all()
+    fastest = missed[missed.against == "Keras, best settings"]
+    assert len(fastest) == 3 and (fastest.possible < fastest.wanted).all()
 
 
 def test_what_a_gpu_measured_is_held_against_the_aims():
@@ -72,13 +77,14 @@ def test_what_a_gpu_measured_is_held_against_the_aims():
     assert table.reached.tolist() == [False, False, False, True, False]
 
 
-def test_no_ensemble_is_faster_than_the_engine_as_it_is_now():
+def test_no_ensemble_is_faster_on_another_processor():
     narrow, wide = (published_benchmark(f"mnist-epyc-{part}") for part in ("narrow", "wide"))
     both = joined(narrow, wide)
     assert sorted({row["width"] for row in both["rows"]}) == [16, 64, 150, 256, 512]
     assert all(row["same_work"] for row in both["rows"])
     aims = aims_table(both)
     assert aims[aims.against.str.contains("vmap")].reached.tolist() == [True, True]
+    assert aims[~aims.reached].aim.str.contains("Model.fit").tolist() == [True] * 3
     with pytest.raises(ReproError, match="Measurements of one device can be joined"):
         joined(narrow, published_benchmark("mnist"))
 
