@@ -61,7 +61,9 @@ sweep: $(SETUP) ## train what the book still lacks (days on a laptop; stop and r
 
 # JAX is in .venv for the tests; PyTorch is measured, too, where it is installed.
 bench: $(SETUP) ## measure the engine beside others (half an hour, with nothing else running)
-	$(BIN)/repro bench --growth --output results/benchmark-mnist.json
+	$(BIN)/repro bench --output results/benchmark-mnist.json
+	$(BIN)/repro bench --growth --widths 512 --replicas 1 --engines repro-tensorflow \
+		--output results/benchmark-mnist-growth.json
 	$(BIN)/repro bench --dataset hasyv2 --widths 512 --output results/benchmark-hasyv2.json \
 		--engines repro-tensorflow,repro-jax
 

@@ -60,6 +60,15 @@ def test_the_published_benchmark_has_what_was_aimed_for():
     assert len(fastest) == 3 and (fastest.possible < fastest.wanted).all()
 
 
+def test_the_growth_agrees_with_what_was_measured_side_by_side():
+    grown = published_benchmark("mnist-growth")
+    one = {(row["width"], row["replicas"]): row["seconds_per_epoch"] for row in grown["growth"]}
+    for row in published_benchmark("mnist")["rows"]:
+        size = row["width"], row["replicas"]
+        if row["engine"] == "repro-tensorflow" and size in one:
+            assert one[size] == pytest.approx(row["seconds_per_epoch_with_statistics"], rel=0.25)
+
+
 def test_what_a_gpu_measured_is_held_against_the_aims():
     measured = published_benchmark("gpu")
     (ours,) = (row for row in measured["rows"] if row["engine"] == "repro-jax")
