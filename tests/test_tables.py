@@ -95,7 +95,7 @@ def test_no_ensemble_is_faster_on_another_processor():
     assert aims[aims.against.str.contains("vmap")].reached.tolist() == [True, True]
     assert aims[~aims.reached].aim.str.contains("Model.fit").tolist() == [True] * 3
     with pytest.raises(ReproError, match="Measurements of one device can be joined"):
-        joined(narrow, published_benchmark("mnist"))
+        joined(narrow, published_benchmark("gpu"))
 
 
 @pytest.mark.parametrize("name", ["gpu-cublas", "gpu-h100"])

@@ -357,6 +357,13 @@ def test_sharpness_is_drawn_beside_its_edge_on_the_epochs_of_the_losses():
     assert figure.description.name == "sharpness-150"
 
 
+def test_figures_of_different_runs_have_different_names():
+    record = record_of({0: 6.0, 5: 19.0}, None, 10)
+    faint = replace(record.experiment, pixels="inverted", learning_rate=0.03)
+    other = stability_figure(replace(record, experiment=faint, replica=1))
+    assert other.description.name == "sharpness-150-pixels-inverted-learning-rate-0-03-replica-1"
+
+
 def test_a_record_is_read_as_it_was_written(tmp_path):
     record = record_of({0: 6.1, 1: None}, 30, 40)
     record.write(tmp_path)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 
 from repro import stability
@@ -59,7 +61,7 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
         below.legend()
     spiked = "no spike" if found.spike is None else f"the first spike at epoch {found.spike}"
     return figure.described(
-        f"sharpness-{record.experiment.width}",
+        _named(record),
         f"{name}, {record.experiment.epochs} epochs. (a) Sharpness (largest eigenvalue of the "
         f"Hessian of the mean loss over {record.sample_size} training images) and 2 / learning "
         "rate; (b) train loss and the loss of each epoch's worst batch. Dotted upright: the first "
@@ -68,3 +70,11 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
         f"{found.highest:.3g} at epoch {found.highest_epoch}, around a line at {found.edge:.3g}; "
         f"and the losses, with {spiked}.",
     )
+
+
+def _named(record: SharpnessRecord) -> str:
+    """The figure's name: the width, and what else is not the paper's setting or the first run."""
+    changed = (f"{name} {value}" for name, value in record.experiment.unusual.items())
+    replica = [f"replica {record.replica}"] if record.replica else []
+    whole = " ".join(["sharpness", str(record.experiment.width), *changed, *replica])
+    return re.sub(r"[^0-9A-Za-z]+", "-", whole)
