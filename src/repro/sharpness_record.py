@@ -141,7 +141,12 @@ def read(path: Path) -> SharpnessRecord:
 
 
 def published(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
-    """Every published record, by dataset, width and name; or every one of a folder."""
+    """Every published record, or every one of a folder: those under the paper's setting first."""
     place = published_path() if folder is None else Path(folder)
     records = [read(path) for path in place.glob(f"{PREFIX}*.json")]
-    return sorted(records, key=lambda one: (one.experiment.dataset, one.experiment.width, one.file))
+    return sorted(
+        records,
+        key=lambda one: (
+            bool(one.experiment.unusual), one.experiment.dataset, one.experiment.width, one.file
+        ),
+    )  # fmt: skip
