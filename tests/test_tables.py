@@ -95,7 +95,14 @@ def test_no_ensemble_is_faster_on_another_processor():
     assert aims[aims.against.str.contains("vmap")].reached.tolist() == [True, True]
     assert aims[~aims.reached].aim.str.contains("Model.fit").tolist() == [True] * 3
     with pytest.raises(ReproError, match="Measurements of one device can be joined"):
-        joined(narrow, published_benchmark("gpu"))
+        joined(narrow, published_benchmark("mnist-xeon"))
+
+
+def test_what_the_engine_missed_before_it_turned_narrow_layers_round():
+    aims = aims_table(published_benchmark("mnist-xeon"))
+    missed = aims[~aims.reached & ~aims.aim.str.contains("Model.fit")]
+    assert missed.against.tolist() == ["jax-vmap, closest at width 16, one replica", ""]
+    assert missed.aim.iloc[1] == "share of the ceiling, width 512, one replica"
 
 
 @pytest.mark.parametrize("name", ["gpu-cublas", "gpu-h100"])

@@ -123,12 +123,12 @@ def _through_a_buffer(capacity: int, as_archived: bool = False) -> dict[str, Cal
             first = own(experiment, replica, 0, samples)
         generator = network._generator(experiment.seed, replica, network._ORDER, epoch)
         size = min(capacity, samples)
-        buffer, order = first[:size].copy(), np.empty_like(first)
+        buffer, drawn = first[:size].copy(), np.empty_like(first)
         places = generator.integers(0, size, samples - size)
         for index, place in enumerate(places.tolist()):
-            order[index], buffer[place] = buffer[place], first[size + index]
-        order[samples - size :] = generator.permutation(buffer)
-        return order
+            drawn[index], buffer[place] = buffer[place], first[size + index]
+        drawn[samples - size :] = generator.permutation(buffer)
+        return drawn
 
     return {"network.sample_order": order}
 
@@ -340,10 +340,13 @@ def row(trial: Trial, run: xr.Dataset) -> dict[str, Any]:
 
 
 def put(new: dict[str, Any], folder: Path) -> None:
-    """Write a row into the file of trials, in the place of one of the same name."""
+    """Write a row into the file of trials, in the place of one of the same name and device.
+
+    On another device it is another run: rounding grows."""
     path = folder / FILE
     rows = sealed_json.read(path)["rows"] if path.exists() else []
-    kept = [one for one in rows if one["name"] != new["name"]]
+    made = new["name"], new["device"]
+    kept = [one for one in rows if (one["name"], one["device"]) != made]
     names = [trial.name for trial in TRIALS]
     kept = sorted([*kept, new], key=lambda one: names.index(one["name"]))
     sealed_json.write(path, {"width": WIDTH, "rows": kept})
@@ -370,7 +373,7 @@ def trials_table(rows: Sequence[dict[str, Any]], reference: xr.Dataset) -> pd.Da
         {
             "run": name, "epochs": len(curve), "at 100": curve[99],
             "minimum": min(curve[:shortest]), "at epoch": int(np.argmin(curve[:shortest])) + 1,
-            f"{shortest - LAST + 1} to {shortest}": np.mean(curve[shortest - LAST : shortest]),
+            f"{shortest - LAST + 1} to {shortest}": _mean_before(curve, shortest),
         }
         for name, curve in curves
     )  # fmt: skip
@@ -387,20 +390,27 @@ def later_table(rows: Sequence[dict[str, Any]], references: Sequence[xr.Dataset]
     """
     own = np.array([_later(one["train_loss"].isel(replica=0)[1:].to_numpy()) for one in references])
     long = [one for one in rows if len(one["train_loss"]) >= LATER[-1]]
-    found = {"as published, lowest": own.min(axis=0), "as published, highest": own.max(axis=0)}
-    found |= {one["name"]: _later(one["train_loss"]) for one in long}
-    table = pd.DataFrame.from_dict(found, orient="index", columns=LATER)
-    return table.rename_axis("run").reset_index()
+    found = [("as published, lowest", own.min(axis=0)), ("as published, highest", own.max(axis=0))]
+    found += [(one["name"], _later(one["train_loss"])) for one in long]
+    return pd.DataFrame(
+        [{"run": name, **dict(zip(LATER, means, strict=True))} for name, means in found]
+    )
 
 
 def _later(curve: Sequence[float]) -> list[float]:
-    return [float(np.mean(curve[epoch - LAST : epoch])) for epoch in LATER]
+    return [_mean_before(curve, epoch) for epoch in LATER]
+
+
+def _mean_before(curve: Sequence[float], epoch: int) -> float:
+    """The mean over the last ``LAST`` epochs up to one; the curve is of epoch 1 onwards."""
+    return float(np.mean(curve[epoch - LAST : epoch]))
 
 
 def words(rows: Sequence[dict[str, Any]]) -> str:
     """A list of what each trial does otherwise, for the page."""
     told = {trial.name: trial.words for trial in TRIALS}
-    return "\n".join(f"- **{one['name']}**: {told[one['name']]}." for one in rows)
+    names = dict.fromkeys(one["name"] for one in rows)
+    return "\n".join(f"- **{name}**: {told[name]}." for name in names)
 
 
 def main(arguments: Sequence[str] | None = None, folder: Path | None = None) -> None:
