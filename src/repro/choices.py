@@ -35,15 +35,12 @@ from repro.dataset_facts import published as published_facts
 from repro.dataset_facts import published_fold_sizes
 from repro.experiment import Experiment
 from repro.figure_2 import happened
-from repro.paper import Reading
+from repro.paper import EARLY_EPOCHS, Reading
 from repro.store import Store, published_path
 from repro.tables import COMPARISON, compare
 
 WIDTHS = (50, 150, 275, 500)
 """Where the choices are compared: a weak, an unstable, a late and a strong width of the paper."""
-
-EARLY_EPOCHS = 100
-"""Where the train loss is compared: the length of a run that is trained for the early marks."""
 
 SCATTER_FROM = 20
 """From this epoch on, near the minimum, the scatter of the test loss is told."""

@@ -74,7 +74,8 @@ def stability_figure(record: SharpnessRecord) -> PageFigure:
 
 def _named(record: SharpnessRecord) -> str:
     """The figure's name: the width, and what else is not the paper's setting or the first run."""
-    changed = (f"{name} {value}" for name, value in record.experiment.unusual.items())
     replica = [f"replica {record.replica}"] if record.replica else []
-    whole = " ".join(["sharpness", str(record.experiment.width), *changed, *replica])
+    whole = " ".join(
+        ["sharpness", str(record.experiment.width), *stability.changes(record), *replica]
+    )
     return re.sub(r"[^0-9A-Za-z]+", "-", whole)

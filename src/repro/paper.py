@@ -144,6 +144,9 @@ FIGURE_2: Mapping[str, Mapping[int, Reading | None]] = MappingProxyType(
 )
 """Quantity, then width: means over ten runs. The quantities are those of ``regimes.summary``."""
 
+EARLY_EPOCHS = 100
+"""Where the train loss is read early: the length of a run for the early marks (`choices`)."""
+
 TRAIN_LOSS_AT_100: Mapping[int, Reading] = MappingProxyType({150: Reading(0.33, "Figure 2a")})
 """Width, then the train loss of the single run at epoch 100; read at that width alone."""
 

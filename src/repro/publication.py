@@ -16,7 +16,6 @@ import numpy as np
 import xarray as xr
 
 from repro import paper
-from repro.choices import EARLY_EPOCHS
 from repro.deviation import STATISTICS
 from repro.errors import DamagedFile
 from repro.evidence import LAYER
@@ -77,9 +76,8 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
 
 def is_pictured(run: Run) -> bool:
     """Whether more than curves and the layer that is judged is shown of a complete run."""
-    for_early_marks = run.epochs <= EARLY_EPOCHS and not {"mark", "seed"}.issuperset(
-        run.experiment.unusual
-    )
+    chosen = set(run.experiment.unusual) - {"mark", "seed"}
+    for_early_marks = chosen and run.epochs <= paper.EARLY_EPOCHS
     return run.replica == 0 and not for_early_marks
 
 

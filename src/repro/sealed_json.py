@@ -5,7 +5,6 @@
 
 import hashlib
 import json
-import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -14,7 +13,6 @@ from repro.errors import DamagedFile, ReproError
 from repro.whole_file import replacing
 
 _SEAL = "sha256"
-_NUMBERS = re.compile(r"\[\n([^][{}\"]*)\n *\]")  # a line's end is in no text of JSON
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -54,9 +52,19 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 def sealed(content: dict[str, Any], name: str) -> str:
     """The text of a file of that name with this content."""
-    text = json.dumps(content | {_SEAL: _digest(content, name)}, indent=1)
-    # Numbers side by side: a curve of a line a number takes twice the room.
-    return _NUMBERS.sub(lambda found: f"[{' '.join(found[1].split())}]", text) + "\n"
+    return _laid_out(content | {_SEAL: _digest(content, name)}, "\n") + "\n"
+
+
+def _laid_out(value: Any, line: str) -> str:
+    """JSON in which only what holds lists or objects has a line for each: curves take less room."""
+    items = value.values() if isinstance(value, dict) else value
+    if not isinstance(value, dict | list) or not any(isinstance(one, dict | list) for one in items):
+        return json.dumps(value)
+    texts = [_laid_out(one, line + " ") for one in items]
+    if isinstance(value, dict):
+        texts = [f"{json.dumps(name)}: {text}" for name, text in zip(value, texts, strict=True)]
+    opening, closing = "{}" if isinstance(value, dict) else "[]"
+    return opening + ",".join(f"{line} {text}" for text in texts) + line + closing
 
 
 def _digest(content: dict[str, Any], name: str) -> str:

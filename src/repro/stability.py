@@ -192,6 +192,11 @@ def stability_table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
 def name_of(record: SharpnessRecord) -> str:
     """What a record is of: ``HASYv2, N = 150, replica 0``."""
     experiment = record.experiment
-    words = [dataset_name(experiment.dataset), f"N = {experiment.width}"]
-    words += [f"{name.replace('_', ' ')} {value}" for name, value in experiment.unusual.items()]
+    words = [dataset_name(experiment.dataset), f"N = {experiment.width}", *changes(record)]
     return ", ".join([*words, f"replica {record.replica}"])
+
+
+def changes(record: SharpnessRecord) -> list[str]:
+    """What is not as in the paper, such as ``pixels inverted``."""
+    unusual = record.experiment.unusual.items()
+    return [f"{name.replace('_', ' ')} {value}" for name, value in unusual]
