@@ -53,6 +53,8 @@ def describe_runs(dataset: xr.Dataset) -> str:
         parts.append(f"{pixels} pixels")
     if labels := LABEL_NAMES.get(setting(dataset, "labels")):
         parts.append(labels)
+    if order := setting(dataset, "order"):
+        parts.append(f"order {order}")
     if mark := setting(dataset, "mark"):
         parts.append(f"marked “{mark}”")
     for name, usual in PAPER_SETTINGS.items():
@@ -189,6 +191,8 @@ def in_words(unusual: Mapping[str, Any]) -> str:
             words.append(f"{value} pixels" if name == "pixels" else f"split {value}")
         elif name == "labels":
             words.append(LABEL_NAMES[value])
+        elif name == "order":
+            words.append(f"order {value}")
         else:
             words.append(f"{name.replace('_', ' ')} {value:g}")
     return ", ".join(words)

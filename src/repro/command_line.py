@@ -35,6 +35,7 @@ from repro.schedule import Group, Wanted
 STOPPED_BY_TIME_LIMIT = 3
 INTERRUPTED = 130
 
+_ORDERS = "fresh, cycle:K (K orders in turn), buffer:B (a shuffle buffer of B over one order)"
 _DATASETS = f"{', '.join(datasets.NAMES)}, or an .npz file of your own"
 
 
@@ -230,6 +231,7 @@ def _add_experiment_options(parser: argparse.ArgumentParser) -> None:
         "--split", dest="splits", type=_split, default="fold-1", help="fold-1 ... or a share"
     )
     parser.add_argument("--labels", default="classes", help=", ".join(LABELS))
+    parser.add_argument("--order", dest="orders", default="fresh", help=_ORDERS)
     parser.add_argument("--learning-rate", dest="learning_rates", type=_real, default=0.1)
     _add_single_options(parser)
 
@@ -243,6 +245,7 @@ def _add_grid_options(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--marks", nargs="+", metavar="CHARACTER", help="none: without a mark")
     parser.add_argument("--splits", nargs="+", type=_split, metavar="SPLIT")
     parser.add_argument("--labels", nargs="+", metavar="LABELS", help=", ".join(LABELS))
+    parser.add_argument("--orders", nargs="+", metavar="ORDER", help=_ORDERS)
     parser.add_argument("--learning-rates", nargs="+", type=_real, metavar="RATE")
     _add_single_options(parser)
 

@@ -16,6 +16,7 @@ _OPTIONS = {
     "epsilon": "--epsilon",
     "seed": "--seed",
     "labels": "--labels",
+    "order": "--order",
 }
 
 

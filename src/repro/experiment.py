@@ -14,6 +14,9 @@ LOSSES = ("clipped", "logits")
 PIXELS = ("archived", "inverted")
 LABELS = ("classes", "symbol-ids")
 
+ADDED_LATER = ("labels", "order")
+"""Parameters younger than the first published runs: left out of the digest at their defaults."""
+
 # Part of every digest. Raise it when the same parameters would give another result
 # (another draw of the weights, another order of the samples), so that old files are not mistaken.
 RESULT_VERSION = 1
@@ -53,6 +56,9 @@ class Experiment:
     labels:
         ``classes``, an output for each class; or, for HASYv2, ``symbol-ids``, an output for each
         number up to the largest symbol id, as one gets where the ids are taken for classes.
+    order:
+        Of the samples, every one once an epoch: ``fresh`` in each; ``cycle:K``, K orders in turn;
+        or ``buffer:B``, drawn through a shuffle buffer of B samples over one fixed order.
 
     Raises
     ------
@@ -72,6 +78,7 @@ class Experiment:
     epsilon: float = 1e-7
     seed: int = 0
     labels: str = "classes"
+    order: str = "fresh"
 
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # frozen: normalised once, here
@@ -98,6 +105,7 @@ class Experiment:
         set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
         set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
         set_field(self, "split", _split(self.dataset, self.split))
+        set_field(self, "order", _order(self.order))
         if self.mark is not None and not (
             isinstance(self.mark, str) and len(self.mark) == 1 and self.mark.isprintable()
             and not self.mark.isspace()
@@ -109,14 +117,13 @@ class Experiment:
 
     @property
     def parameters(self) -> dict[str, str | int | float | None]:
-        """All parameters by name, in the order of the signature.
-
-        ``labels`` only where they are not classes: runs are older than that parameter.
-        """
-        named = asdict(self)
-        if self.labels == "classes":
-            del named["labels"]
-        return named
+        """All parameters by name, in the order of the signature; those of `ADDED_LATER` only where
+        they are not the default."""
+        return {
+            name: value
+            for name, value in asdict(self).items()
+            if name not in ADDED_LATER or value != getattr(type(self), name)
+        }
 
     @property
     def digest(self) -> str:
@@ -161,11 +168,11 @@ class Experiment:
         except (TypeError, ValueError, RecursionError) as error:
             raise ReproError(f"An experiment must be written as JSON: {error}.") from None
         known = {field.name for field in fields(cls)}
-        needed = known - {"labels"}
+        needed = known.difference(ADDED_LATER)
         if not isinstance(parameters, dict) or not needed <= set(parameters) <= known:
             raise ReproError(
                 "An experiment in JSON must be an object with the keys "
-                f"{', '.join(sorted(needed))}, and labels where they are not classes."
+                f"{', '.join(sorted(needed))}, and {', '.join(ADDED_LATER)} where not the default."
             )
         return cls(**parameters)
 
@@ -196,6 +203,18 @@ def _real(name: str, value: object, low: float, high: float) -> float:
             f"{name} must be a number between {low:g} and {high:g}, not {shown(value)}."
         )
     return number
+
+
+def _order(order: object) -> str:
+    kind, _, number = order.partition(":") if isinstance(order, str) else ("", "", "")
+    if kind in ("cycle", "buffer") and number.isascii() and number.isdecimal() and int(number) > 0:
+        return f"{kind}:{int(number)}"
+    if order != "fresh":
+        raise ReproError(
+            f"order must be fresh, cycle:K or buffer:B with a whole number from 1, such as cycle:25, "
+            f"not {shown(order)}."
+        )
+    return "fresh"
 
 
 def _split(dataset: str, split: object) -> str | float | None:

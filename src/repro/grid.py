@@ -24,6 +24,7 @@ AXES = {
     "marks": "mark",
     "splits": "split",
     "labels": "labels",
+    "orders": "order",
     "learning_rates": "learning_rate",
     "widths": "width",
 }

@@ -83,8 +83,28 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
 
     Drawn from (seed, replica, epoch) alone, so a run that was stopped goes on as if it had not.
     """
+    kind, _, number = experiment.order.partition(":")
+    if kind == "cycle":
+        epoch = (epoch - 1) % int(number) + 1
     generator = _generator(experiment.seed, replica, _ORDER, epoch)
-    return generator.permutation(samples).astype(np.int32)
+    if kind != "buffer":
+        return generator.permutation(samples).astype(np.int32)
+    fixed = _generator(experiment.seed, replica, _ORDER, 0).permutation(samples).astype(np.int32)
+    return through_buffer(fixed, int(number), generator)
+
+
+def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Generator) -> np.ndarray:
+    """Samples (samples,) drawn at random from a buffer that is refilled in their fixed order.
+
+    As `tf.data.Dataset.shuffle` does.
+    """
+    size = min(capacity, len(fixed))
+    buffer, drawn = fixed[:size].copy(), np.empty_like(fixed)
+    places = generator.integers(0, size, len(fixed) - size)
+    for index, place in enumerate(places.tolist()):
+        drawn[index], buffer[place] = buffer[place], fixed[size + index]
+    drawn[len(fixed) - size :] = generator.permutation(buffer)
+    return drawn
 
 
 def _memory() -> int:

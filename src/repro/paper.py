@@ -50,6 +50,11 @@ class Reading:
     kind: Kind = "value"
 
     @property
+    def relative_error(self) -> float:
+        """The paper's error bar, or else that of the reading, as a share of the value."""
+        return READING_ERROR if self.error is None else self.error / self.value
+
+    @property
     def is_lower_bound(self) -> bool:
         """Whether the paper only says that the value is no less than this."""
         return self.kind in ("at least", "more than", "none by")
@@ -72,6 +77,7 @@ class CurvePoint:
     what: str
 
 
+_A = "Figure 2a"
 _C = "Figure 2c"
 _D = "Figure 2d"
 
@@ -149,6 +155,11 @@ EARLY_EPOCHS = 100
 
 TRAIN_LOSS_AT_100: Mapping[int, Reading] = MappingProxyType({150: Reading(0.33, "Figure 2a")})
 """Width, then the train loss of the single run at epoch 100; read at that width alone."""
+
+TRAIN_LOSS: Mapping[int, Mapping[int, Reading]] = MappingProxyType(
+    {150: {100: Reading(0.345, _A), 200: Reading(0.33, _A), 300: Reading(0.49, _A)}}
+)
+"""Width, epoch, then the train loss of the single run: a second reading of the picture."""
 
 PLATEAU_LEVEL = Reading(15.7, "Figures 1b and 2a", error=0.35)
 """Train loss of a diverged network, in nats; the error is that of the reading."""

@@ -177,14 +177,14 @@ def epoch_program(experiment: Experiment) -> Callable:
 
     ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
     parameters, the tallies of training and test, and `statistics`. Pixels are uint8 or float32,
-    labels and order int32. Experiments that differ in their epochs, seed or mark share one program.
+    labels and order int32. Experiments that differ in their epochs, seed, mark or order share one program.
     """
-    return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None))
+    return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
 
 
 def evaluation_program(experiment: Experiment) -> Callable:
     """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
-    return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None))
+    return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
 
 
 def forget() -> None:
