@@ -39,7 +39,7 @@ $(SETUP): requirements.lock pyproject.toml
 	touch $(SETUP)
 
 book: $(SETUP) ## build the book from the published results: _build/html/index.html
-	$(BIN)/python -m repro.book build --profile $(PROFILE)
+	$(BIN)/python -m repro.book.build build --profile $(PROFILE)
 
 # Two processes side by side, a file in one of them (tests/conftest.py).
 test: $(SETUP) ## run every test
@@ -54,7 +54,7 @@ format: $(SETUP) ## mend style
 	$(BIN)/ruff format .
 
 notebooks: $(SETUP) ## execute the committed notebooks again, from their paired text
-	$(BIN)/python -m repro.book notebooks --profile $(PROFILE)
+	$(BIN)/python -m repro.book.build notebooks --profile $(PROFILE)
 
 sweep: $(SETUP) ## train what the book still lacks (days on a laptop; stop and repeat at will)
 	$(BIN)/repro sweep --plan sweeps/paper.yml

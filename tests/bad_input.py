@@ -36,13 +36,16 @@ import numpy as np
 from hypothesis import strategies as st
 from made_up import made_up_run
 
-from repro import command_line, datasets, grid, hasyv2, packing, provenance, runs, sealed_json
+from repro import command_line, provenance, runs, sealed_json
+from repro.book.parameters import whole_number, whole_numbers
+from repro.data import datasets, hasyv2
 from repro.errors import ReproError
 from repro.experiment import Experiment
-from repro.notebook_parameters import whole_number, whole_numbers
-from repro.record import CURVES
-from repro.run_file import _trailer
-from repro.store import Store
+from repro.store import packing
+from repro.store.record import CURVES
+from repro.store.run_file import _trailer
+from repro.store.store import Store
+from repro.training import grid
 
 ROOT = Path(__file__).resolve().parents[1]
 SECONDS = 60  # of work: what is not done by then hangs
@@ -275,10 +278,10 @@ def _run_command(arguments: list[str]) -> None:
     Path("plan.yml").write_text("{datasets: digits, widths: 8, epochs: 1}")
     Path("runs.tar").write_bytes(_packed())
     said, told = (io.TextIOWrapper(io.BytesIO(), "utf-8") for _ in range(2))
-    trains = mock.patch("repro.schedule._Lanes.work_off")
-    measures = mock.patch("repro.benchmark._Report.started", return_value=None)
+    trains = mock.patch("repro.training.schedule._Lanes.work_off")
+    measures = mock.patch("repro.bench.benchmark._Report.started", return_value=None)
     streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(told)
-    with trains, measures, mock.patch("repro.samples.of"), streams[0], streams[1]:
+    with trains, measures, mock.patch("repro.training.samples.of"), streams[0], streams[1]:
         try:
             code = command_line.main(arguments)
         except SystemExit as stop:

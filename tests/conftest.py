@@ -78,7 +78,7 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Beside it, in ``../stage``, is what it was built from.
     """
-    from repro import book
+    from repro.book import build as book
 
     copy = tmp_path_factory.mktemp("book")
     for name in ("_config.yml", "_toc.yml", "CITATION.cff"):
@@ -95,7 +95,7 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared_cache(session_cache: Path) -> Path:
     """The session's cache folder, with the real HASYv2 prepared in it."""
-    from repro import datasets
+    from repro.data import datasets
 
     folder = _data_folder()
     with pytest.MonkeyPatch.context() as patch:

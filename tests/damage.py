@@ -27,19 +27,15 @@ from unittest import mock
 
 import numpy as np
 from made_up import made_up_run
+
+sys.path.insert(0, str(Path(__file__).parent / "data"))
 from test_datasets import SmallArchive
 
-from repro import (
-    Experiment,
-    datasets,
-    downloads,
-    hasyv2,
-    own_dataset,
-    packing,
-    sealed_json,
-)
+from repro import Experiment, sealed_json
+from repro.data import datasets, downloads, hasyv2, own_dataset
 from repro.errors import Mended, ReproError
-from repro.store import Store
+from repro.store import packing
+from repro.store.store import Store
 
 CAUGHT, HARMLESS, FAILURE = "caught", "harmless", "failures"
 

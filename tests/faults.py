@@ -138,8 +138,8 @@ def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> No
         descriptor = os.open(said, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
         os.dup2(descriptor, 1)
         os.dup2(descriptor, 2)
-        from repro import training
         from repro.command_line import main
+        from repro.training import loop as training
 
         training.CHECKPOINT_SECONDS = 0
         _log_events(scene.log)
@@ -159,8 +159,8 @@ def _be_the_command(scene: Scene, said: Path, disturb: Callable[[], None]) -> No
 
 def _log_events(log: Path) -> None:
     """Write a line when a run is begun, at each epoch, before and after each checkpoint."""
-    from repro import training
-    from repro.store import Store
+    from repro.store.store import Store
+    from repro.training import loop as training
 
     descriptor = os.open(log, os.O_CREAT | os.O_WRONLY | os.O_APPEND)
     train, advance, save = training.train, training._Group.advance, Store.save
@@ -182,7 +182,7 @@ def _log_events(log: Path) -> None:
         note("epoch", group.experiment, group.replicas)
 
     def noted_save(store: Any, dataset: Any, state: Any) -> Path:
-        from repro.record import experiment_of
+        from repro.store.record import experiment_of
 
         which = experiment_of(dataset), [int(dataset["replica"].item())]
         note("saving", *which)
@@ -437,7 +437,7 @@ def again(scene: Scene) -> None:
 
 def _check_whole(scene: Scene) -> None:
     """Right after the fault, too, no run's file is half-written."""
-    from repro.store import Store
+    from repro.store.store import Store
 
     for _ in Store(scene.store).runs(lambda problem: scene.problems.append(str(problem))):
         pass
@@ -477,7 +477,7 @@ def _check_alone(scene: Scene) -> None:
 
 def contents(store: Path) -> dict[str, Any]:
     """Every run's numbers, state and attributes, those apart that tell when it was made."""
-    from repro.store import Store
+    from repro.store.store import Store
 
     place, found = Store(store), {}
     for run in place.runs(lambda _: None):
@@ -591,7 +591,8 @@ def _prepare(folder: Path) -> None:
     # Compiled once and read from there by all, which saves most of the time.
     os.environ["TF_XLA_FLAGS"] = f"--tf_xla_persistent_cache_directory={folder / 'compiled'}"
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    from repro import command_line, datasets, provenance, training  # noqa: F401
+    from repro import provenance
+    from repro.data import datasets
 
     provenance.code_version()
     datasets.load("digits")

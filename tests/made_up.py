@@ -3,7 +3,7 @@
 import numpy as np
 
 from repro import Experiment
-from repro.record import Record
+from repro.store.record import Record
 
 LAYERS = 3
 

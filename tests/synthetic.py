@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
-from repro.marks import letter_mask
+from repro.analysis.marks import letter_mask
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 QUANTILES = (0, 0.01, 0.05, 0.25, 0.5, 0.75, 0.95, 0.99, 1)

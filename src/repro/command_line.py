@@ -17,20 +17,16 @@ from typing import Any
 
 from tqdm.auto import tqdm
 
-from repro import (
-    benchmark,
-    datasets,
-    grid,
-    listing,
-    packing,
-    publication,
-    schedule,
-    sealed_json,
-    store,
-)
+from repro import sealed_json
+from repro.bench import benchmark
+from repro.book import listing
+from repro.data import datasets
 from repro.errors import DamagedFile, Mended, ReproError
 from repro.experiment import LABELS, LOSSES, PIXELS, Experiment
-from repro.schedule import Group, Wanted
+from repro.places import published_path
+from repro.store import packing, publication, store
+from repro.training import grid, schedule
+from repro.training.schedule import Group, Wanted
 
 STOPPED_BY_TIME_LIMIT = 3
 INTERRUPTED = 130
@@ -327,9 +323,7 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
 
 
 def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
-    place, run = schedule.long_enough(
-        experiment, replica, (own, store.Store(store.published_path()))
-    )
+    place, run = schedule.long_enough(experiment, replica, (own, store.Store(published_path())))
     last = place.load(run).sel(epoch=experiment.epochs).isel(replica=0)
     return (
         f"{experiment.name} replica {replica}: {experiment.epochs} epochs, train loss "
@@ -340,7 +334,7 @@ def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
 def _results(chosen: argparse.Namespace) -> int:
     damaged: list[DamagedFile] = []
     rows = listing.rows(
-        {"published": store.Store(store.published_path()), "own": store.Store(chosen.store)},
+        {"published": store.Store(published_path()), "own": store.Store(chosen.store)},
         damaged.append,
     )
     if chosen.json:
@@ -365,7 +359,8 @@ def _unpack(chosen: argparse.Namespace) -> int:
 
 
 def _claims(chosen: argparse.Namespace) -> int:
-    from repro import claims, verdict_tables  # pandas takes a second to import
+    from repro.book import verdict_tables
+    from repro.claims import verdicts as claims
 
     found = claims.verdicts(chosen.store)
     print(claims.as_json(found) if chosen.json else verdict_tables.report(found))
@@ -374,9 +369,9 @@ def _claims(chosen: argparse.Namespace) -> int:
 
 def _sharpness(chosen: argparse.Namespace) -> int:
     wanted = grid.experiments(_grid(chosen))
-    from repro import sharpness  # brings in Keras and its backend
+    from repro.investigations import sharpness
 
-    folder = Path(chosen.output) if chosen.output else store.published_path()
+    folder = Path(chosen.output) if chosen.output else published_path()
     own = store.Store(store.Store(chosen.store).path / "sharpness")
     for experiment, replicas in wanted:
         for replica in replicas:
@@ -390,7 +385,7 @@ def _sharpness(chosen: argparse.Namespace) -> int:
 
 
 def _bench(chosen: argparse.Namespace) -> int:
-    from repro import benchmark_figure  # pandas and matplotlib take a second to import
+    from repro.bench import benchmark_figure
 
     output = Path(chosen.output) if chosen.output else None
     if output is not None and not output.parent.is_dir():
@@ -420,7 +415,7 @@ def _bench(chosen: argparse.Namespace) -> int:
 def _publish(chosen: argparse.Namespace) -> int:
     paths = publication.publish(
         store.Store(chosen.store),
-        store.Store(store.published_path()),
+        store.Store(published_path()),
         chosen.minimum_epochs,
         chosen.unfinished,
     )

@@ -5,9 +5,10 @@ import json
 import math
 import numbers
 import operator
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
-from repro import datasets, own_dataset
+from repro.data import datasets, own_dataset
 from repro.errors import ReproError, shown
 
 LOSSES = ("clipped", "logits")
@@ -20,6 +21,7 @@ ADDED_LATER = ("labels", "order")
 # Part of every digest. Raise it when the same parameters would give another result
 # (another draw of the weights, another order of the samples), so that old files are not mistaken.
 RESULT_VERSION = 1
+_MOST_REPLICAS = 100_000
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Experiment:
     dataset:
         ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``; or one's own: the path of an .npz
         file with x_train, y_train, x_test and y_test, which becomes a name made of the file's and
-        of a hash of the arrays (`repro.own_dataset`).
+        of a hash of the arrays (`repro.data.own_dataset`).
     width:
         Units in each of the two hidden layers (the paper: 10 to 1000).
     epochs:
@@ -175,6 +177,22 @@ class Experiment:
                 f"{', '.join(sorted(needed))}, and {', '.join(ADDED_LATER)} where not the default."
             )
         return cls(**parameters)
+
+
+def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
+    """The replicas' numbers: the first so many, or those given, each once and in order."""
+    try:
+        count = None if isinstance(replicas, bool) else operator.index(replicas)
+    except TypeError:
+        count = None
+    numbers = replicas if count is None else range(count)
+    listed = isinstance(numbers, Sequence | set | frozenset) and bool(numbers)
+    if not listed or not all(type(n) is int and 0 <= n < _MOST_REPLICAS for n in numbers):
+        raise ReproError(
+            "replicas must be a whole number from 1, or a list of whole numbers from 0, up to "
+            f"{_MOST_REPLICAS}, not {shown(replicas)}."
+        )
+    return sorted(set(numbers))
 
 
 def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:

@@ -1,20 +1,20 @@
 """Runs by experiment: from the published results, from the user's store, or trained."""
 
-import operator
 import os
 from collections.abc import Sequence
 
 import xarray as xr
 
-from repro import datasets, schedule
 from repro.commands import train_command
-from repro.errors import ReproError, shown
-from repro.experiment import Experiment
-from repro.record import cut, joined
-from repro.run_file import Run
-from repro.store import Store, published_path
+from repro.data import datasets
+from repro.errors import ReproError
+from repro.experiment import Experiment, replica_numbers
+from repro.places import published_path
+from repro.store.record import cut, joined
+from repro.store.run_file import Run
+from repro.store.store import Store
+from repro.training import schedule
 
-_MOST_REPLICAS = 100_000
 FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes
 
 
@@ -127,22 +127,6 @@ def by_width(
         else:
             found[width] = run(experiment, replicas or 1, store)
     return found
-
-
-def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
-    """The replicas' numbers: the first so many, or those given, each once and in order."""
-    try:
-        count = None if isinstance(replicas, bool) else operator.index(replicas)
-    except TypeError:
-        count = None
-    numbers = replicas if count is None else range(count)
-    listed = isinstance(numbers, Sequence | set | frozenset) and bool(numbers)
-    if not listed or not all(type(n) is int and 0 <= n < _MOST_REPLICAS for n in numbers):
-        raise ReproError(
-            "replicas must be a whole number from 1, or a list of whole numbers from 0, up to "
-            f"{_MOST_REPLICAS}, not {shown(replicas)}."
-        )
-    return sorted(set(numbers))
 
 
 def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> bool:

@@ -1,0 +1,189 @@
+"""The runs that bear on the paper's claims: single replicas, trained as the paper trained.
+
+A claim is judged on runs of the paper's length. Shorter ones are gathered too, so that pages can
+draw them and verdicts can name them as left out, but they never count. Runs with other settings
+than the paper's (the controls: exact loss, inverted pixels, ...) are no evidence for or against it.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Hashable, Iterable, Mapping, Sequence
+from pathlib import Path
+
+import xarray as xr
+
+from repro import paper
+from repro.analysis import regimes
+from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
+from repro.analysis.regimes import Regime
+from repro.data.datasets import identified
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.places import published_path
+from repro.runs import by_width
+from repro.store.record import cut
+from repro.store.store import Store
+
+DATASETS = ("hasyv2", "mnist", "fashion-mnist")
+"""The paper's three datasets: every claim is judged on each."""
+
+
+def runs_by_dataset(
+    store: str | os.PathLike | None = None, datasets: Sequence[str] = DATASETS
+) -> dict[str, list[xr.Dataset]]:
+    """Every run with the paper's settings, each replica by itself, by dataset.
+
+    Parameters
+    ----------
+    store:
+        A folder of runs; None for the published results.
+    datasets:
+        Those wanted.
+
+    Returns
+    -------
+    Runs in order of width, mark, seed and replica, with a ``replica`` dimension of length one, cut
+    to the paper's length where they are longer. A dataset without runs has an empty list.
+
+    Raises
+    ------
+    ReproError
+        Where the named folder does not exist, or holds a damaged file.
+    """
+    if store is not None and not Path(store).is_dir():
+        raise ReproError(f"There is no folder {store}: name one that `repro train` has filled.")
+    place = Store(published_path() if store is None else store)
+    found: dict[str, list[xr.Dataset]] = {name: [] for name in datasets}
+    for run in place.runs():
+        if run.experiment.dataset in found and of_the_paper(run.experiment):
+            found[run.experiment.dataset].append(cut(place.load(run), paper.EPOCHS))
+    return {name: in_order(runs) for name, runs in found.items()}
+
+
+def asked_for(
+    dataset: str,
+    widths: Sequence[int] | None = None,
+    epochs: int | None = None,
+    store: str | os.PathLike | None = None,
+) -> list[xr.Dataset]:
+    """The runs of one dataset, as the notebooks on the claims ask for them.
+
+    Parameters
+    ----------
+    dataset:
+        Its name, or the path of an .npz file.
+    widths:
+        None for all there are; otherwise those wanted, trained where they are missing (unmarked).
+    epochs:
+        How long, where widths are named; see `repro.runs.by_width`.
+    store:
+        With ``widths``, where trained runs are kept; without, the folder to read instead of the
+        published results.
+    """
+    dataset = identified(dataset)
+    if widths is None:
+        return runs_by_dataset(store, [dataset])[dataset]
+    return single_runs(by_width(dataset, widths, epochs, store=store).values())
+
+
+def single_runs(datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """Every replica of the given runs by itself, in order."""
+    return in_order(
+        dataset.isel(replica=[number])
+        for dataset in datasets
+        for number in range(dataset.sizes["replica"])
+    )
+
+
+def of_the_paper(experiment: Experiment) -> bool:
+    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
+    usual = Experiment(
+        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
+    )
+    return usual.digest == experiment.digest
+
+
+def in_order(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """By width, mark, seed and replica, so that nothing depends on the order of files."""
+    return sorted(runs, key=_place)
+
+
+def complete(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """The runs of the paper's length: those that count."""
+    return [run for run in runs if epochs_of(run) >= paper.EPOCHS]
+
+
+def short(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """The runs that ended before the paper's length: drawn and named, never counted."""
+    return [run for run in runs if epochs_of(run) < paper.EPOCHS]
+
+
+def unmarked(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """The networks without a letter in their weights."""
+    return [run for run in runs if setting(run, "mark") is None]
+
+
+def marked(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
+    """The networks with a letter in their weights."""
+    return [run for run in runs if setting(run, "mark") is not None]
+
+
+def of_regime(runs: Iterable[xr.Dataset], wanted: Regime) -> list[xr.Dataset]:
+    """The runs of one regime (`repro.analysis.regimes`)."""
+    return [run for run in runs if regime_of(run) == wanted]
+
+
+def regime_of(run: xr.Dataset) -> Regime:
+    """The regime of a single run."""
+    return regimes.regime(run["train_loss"].isel(replica=0))
+
+
+def name_of(run: xr.Dataset) -> str:
+    """What a single run is called, such as ``N = 150, replica 0`` or, where short, with its epochs.
+
+    Mark and seed are told where there is one, or where it is not 0.
+    """
+    mark, seed = setting(run, "mark"), setting(run, "seed")
+    words = [f"N = {width_of(run)}"]
+    if mark is not None:
+        words.append(f"marked “{mark}”")
+    words.append(f"replica {int(run['replica'].item())}")
+    if seed:
+        words.append(f"seed {seed}")
+    if epochs_of(run) < paper.EPOCHS:
+        words.append(f"{epochs_of(run)} epochs only")
+    return ", ".join(words)
+
+
+def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
+    """The runs by width, such as ``4 runs (N = 300, 350: 1 each; N = 500: 2)``."""
+    widths = [width_of(run) for run in runs]
+    number = f"{len(widths)} run{'' if len(widths) == 1 else 's'}"
+    alike = in_groups({width: widths.count(width) for width in sorted(set(widths))})
+    counts = "; ".join(
+        f"N = {', '.join(map(str, those))}: {count}{' each' if len(those) > 1 else ''}"
+        for count, those in alike.items()
+    )
+    return f"{number} ({counts})" if widths else "no run"
+
+
+def shown_in_words(runs: Sequence[xr.Dataset]) -> str:
+    """What a figure shows, for its caption: ``HASYv2 (fold-1): 2 runs (N = 10, 50: 1 each)``."""
+    names = " and ".join(dict.fromkeys(dataset_label(run) for run in runs))
+    few = short(runs)
+    tail = f", {len(few)} of them shorter than {paper.EPOCHS} epochs" if few else ""
+    return f"{names}: {widths_in_words(runs)}{tail}"
+
+
+def in_groups(of_width: Mapping[int, Hashable]) -> dict[Hashable, list[int]]:
+    """The widths with the same value together, by that value, in the order of their first."""
+    found: dict[Hashable, list[int]] = {}
+    for width, value in of_width.items():
+        found.setdefault(value, []).append(width)
+    return found
+
+
+def _place(run: xr.Dataset) -> tuple[int, str, int, int]:
+    mark, seed = setting(run, "mark") or "", setting(run, "seed") or 0
+    return width_of(run), mark, int(seed), int(run["replica"].item())

@@ -1,0 +1,266 @@
+"""The sharpness of the loss along a run: the largest eigenvalue of its Hessian, epoch by epoch.
+
+Gradient descent of the whole training set with learning rate r can settle only where the sharpness
+is below 2 / r (Cohen et al. 2021, arXiv:2103.00065). The run is trained again by the project's own
+`training`, in a store of its own, and looked at after the epochs named. The Hessian is of the mean
+loss over a fixed sample of the training set, as the experiment defines that loss (a dead sample of
+the clipped loss has none). It is never formed: SciPy's Lanczos iteration (ARPACK) needs only its
+products with vectors, which the backend differentiates. Works with TensorFlow and with JAX.
+
+Importing this module imports Keras and its backend.
+"""
+
+import functools
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.sparse.linalg import LinearOperator, eigsh
+from tqdm.auto import tqdm
+
+from repro import provenance
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.investigations.sharpness_record import Measurement, SharpnessRecord, read
+from repro.model import network
+from repro.model.network import LAYERS
+from repro.store.run_file import Run, State
+from repro.store.store import Store
+from repro.training import backend, program, samples
+from repro.training import loop as training
+from repro.training.backend import ops
+
+SAMPLE_SIZE = 4096
+TOLERANCE = 1e-3
+EVERY = 5
+_RATIO = 10**0.1  # ten epochs in every factor of ten, until they are EVERY apart
+_VECTORS = 10  # that ARPACK keeps: half of its default is enough here, for half of the products
+_START = 1  # the stream of random numbers of the first vector; 0 is that of the sample
+
+
+def measuring_epochs(last: int, every: int = EVERY, first: int = 0) -> list[int]:
+    """Epochs to measure after, from ``first`` to ``last``.
+
+    About even in their logarithm, and at most ``every`` apart.
+    """
+    epochs = [first]
+    while epochs[-1] < last:
+        apart = min(max(round(epochs[-1] * (_RATIO - 1)), 1), every)
+        epochs.append(min(epochs[-1] + apart, last))
+    return epochs
+
+
+def measure(
+    experiment: Experiment,
+    folder: Path,
+    store: Store,
+    replica: int = 0,
+    epochs: Sequence[int] | None = None,
+    sample_size: int = SAMPLE_SIZE,
+    sample_seed: int = 0,
+    tolerance: float = TOLERANCE,
+    progress: bool = True,
+) -> SharpnessRecord:
+    """Train a run and measure its sharpness on the way; what has been measured stays.
+
+    Parameters
+    ----------
+    experiment, replica:
+        The run.
+    folder:
+        Where the record's file is, or is to be. It is written after every measurement.
+    store:
+        Where the run's checkpoints are kept: not one with runs that are kept for themselves,
+        since a run in it that has gone too far is trained anew.
+    epochs:
+        After which to measure; None for `measuring_epochs` of the experiment's.
+    sample_size, sample_seed:
+        How many images of the training set, and the seed that draws them; the whole set where it
+        is smaller.
+    tolerance:
+        Of the eigenvalue, relative.
+
+    Raises
+    ------
+    ReproError
+        Where data, store or folder cannot be used, or another process is at the same run.
+    """
+    due = measuring_epochs(experiment.epochs) if epochs is None else sorted(set(epochs))
+    images = samples.of(experiment)
+    sample_size = min(sample_size, len(images.y_train))
+    record = SharpnessRecord(
+        experiment.with_epochs(1), replica, sample_size, sample_seed, tolerance
+    )
+    if (folder / record.file).is_file():
+        record = read(folder / record.file)
+    with store.held(experiment, replica) as ours:
+        if not ours:
+            raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
+        for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
+            if not record.has(epoch):
+                record = _measured(experiment, replica, epoch, images, record, store)
+                record.write(folder)
+    return record
+
+
+def largest_eigenvalue(
+    experiment: Experiment,
+    state: State,
+    pixels: Any,
+    labels: Any,
+    tolerance: float = TOLERANCE,
+) -> tuple[float, float, int]:
+    """The largest eigenvalue of the Hessian of the mean loss, its residual, and the products taken.
+
+    Parameters
+    ----------
+    experiment:
+        For its loss.
+    state:
+        Weights and biases by name, as a store keeps them.
+    pixels, labels:
+        The samples: uint8 (sample, pixel) and int32 (sample,), on the device.
+    tolerance:
+        As for `measure`.
+
+    Returns
+    -------
+    Eigenvalue; |Hv - value v| / |value v| (NaN where the Hessian is zero); products.
+    """
+    parameters = tuple(ops.convert_to_tensor(values) for values in _in_order(state))
+    multiply = _product_program(replace(experiment, epochs=1, seed=0, mark=None))
+    shapes = [tuple(parameter.shape) for parameter in parameters]
+    number = sum(int(np.prod(shape)) for shape in shapes)
+    taken = 0
+
+    def product(vector: np.ndarray) -> np.ndarray:
+        nonlocal taken
+        taken += 1
+        direction = tuple(map(ops.convert_to_tensor, _parted(vector.astype(np.float32), shapes)))
+        parts = multiply(parameters, direction, pixels, labels)
+        return np.concatenate(
+            [np.asarray(ops.convert_to_numpy(part), np.float64).ravel() for part in parts]
+        )
+
+    # Always from the same vector, so that a measurement does not depend on the ones before it.
+    first = np.random.default_rng([_START]).standard_normal(number)
+    if not product(first).any():
+        return 0.0, float("nan"), taken  # every sample is dead
+    hessian = LinearOperator((number, number), matvec=product, dtype=np.float64)
+    values, vectors = eigsh(hessian, k=1, ncv=_VECTORS, which="LA", v0=first, tol=tolerance)
+    value, vector = float(values[0]), vectors[:, 0]
+    residual = np.linalg.norm(product(vector) - value * vector) / abs(value)
+    return value, float(residual), taken
+
+
+def sample(experiment: Experiment, images: samples.Samples, size: int, seed: int) -> tuple:
+    """So many images of the training set and their labels, drawn without repetition."""
+    chosen = np.random.default_rng([0, seed]).permutation(len(images.y_train))[:size]
+    chosen = ops.convert_to_tensor(np.sort(chosen).astype(np.int32))
+    return ops.take(images.x_train, chosen, axis=0), ops.take(images.y_train, chosen, axis=0)
+
+
+def _measured(
+    experiment: Experiment,
+    replica: int,
+    epoch: int,
+    images: samples.Samples,
+    record: SharpnessRecord,
+    store: Store,
+) -> SharpnessRecord:
+    began = time.monotonic()
+    state, run = _state_after(experiment, replica, epoch, store)
+    pixels, labels = sample(experiment, images, record.sample_size, record.sample_seed)
+    tensors = tuple(ops.convert_to_tensor(values) for values in _in_order(state))
+    tally = program.Tally(*program.evaluation_program(experiment)(tensors, pixels, labels))
+    loss = float(tally.loss) / record.sample_size
+    if np.isfinite(loss):
+        found = largest_eigenvalue(experiment, state, pixels, labels, record.tolerance)
+    else:
+        found = float("nan"), float("nan"), 0
+    value, residual, products = found
+    measurement = Measurement(epoch, _told(value), _told(residual), products, _told(loss))
+    changes: dict[str, Any] = {"made": _made(record, epoch, time.monotonic() - began)}
+    if run is not None and run.epochs >= record.experiment.epochs:
+        losses = store.load(run).isel(replica=0)
+        changes["experiment"] = experiment.with_epochs(run.epochs)
+        for name in ("train_loss", "max_batch_loss"):
+            changes[name] = tuple(_told(value) for value in losses[name].values)
+    return record.with_measurement(measurement, **changes)
+
+
+def _state_after(
+    experiment: Experiment, replica: int, epoch: int, store: Store
+) -> tuple[State, Run | None]:
+    """Weights and biases after an epoch, trained from the store's checkpoint or anew."""
+    if epoch == 0:
+        weights = network.initial_weights(experiment, replica)
+        biases = network.initial_biases(experiment)
+        state = {f"weights_{layer}": weights[layer] for layer in LAYERS}
+        return state | {f"biases_{layer}": biases[layer] for layer in LAYERS}, None
+    run = store.find(experiment, replica)
+    if run is not None and run.epochs > epoch:
+        run.path.unlink()  # there is no way back from a later epoch
+        run = None
+    if run is None or run.epochs < epoch:
+        training.train(experiment.with_epochs(epoch), [replica], store, progress=False)
+        run = store.find(experiment, replica)
+    return store.load_state(run), run
+
+
+@functools.lru_cache(maxsize=8)
+def _product_program(experiment: Experiment) -> Callable:
+    def product(parameters: tuple, direction: tuple, pixels: Any, labels: Any) -> tuple:
+        inputs = ops.cast(pixels, "float32") / np.float32(255)
+
+        def loss(parameters: tuple) -> Any:
+            exact, _ = program.cross_entropy(program.logits(parameters, inputs), labels)
+            return ops.mean(program.sample_loss(exact, experiment.loss, experiment.epsilon))
+
+        return backend.hessian_product(loss, parameters, direction)
+
+    return backend.compiled(product)
+
+
+def _in_order(state: State) -> list[np.ndarray]:
+    """The arrays in the order of `program.Parameters`."""
+    return [state[f"{kind}_{layer}"] for kind in ("weights", "biases") for layer in LAYERS]
+
+
+def _parted(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    parts = np.split(vector, ends)
+    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+
+
+def _made(record: SharpnessRecord, epoch: int, seconds: float) -> dict[str, Any]:
+    before = record.made or {}
+    now = {
+        "code_version": provenance.code_version(),
+        "backend": backend.NAME,
+        "device": backend.device(),
+        "precision": backend.precision(),
+    }
+    made: dict[str, Any] = {
+        name: provenance.continued(before.get(name), value, epoch) for name, value in now.items()
+    }
+    versions = backend.versions() | {"scipy": _scipy_version()}
+    made["library_versions"] = provenance.library_versions(versions, before.get("library_versions"))
+    made["wall_seconds"] = round(before.get("wall_seconds", 0.0) + seconds, 1)
+    made["started"] = before.get("started", provenance.now())
+    made["finished"] = provenance.now()
+    return made
+
+
+def _scipy_version() -> str:
+    import scipy
+
+    return scipy.__version__
+
+
+def _told(value: float) -> float | None:
+    """With the digits that a float32 has, None where it is no number (JSON has none such)."""
+    return float(f"{float(value):.9g}") if np.isfinite(value) else None

@@ -1,0 +1,152 @@
+"""What `repro sharpness` measured of a run: one small JSON file, written whole or not at all.
+
+Nothing here measures, and nothing imports a machine-learning library: pages read these files.
+"""
+
+from __future__ import annotations
+
+import os
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from repro import sealed_json
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.places import published_path
+
+PREFIX = "sharpness-"
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The sharpness after one epoch.
+
+    Attributes
+    ----------
+    epoch:
+        0 is the initial state.
+    sharpness:
+        Largest eigenvalue of the Hessian of the mean loss over the sample; None where the network
+        has no finite loss there.
+    residual:
+        How far its vector is from an eigenvector, |Hv - sharpness v| / |sharpness v|; None where
+        the sharpness is zero or None.
+    products:
+        Hessian-vector products that the search took.
+    sample_loss:
+        Mean loss over the sample, in nats; None where it is not finite.
+    """
+
+    epoch: int
+    sharpness: float | None
+    residual: float | None
+    products: int
+    sample_loss: float | None
+
+
+@dataclass(frozen=True)
+class SharpnessRecord:
+    """The measurements of one run, and the run's own losses as far as it was trained for them.
+
+    Attributes
+    ----------
+    experiment, replica:
+        The run; the experiment's epochs are those trained.
+    sample_size, sample_seed:
+        How many images of the training set the loss is the mean over, and the seed that drew them.
+    tolerance:
+        Asked of the eigenvalue (ARPACK's relative accuracy).
+    train_loss, max_batch_loss:
+        Of every epoch trained, as the run's file has them; None where not finite. With them a
+        reader can tell whether this is the published run bit for bit.
+    made:
+        What `provenance` tells: code_version, library_versions, backend, device, ...
+    measurements:
+        By epoch, rising.
+    """
+
+    experiment: Experiment
+    replica: int
+    sample_size: int
+    sample_seed: int
+    tolerance: float
+    train_loss: tuple[float | None, ...] = ()
+    max_batch_loss: tuple[float | None, ...] = ()
+    made: dict[str, Any] | None = None
+    measurements: tuple[Measurement, ...] = ()
+
+    @property
+    def file(self) -> str:
+        """The name of its file: what was measured, of which run, on which sample."""
+        return (
+            f"{PREFIX}{self.experiment.name}-replica-{self.replica:04d}"
+            f"-sample-{self.sample_size}-{self.sample_seed}.json"
+        )
+
+    def has(self, epoch: int) -> bool:
+        """Whether that epoch has been measured."""
+        return any(one.epoch == epoch for one in self.measurements)
+
+    def with_measurement(self, measurement: Measurement, **changes: Any) -> SharpnessRecord:
+        """The record with one measurement more, in its place, and other changes."""
+        measured = sorted((*self.measurements, measurement), key=lambda one: one.epoch)
+        return replace(self, measurements=tuple(measured), **changes)
+
+    @classmethod
+    def from_content(cls, content: dict[str, Any]) -> SharpnessRecord:
+        """The record whose file has this content."""
+        content = dict(content)
+        content["experiment"] = Experiment(**content["experiment"])
+        for name in ("train_loss", "max_batch_loss"):
+            content[name] = tuple(content[name])
+        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
+        return cls(**content)
+
+    def write(self, folder: Path) -> Path:
+        """Write its file into the folder, over an earlier one.
+
+        Raises
+        ------
+        ReproError
+            Where it cannot be written.
+        """
+        path = folder / self.file
+        try:
+            sealed_json.write(path, asdict(self))
+        except OSError as error:
+            reason = os.strerror(error.errno or 0)
+            raise ReproError(
+                f"{path} cannot be written ({reason}): name a folder you can write to with "
+                "--output."
+            ) from error
+        return path
+
+
+def read(path: Path) -> SharpnessRecord:
+    """The record in a file.
+
+    Raises
+    ------
+    ReproError
+        Where the file is not one.
+    """
+    content = sealed_json.read(path)
+    try:
+        return SharpnessRecord.from_content(content)
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReproError(
+            f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
+        ) from error
+
+
+def published(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
+    """Every published record, or every one of a folder: those under the paper's setting first."""
+    place = published_path() if folder is None else Path(folder)
+    records = [read(path) for path in place.glob(f"{PREFIX}*.json")]
+    return sorted(
+        records,
+        key=lambda one: (
+            bool(one.experiment.unusual), one.experiment.dataset, one.experiment.width, one.file
+        ),
+    )  # fmt: skip

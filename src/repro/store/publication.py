@@ -1,0 +1,109 @@
+"""From a store to the published results: what is kept, and with how many digits.
+
+Published files are committed, so they must be small. Curves keep every digit. Statistics of the
+deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
+Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
+that is pictured, unless it was trained for the early marks of a choice (`choices`): of its matrices
+those are kept that the paper's Figure 1 pictures at some width, that of epoch 25, by which the
+letter has faded most of the way, and the last. Of all others matrices and histograms, too, are kept
+at the last epoch alone, and of joint counts and quantiles those of the layer that the claims are
+judged on (the other counts are all zero, the other quantiles NaN).
+"""
+
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from repro import paper
+from repro.errors import DamagedFile
+from repro.model.deviation import STATISTICS
+from repro.model.network import JUDGED_LAYER as LAYER
+from repro.store.run_file import Run
+from repro.store.store import Store
+
+_STATISTIC_BITS = 12
+_QUANTILE_BITS = 8
+_MATRIX_BITS = 6
+_MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
+
+
+def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool) -> list[Path]:
+    """Copy the source's runs of at least ``minimum_epochs`` into the target; the paths written.
+
+    With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
+    has for as many epochs is left as it is.
+
+    Raises
+    ------
+    DamagedFile
+        Where the target has a file that is damaged; and at the end, with all else copied, where the
+        source has.
+    """
+    written: list[Path] = []
+    problems: list[DamagedFile] = []
+    for run in source.runs(problems.append):
+        complete = run.epochs >= minimum_epochs
+        there = target.find(run.experiment, run.replica)
+        if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
+            continue
+        dataset = thinned(source.load(run))
+        if complete:
+            written.append(target.save(without_what_is_not_shown(dataset, is_pictured(run)), None))
+        else:
+            written.append(target.save(dataset, source.load_state(run)))
+    if problems:
+        raise DamagedFile(
+            f"Published {len(written)} runs, but not what is damaged "
+            f"({'; '.join(each.problem for each in problems)})",
+            "move it away, or train it again",
+        )
+    return written
+
+
+def thinned(dataset: xr.Dataset) -> xr.Dataset:
+    """The run with as many digits as are published."""
+    bits = dict.fromkeys(STATISTICS, _STATISTIC_BITS)
+    bits |= {"deviation_quantiles": _QUANTILE_BITS, "matrix": _MATRIX_BITS}
+    return dataset.assign(
+        {
+            name: dataset[name].copy(data=rounded(dataset[name].values, number))
+            for name, number in bits.items()
+            if name in dataset
+        }
+    )
+
+
+def is_pictured(run: Run) -> bool:
+    """Whether more than curves and the layer that is judged is shown of a complete run."""
+    chosen = set(run.experiment.unusual) - {"mark", "seed"}
+    for_early_marks = chosen and run.epochs <= paper.EARLY_EPOCHS
+    return run.replica == 0 and not for_early_marks
+
+
+def without_what_is_not_shown(dataset: xr.Dataset, pictured: bool) -> xr.Dataset:
+    """A complete run with the epochs and layers of its histograms and matrices that are kept."""
+    at_last = ["joint_epoch"] if pictured else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
+    kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
+    if pictured:
+        return _with_pictured_matrices(kept) if "matrix" in kept else kept
+    judged = kept["layer"] == LAYER
+    empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
+    return kept.assign(
+        {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
+    )
+
+
+def _with_pictured_matrices(dataset: xr.Dataset) -> xr.Dataset:
+    epochs = dataset["matrix_epoch"]
+    return dataset.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
+
+
+def rounded(values: np.ndarray, bits: int) -> np.ndarray:
+    """Float32 values rounded to so many bits of mantissa, so that they compress; NaN stays NaN."""
+    assert values.dtype == np.float32
+    drop = 23 - bits
+    whole = np.ascontiguousarray(values).view(np.uint32)
+    half = np.uint32((1 << (drop - 1)) - 1) + ((whole >> np.uint32(drop)) & np.uint32(1))
+    mask = np.uint32(0xFFFFFFFF << drop & 0xFFFFFFFF)
+    return np.where(np.isfinite(values), ((whole + half) & mask).view(np.float32), values)

@@ -1,0 +1,275 @@
+"""Training: replicas of one experiment together, from wherever they stopped, never losing an epoch.
+
+Importing this module imports Keras and its backend; `schedule` does so only when there is something
+to train.
+"""
+
+import threading
+import time
+from collections.abc import Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from tqdm.auto import tqdm
+
+from repro import provenance
+from repro.experiment import Experiment
+from repro.model import network
+from repro.model.deviation import STATISTICS
+from repro.model.network import LAYERS
+from repro.store.record import Record
+from repro.store.run_file import State
+from repro.store.store import Store
+from repro.training import backend, program, samples
+from repro.training.backend import ops
+
+CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a training ended: after which epoch, and whether that is all that was asked for."""
+
+    epoch: int
+    complete: bool
+
+
+def train(
+    experiment: Experiment,
+    replicas: Sequence[int],
+    store: Store,
+    source: Store | None = None,
+    stop: threading.Event | None = None,
+    deadline: float | None = None,
+    progress: bool = True,
+    line: int = 0,
+) -> Outcome:
+    """Train the replicas to the experiment's epochs and save each in the store as it goes.
+
+    Replicas train together along a leading axis; they must have come equally far. Those with a
+    file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
+
+    Parameters
+    ----------
+    stop:
+        Once it is set, the current epoch is the last, and is saved.
+    deadline:
+        As `time.monotonic` tells the time: no epoch is begun that would not end before it.
+    progress:
+        Whether to draw a progress bar, and ``line``: on which line of the terminal.
+
+    Raises
+    ------
+    ReproError
+        Where the data or the store cannot be used; before anything is trained.
+    """
+    store.check_writable()
+    group = _Group(experiment, replicas, source or store, store)
+    with group, _bar(group, progress, line) as bar:
+        saved = time.monotonic()
+        while group.epoch < experiment.epochs:
+            began = time.monotonic()
+            group.advance()
+            now = time.monotonic()
+            out_of_time = deadline is not None and now + (now - began) > deadline
+            stopping = out_of_time or (stop is not None and stop.is_set())
+            if stopping or now - saved >= CHECKPOINT_SECONDS or group.epoch == experiment.epochs:
+                group.save()
+                saved = time.monotonic()
+            bar.set_postfix_str(group.losses(), refresh=False)
+            bar.update()
+            if stopping:
+                break
+    return Outcome(group.epoch, group.epoch == experiment.epochs)
+
+
+class _Group:
+    """Replicas on the device, with their records."""
+
+    def __init__(
+        self, experiment: Experiment, replicas: Sequence[int], source: Store, store: Store
+    ) -> None:
+        self.experiment, self.replicas, self.store = experiment, list(replicas), store
+        self._since = time.monotonic()
+        self._samples = samples.of(experiment)
+        self._sizes = len(self._samples.y_train), len(self._samples.y_test)
+        self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
+        self._initial_on_device = self._on_device(self._initial, LAYERS)
+        self._orders = ThreadPoolExecutor(1, "sample-order")
+        self._program = program.epoch_program(experiment)
+        self._before: list[dict[str, Any]] = [{} for _ in self.replicas]
+        runs = [source.find(experiment, replica) for replica in self.replicas]
+        if all(run is not None and run.continuable for run in runs):
+            self._resume(source, runs)
+        else:
+            self._begin()
+        self._began_at = self.epoch + 1
+        self._started = provenance.now()
+        self._next_order = self._draw(self.epoch + 1)
+
+    def __enter__(self) -> "_Group":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._orders.shutdown(cancel_futures=True)
+
+    @property
+    def epoch(self) -> int:
+        """The last epoch trained."""
+        return self._records[0].epoch
+
+    def advance(self) -> None:
+        """Train one epoch of every replica and record it.
+
+        Where no replica has a loss left, the epoch is the last one again, without being trained.
+        """
+        if all(record.broken for record in self._records):
+            for index, record in enumerate(self._records):
+                record.repeat()
+                self._look(index)
+            return
+        order = self._next_order.result()
+        # Drawn while the device trains.
+        self._next_order = self._draw(self.epoch + 2)
+        self._parameters, training, test, statistics = self._program(
+            self._parameters, self._initial_on_device, ops.convert_to_tensor(order), *self._samples
+        )
+        self._note(program.Tally(*training), program.Tally(*test), statistics)
+
+    def losses(self) -> str:
+        """The losses of the last epoch, the mean over replicas, for the progress bar."""
+        return f"train {self._shown[0]:.4g}, test {self._shown[1]:.4g}"
+
+    def save(self) -> None:
+        """Write every replica's file, with the state to continue from."""
+        parameters = [self._by_replica(parameter) for parameter in self._parameters]
+        for index, record in enumerate(self._records):
+            state: State = {
+                name: values[index] for name, values in zip(_state_names(), parameters, strict=True)
+            }
+            self.store.save(record.to_dataset(self._attributes(index)), state)
+
+    def _begin(self) -> None:
+        self._records = [Record(self.experiment, replica) for replica in self.replicas]
+        biases = [network.initial_biases(self.experiment)] * len(self.replicas)
+        self._parameters = self._initial_on_device + self._on_device(biases, LAYERS)
+        evaluation = program.evaluation_program(self.experiment)
+        x_train, y_train, x_test, y_test = self._samples
+        training = program.Tally(*evaluation(self._parameters, x_train, y_train))
+        # No batch has been seen yet.
+        nothing = program.together([np.float32("nan")] * len(self.replicas))
+        test = program.Tally(*evaluation(self._parameters, x_test, y_test))
+        self._note(training._replace(max_batch_loss=nothing), test, self._initial_statistics())
+
+    def _initial_statistics(self) -> tuple[np.ndarray, np.ndarray]:
+        # By NumPy: a device would compile for half a minute what is needed once.
+        initial = tuple(program.together([each[name] for each in self._initial]) for name in LAYERS)
+        with np.errstate(invalid="ignore", divide="ignore"):  # the shape of no deviation at all
+            return program.statistics(self.experiment, initial, initial, xp=np)
+
+    def _resume(self, source: Store, runs: list) -> None:
+        datasets, states = zip(*(source.load_checkpoint(run) for run in runs), strict=True)
+        self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
+        self._before = [dataset.attrs for dataset in datasets]
+        self._parameters = self._on_device(states, _state_names())
+        self._shown = (float("nan"), float("nan"))
+
+    def _on_device(self, replicas: list[dict[str, np.ndarray]], names: Sequence[str]) -> tuple:
+        return tuple(
+            ops.convert_to_tensor(program.together([arrays[name] for arrays in replicas]))
+            for name in names
+        )
+
+    def _by_replica(self, value: Any) -> np.ndarray:
+        array = np.asarray(ops.convert_to_numpy(value))
+        return array if len(self.replicas) > 1 else array[None]
+
+    def _draw(self, epoch: int) -> Future:
+        def orders() -> np.ndarray:
+            return program.together(
+                [
+                    network.sample_order(self.experiment, replica, epoch, self._sizes[0])
+                    for replica in self.replicas
+                ]
+            )
+
+        return self._orders.submit(orders)
+
+    def _note(self, training: program.Tally, test: program.Tally, statistics: tuple) -> None:
+        train_sums, test_sums = (
+            program.Tally(*(self._by_replica(part).astype(np.float64) for part in tally))
+            for tally in (training, test)
+        )
+        train_size, test_size = self._sizes
+        curves = {
+            "train_loss": train_sums.loss / train_size,
+            "train_accuracy": train_sums.correct / train_size,
+            "test_loss": test_sums.loss / test_size,
+            "test_accuracy": test_sums.correct / test_size,
+            "dead_fraction": train_sums.dead / train_size,
+            "max_batch_loss": train_sums.max_batch_loss,
+        }
+        self._shown = curves["train_loss"].mean(), curves["test_loss"].mean()
+        values, ranks = (self._by_replica(part) for part in statistics)
+        assert values.shape == (len(self.replicas), len(STATISTICS), len(LAYERS))
+        for index, record in enumerate(self._records):
+            record.append(
+                {name: float(curve[index]) for name, curve in curves.items()},
+                values[index],
+                ranks[index],
+            )
+            self._look(index)
+
+    def _look(self, index: int) -> None:
+        record = self._records[index]
+        last = record.epoch == self.experiment.epochs
+        if record.wants_weights(last):
+            weights = {
+                layer: self._by_replica(self._parameters[number])[index]
+                for number, layer in enumerate(LAYERS)
+            }
+            record.look(weights, self._initial[index], last)
+
+    def _attributes(self, index: int) -> dict[str, str | float | int]:
+        before = self._before[index]
+        made = {
+            "code_version": provenance.code_version(),
+            "backend": backend.NAME,
+            "device": backend.device(),
+            "precision": backend.precision(),
+        }
+        return {
+            name: provenance.continued(before.get(name), value, self._began_at)
+            for name, value in made.items()
+        } | {
+            "library_versions": provenance.library_versions(
+                backend.versions(), before.get("library_versions")
+            ),
+            "trained_together": len(self.replicas),
+            "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - self._since,
+            "started": before.get("started", self._started),
+            "finished": provenance.now(),
+        }
+
+
+def _state_names() -> tuple[str, ...]:
+    weights = tuple(f"weights_{layer}" for layer in LAYERS)
+    return weights + tuple(f"biases_{layer}" for layer in LAYERS)
+
+
+def _bar(group: _Group, progress: bool, line: int) -> tqdm:
+    experiment, replicas = group.experiment, group.replicas
+    mark = f" mark {experiment.mark}" if experiment.mark else ""
+    which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
+    return tqdm(
+        desc=f"{experiment.dataset} N={experiment.width}{mark} {which}",
+        initial=group.epoch,
+        total=experiment.epochs,
+        unit="epoch",
+        disable=not progress,
+        mininterval=1.0,
+        position=line,
+        leave=line == 0,
+    )

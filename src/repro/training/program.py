@@ -1,0 +1,276 @@
+"""One epoch as one compiled program, written in `keras.ops`.
+
+Training over all batches, the test set, and the statistics of the deviation; only small arrays come
+back. `backend` compiles and differentiates it. All is written for one network, and a leading axis
+of replicas passes through: ``...`` in the shapes below is ``replica``, or nothing.
+"""
+
+import functools
+import math
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from types import ModuleType
+from typing import Any, NamedTuple
+
+import numpy as np
+
+from repro.experiment import Experiment
+from repro.model import deviation
+from repro.model.network import LAYERS, glorot_standard_deviation, layer_shapes
+from repro.training import backend
+from repro.training.backend import ops
+
+Parameters = tuple  # weights (..., fan-in, fan-out) of LAYERS, then biases (..., fan-out)
+
+_NARROW = 200  # columns, below which the weights are held turned: faster there, slower above
+_EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
+
+
+class Outcome(NamedTuple):
+    """What came of each sample, each (..., sample): in an epoch, in the order of its batches."""
+
+    exact: Any
+    """Exact cross-entropy, float32."""
+    correct: Any
+    """Whether the true class has the largest output."""
+
+
+class Tally(NamedTuple):
+    """What an epoch adds up over its samples, each (...)."""
+
+    loss: Any
+    correct: Any
+    dead: Any
+    max_batch_loss: Any
+
+
+def logits(parameters: Parameters, pixels: Any) -> Any:
+    """Output before the softmax: (..., sample, class).
+
+    ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
+    """
+    first, second, third, *biases = parameters
+    first_bias, second_bias, third_bias = (ops.expand_dims(bias, -2) for bias in biases)
+    hidden = ops.relu(ops.matmul(pixels, first) + first_bias)
+    hidden = ops.relu(ops.matmul(hidden, second) + second_bias)
+    return ops.matmul(hidden, third) + third_bias
+
+
+def cross_entropy(outputs: Any, labels: Any) -> Outcome:
+    """Exact cross-entropy -ln p of the true class, and whether that class has the largest output.
+
+    ``outputs`` (..., sample, class), ``labels`` (..., sample) or (sample,).
+    """
+    hit = ops.expand_dims(labels, -1) == ops.arange(outputs.shape[-1], dtype="int32")
+    # Below the largest output, not as they are: float32 counts outputs near 50 in steps of 4e-6,
+    # and a sample the network is sure of has a smaller loss than that.
+    below = outputs - ops.stop_gradient(ops.max(outputs, axis=-1, keepdims=True))
+    true_output = ops.sum(ops.where(hit, below, 0.0), axis=-1)
+    exact = ops.log(ops.sum(ops.exp(below), axis=-1)) - true_output
+    return Outcome(exact, true_output >= 0)
+
+
+def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
+    """The loss of each sample from its exact cross-entropy.
+
+    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it. Clipping -ln p instead
+    of p is the same function and keeps float32 digits that p close to 1 does not have. Outside the
+    clip the gradient is zero.
+    """
+    if loss == "logits":
+        return exact
+    low, high = -math.log1p(-epsilon), -math.log(epsilon)
+    # `where`, not `clip`: backends differ in the gradient of `clip` at its edges.
+    inside = ops.logical_and(exact >= low, exact <= high)
+    edge = ops.where(exact > high, high, low)
+    clipped = ops.where(inside, exact, ops.stop_gradient(edge))
+    return ops.where(ops.isnan(exact), exact, clipped)  # a broken network must not look saturated
+
+
+def step(
+    experiment: Experiment, turned: Parameters, pixels: Any, labels: Any
+) -> tuple[Parameters, Outcome]:
+    """One step of plain SGD on one batch per network: ``pixels`` (..., sample, pixel).
+
+    It takes and returns the parameters as `_turned` turns them.
+    """
+
+    def batch_loss(turned: Parameters) -> tuple[Any, Outcome]:
+        outcome = cross_entropy(logits(_turned(experiment, turned), pixels), labels)
+        losses = sample_loss(outcome.exact, experiment.loss, experiment.epsilon)
+        # Replicas share no parameter, so the gradient of the sum is each one's own.
+        return ops.sum(ops.mean(losses, axis=-1)), outcome
+
+    gradients, outcome = backend.gradient(batch_loss, turned)
+    # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
+    turned = tuple(
+        parameter + (-experiment.learning_rate) * slope
+        for parameter, slope in zip(turned, gradients, strict=True)
+    )
+    return turned, outcome
+
+
+def train(
+    experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, order: Any
+) -> tuple[Parameters, Tally]:
+    """One epoch: every sample once, in ``order`` (..., sample); the last batch is smaller."""
+    *leading, samples = order.shape
+    size = min(experiment.batch_size, samples)
+    full, rest = divmod(samples, size)
+
+    def batch(start: Any, size: int, turned: Parameters, outcome: Outcome) -> tuple:
+        chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
+        inputs = _scaled(ops.take(pixels, chosen, axis=0))
+        turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
+        return turned, tuple(_put(outcome, new, start))
+
+    def body(index: Any, carry: tuple) -> tuple:
+        return batch(index * size, size, carry[0], Outcome(*carry[1]))
+
+    # Only kept on the way and counted afterwards: on a GPU every count is a kernel of its own.
+    carry = _turned(experiment, parameters), tuple(_nothing(leading, samples))
+    turned, outcome = ops.fori_loop(0, full, body, carry)
+    if rest:
+        turned, outcome = batch(full * size, rest, turned, Outcome(*outcome))
+    return _turned(experiment, turned), _tally(experiment, Outcome(*outcome), size)
+
+
+def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any) -> Tally:
+    """The tally over all samples with the parameters held; ``max_batch_loss`` is of all."""
+    samples, inputs = pixels.shape
+    size = min(_EVALUATION_CHUNK, samples)
+    full, rest = divmod(samples, size)
+
+    def chunk(start: Any, size: int, outcome: Outcome) -> Outcome:
+        images = _scaled(ops.slice(pixels, (start, 0), (size, inputs)))
+        truth = ops.slice(labels, (start,), (size,))
+        return _put(outcome, cross_entropy(logits(parameters, images), truth), start)
+
+    def body(index: Any, carry: tuple) -> tuple:
+        return tuple(chunk(index * size, size, Outcome(*carry)))
+
+    nothing = _nothing(parameters[0].shape[:-2], samples)
+    outcome = Outcome(*ops.fori_loop(0, full, body, tuple(nothing)))
+    if rest:
+        outcome = chunk(full * size, rest, outcome)
+    return _tally(experiment, outcome, samples)
+
+
+def statistics(
+    experiment: Experiment, parameters: Parameters, initial: tuple, xp: ModuleType = ops
+) -> tuple[Any, Any]:
+    """The deviation's statistics: (..., statistic, layer) and quantiles (..., layer, quantile).
+
+    ``xp`` is `numpy` where the parameters are NumPy's.
+    """
+    shapes = layer_shapes(experiment)
+    columns, ranks = [], []
+    for index, layer in enumerate(LAYERS):
+        pair = parameters[index], initial[index]
+        values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=xp)
+        columns.append(xp.stack([values[name] for name in deviation.STATISTICS], axis=-1))
+        ranks.append(deviation.quantiles(*pair, xp=xp))
+    return xp.stack(columns, axis=-1), xp.stack(ranks, axis=-2)
+
+
+def epoch_program(experiment: Experiment) -> Callable:
+    """The compiled epoch.
+
+    ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
+    parameters, the tallies of training and test, and `statistics`. Pixels are uint8 or float32,
+    labels and order int32. Experiments that differ in their epochs, seed, mark or order share one program.
+    """
+    return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
+
+
+def evaluation_program(experiment: Experiment) -> Callable:
+    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
+    return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
+
+
+def forget() -> None:
+    """Compile anew from now on: for who changes what the programs are made of."""
+    _epoch_program.cache_clear()
+    _evaluation_program.cache_clear()
+
+
+@functools.lru_cache(maxsize=8)
+def _epoch_program(experiment: Experiment) -> Callable:
+    def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):
+        parameters, training = train(experiment, parameters, x_train, y_train, order)
+        test = evaluate(experiment, parameters, x_test, y_test)
+        return parameters, tuple(training), tuple(test), statistics(experiment, parameters, initial)
+
+    return backend.compiled(epoch)
+
+
+@functools.lru_cache(maxsize=8)
+def _evaluation_program(experiment: Experiment) -> Callable:
+    def evaluation(parameters, pixels, labels):
+        return tuple(evaluate(experiment, parameters, pixels, labels))
+
+    return backend.compiled(evaluation)
+
+
+def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
+    """One array of all replicas, along a leading axis; one replica alone has no such axis.
+
+    Its products are then of plain matrices, which XLA multiplies faster than batches of one.
+    """
+    return arrays[0] if len(arrays) == 1 else np.stack(arrays)
+
+
+def _scaled(pixels: Any) -> Any:
+    """Images of uint8 as 0 to 1; one's own numbers of float32 as they are."""
+    if ops.dtype(pixels) == "float32":
+        return pixels
+    return ops.cast(pixels, "float32") / np.float32(255)
+
+
+def _turned(experiment: Experiment, parameters: Parameters) -> Parameters:
+    """The parameters with the weights of narrow layers as (..., fan-out, fan-in), or back again.
+
+    The gradient of the weights is a product with as many columns as the weights have, and products
+    with few columns and many rows are slow on a CPU: so narrow layers are trained turned.
+    """
+    turned = list(parameters)
+    for index, (fan_in, fan_out) in enumerate(layer_shapes(experiment).values()):
+        if fan_out < min(fan_in, _NARROW):
+            turned[index] = ops.swapaxes(turned[index], -1, -2)
+    return tuple(turned)
+
+
+def _nothing(leading: Sequence[int], samples: int) -> Outcome:
+    shape = (*leading, samples)
+    return Outcome(ops.zeros(shape, dtype="float32"), ops.zeros(shape, dtype="bool"))
+
+
+def _put(outcome: Outcome, new: Outcome, start: Any) -> Outcome:
+    """The outcome with that of some samples in its place, from sample ``start`` on."""
+    return Outcome(
+        *(
+            ops.slice_update(whole, (*(0 for _ in whole.shape[:-1]), start), part)
+            for whole, part in zip(outcome, new, strict=True)
+        )
+    )
+
+
+def _tally(experiment: Experiment, outcome: Outcome, size: int) -> Tally:
+    """The tally of samples that came in batches of ``size``, the last one smaller."""
+    losses = sample_loss(outcome.exact, experiment.loss, experiment.epsilon)
+    *leading, samples = losses.shape
+    full, rest = divmod(samples, size)
+    batches = ops.reshape(losses[..., : full * size], (*leading, full, size))
+    worst = ops.max(ops.sum(batches, axis=-1) / size, axis=-1)
+    if rest:
+        worst = ops.maximum(worst, ops.sum(losses[..., full * size :], axis=-1) / rest)
+
+    def count(flags: Any) -> Any:
+        return ops.sum(ops.cast(flags, "float32"), axis=-1)
+
+    return Tally(
+        ops.sum(losses, axis=-1),
+        count(outcome.correct),
+        count(outcome.exact > -math.log(experiment.epsilon)),
+        worst,
+    )

@@ -1,0 +1,235 @@
+"""From what is wanted to what is trained: what is missing, in which order, what at the same time.
+
+Groups of replicas train one after another in lanes. On a CPU a lane is a core and a group one
+replica; on an accelerator there is one lane, and a group is as many replicas as fill it. Everyone's
+first replica comes before anyone's second, so that whole figures appear early.
+"""
+
+import collections
+import contextlib
+import itertools
+import signal
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+
+from repro.experiment import Experiment
+from repro.model import network
+from repro.places import published_path
+from repro.store.run_file import Run
+from repro.store.store import Store
+
+Wanted = Sequence[tuple[Experiment, Sequence[int]]]  # experiments, and the replicas of each
+
+_LOOK_AGAIN_SECONDS = 1.0  # at a run that another process is training
+
+
+@dataclass(frozen=True)
+class Group:
+    """Replicas of one experiment that train in one program."""
+
+    experiment: Experiment
+    replicas: tuple[int, ...]
+
+
+def merged(wanted: Wanted) -> Wanted:
+    """The same, with each experiment once: for its most epochs, its replicas in order."""
+    found: dict[str, tuple[Experiment, set[int]]] = {}
+    for experiment, replicas in wanted:
+        longest, numbers = found.get(experiment.digest, (experiment, set()))
+        longest = max(longest, experiment, key=lambda each: each.epochs)
+        found[experiment.digest] = longest, numbers | set(replicas)
+    return [(experiment, sorted(numbers)) for experiment, numbers in found.values()]
+
+
+def missing(wanted: Wanted, stores: Sequence[Store]) -> Wanted:
+    """What of it none of the stores has for as many epochs."""
+    left = [
+        (each, [n for n in replicas if long_enough(each, n, stores) is None])
+        for each, replicas in wanted
+    ]
+    return [(experiment, replicas) for experiment, replicas in left if replicas]
+
+
+def long_enough(
+    experiment: Experiment, replica: int, stores: Sequence[Store]
+) -> tuple[Store, Run] | None:
+    """The first of the stores that has the run for its epochs, and the run there."""
+    for store in stores:
+        run = store.find(experiment, replica)
+        if run is not None and run.epochs >= experiment.epochs:
+            return store, run
+    return None
+
+
+def groups(wanted: Wanted, together: int) -> list[Group]:
+    """What is wanted in groups of at most ``together`` replicas, in the order of their training."""
+    by_experiment = (
+        [
+            Group(experiment, tuple(replicas[start : start + together]))
+            for start in range(0, len(replicas), together)
+        ]
+        for experiment, replicas in wanted
+    )
+    rounds = itertools.zip_longest(*by_experiment)
+    return [group for each in rounds for group in each if group is not None]
+
+
+def train_missing(
+    wanted: Wanted,
+    store: Store,
+    time_limit: float | None = None,
+    progress: bool = True,
+    lanes: int | None = None,
+    together: int | None = None,
+    finished: Callable[[Group], None] | None = None,
+) -> Wanted:
+    """Train what is wanted and neither published nor in the store; what is missing still.
+
+    That is nothing, unless the time limit came first.
+
+    A run that another process is training in the same store is waited for, and what that process
+    leaves undone is taken over.
+
+    Parameters
+    ----------
+    time_limit:
+        Seconds after which to stop at the end of an epoch, saved; the same call goes on from there.
+    lanes, together:
+        Groups at the same time, and replicas in a group; None for what suits the device.
+    finished:
+        Called with each group that is complete, from the lane that trained it.
+
+    Raises
+    ------
+    ReproError
+        Where a mark cannot be drawn, memory is too small for a network, or data or store cannot be
+        used; what was trained is saved.
+    KeyboardInterrupt
+        On Ctrl-C or SIGTERM, once every lane has saved its epoch.
+    """
+    deadline = None if time_limit is None else time.monotonic() + time_limit
+    stores = Store(published_path()), store
+    for experiment, _ in wanted:
+        store.tidy(experiment)
+    wanted = missing(merged(wanted), stores)
+    if not wanted:
+        return []
+    for experiment, _ in wanted:
+        network.check(experiment)  # told before any training
+    store.check_writable()
+    from repro.training import backend, samples
+
+    for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
+        samples.of(experiment)  # so is a dataset that is not there
+    queue = groups(wanted, together or backend.replicas_together())
+    with _signals() as stop:
+        _Lanes(store, stop, deadline, progress, finished).work_off(queue, lanes or backend.lanes())
+        if stop.is_set():
+            raise KeyboardInterrupt
+    return missing(wanted, stores)
+
+
+class _Lanes:
+    """Threads that work off a queue of groups, each in a program of its own."""
+
+    def __init__(
+        self,
+        store: Store,
+        stop: threading.Event,
+        deadline: float | None,
+        progress: bool,
+        finished: Callable[[Group], None] | None,
+    ) -> None:
+        self._store, self._stop, self._deadline = store, stop, deadline
+        self._progress, self._finished = progress, finished
+        self._queue: collections.deque[Group] = collections.deque()
+
+    def work_off(self, queue: Sequence[Group], lanes: int) -> None:
+        """Train the groups, until all are done or it is time to stop.
+
+        What goes wrong in one lane is raised once the others have saved and stopped.
+        """
+        self._queue.extend(queue)
+        with ThreadPoolExecutor(lanes, "lane") as pool:
+            lines = range(min(lanes, len(queue)))
+            futures = [pool.submit(self._lane, line) for line in lines]
+        for future in futures:
+            future.result()
+
+    def _lane(self, line: int) -> None:
+        try:
+            while (group := self._next()) is not None:
+                if not self._train(group, line):
+                    self._queue.append(group)
+                    self._stop.wait(_LOOK_AGAIN_SECONDS)
+        except BaseException:
+            self._stop.set()
+            raise
+
+    def _next(self) -> Group | None:
+        late = self._deadline is not None and time.monotonic() >= self._deadline
+        if self._stop.is_set() or late:
+            return None
+        try:
+            return self._queue.popleft()
+        except IndexError:
+            return None
+
+    def _train(self, group: Group, line: int) -> bool:
+        """Train a group; False where some of it has to be left to another process for now."""
+        from repro.training.loop import train
+
+        experiment = group.experiment
+        with contextlib.ExitStack() as stack:
+            ours = [
+                replica
+                for replica in group.replicas
+                if stack.enter_context(self._store.held(experiment, replica))
+            ]
+            for source, replicas in _starts(experiment, ours, self._store):
+                outcome = train(
+                    experiment, replicas, self._store, source, self._stop, self._deadline,
+                    self._progress, line,
+                )  # fmt: skip
+                if not outcome.complete:
+                    return True
+            if self._finished is not None and ours:
+                self._finished(Group(experiment, tuple(ours)))
+            return len(ours) == len(group.replicas)
+
+
+def _starts(
+    experiment: Experiment, replicas: Sequence[int], store: Store
+) -> list[tuple[Store, list[int]]]:
+    """From where to go on: replicas at the same epoch of the same store, which train together."""
+    places = (store, Store(published_path()))
+    found: dict[tuple[int, str], tuple[Store, list[int]]] = {}
+    for replica in replicas:
+        if long_enough(experiment, replica, places) is not None:
+            continue  # another process has trained it meanwhile
+        source, epoch = store, 0
+        for place in places:
+            run = place.find(experiment, replica)
+            if run is not None and run.continuable and run.epochs > epoch:
+                source, epoch = place, run.epochs
+        found.setdefault((epoch, str(source.path)), (source, []))[1].append(replica)
+    return [found[key] for key in sorted(found)]
+
+
+@contextlib.contextmanager
+def _signals() -> Iterator[threading.Event]:
+    """Ctrl-C and SIGTERM set the event instead of breaking off in the middle of an epoch."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event  # signals can only be handled in the main thread
+        return
+    numbers = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(number, lambda *_: event.set()) for number in numbers]
+    try:
+        yield event
+    finally:
+        for number, handler in zip(numbers, before, strict=True):
+            signal.signal(number, handler)

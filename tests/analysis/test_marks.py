@@ -1,0 +1,163 @@
+"""Letters written into a matrix, and how well they can be seen."""
+
+import subprocess
+import sys
+
+import numpy as np
+import pytest
+import xarray as xr
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from hypothesis.extra.numpy import arrays
+from sklearn.metrics import roc_auc_score
+from synthetic import synthetic_run
+
+from repro.analysis.marks import contrast_of_run, letter_mask, mark_contrast, silent_share
+from repro.errors import ReproError
+
+# The marked runs in results/ started from this letter: another outline would make them other runs.
+SMALL_A = """
+....................
+........###.........
+....##########......
+....###########.....
+....#........###....
+..............##....
+..............###...
+..............###...
+......###########...
+.....############...
+....###.......###...
+...###........###...
+...###........###...
+...###........###...
+...###.......####...
+...####.....#####...
+....#############...
+.....########.###...
+.......###..........
+....................
+"""
+
+
+def test_the_letter_a_is_upright_with_its_hole_and_never_changes() -> None:
+    drawn = "\n".join("".join("#" if on else "." for on in row) for row in letter_mask("a", 20))
+    assert drawn == SMALL_A.strip()
+
+
+@pytest.mark.parametrize("size", [64, 256, 512])
+def test_the_letter_is_large_and_centred(size: int) -> None:
+    mask = letter_mask("a", size)
+    rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
+    assert mask.shape == (size, size)
+    assert mask.dtype == bool
+    assert np.ptp(rows) > 0.8 * size
+    assert abs(rows[0] + rows[-1] - (size - 1)) <= 2
+    assert abs(columns[0] + columns[-1] - (size - 1)) <= 2
+    assert mask.mean() == pytest.approx(0.3044, abs=0.004)
+
+
+def test_letters_turned_over_are_told_apart() -> None:
+    b, p = letter_mask("b", 64), letter_mask("p", 64)
+    half = 32
+    assert b[half:].sum() > b[:half].sum()  # the bowl of b is low
+    assert p[:half].sum() > p[half:].sum()  # that of p is high
+    assert b[:, :half].sum() > b[:, half:].sum()  # stems on the left
+    assert p[:, :half].sum() > p[:, half:].sum()
+
+
+@pytest.mark.parametrize("character", ["a", "Z", "ß", "é", "$", "%", "i", "8", "Ж", "ω", ".", "∑"])
+def test_any_printable_character_has_an_inside_and_an_outside(character: str) -> None:
+    assert 0.01 < letter_mask(character, 48).mean() < 0.9
+
+
+def test_a_letter_in_two_code_points_is_one_character() -> None:
+    assert np.array_equal(letter_mask("e\N{COMBINING ACUTE ACCENT}", 32), letter_mask("é", 32))
+
+
+@pytest.mark.parametrize(
+    ("character", "size", "words"),
+    [
+        ("", 32, "exactly one character"),
+        ("ab", 32, "exactly one character"),
+        (None, 32, "one character"),
+        (" ", 32, "blank"),
+        ("\N{ZERO WIDTH SPACE}", 32, "blank"),
+        ("\n", 32, "no such character"),
+        ("\N{CJK UNIFIED IDEOGRAPH-5B57}", 32, "no such character"),
+        ("a", 7, "at least 8 rows"),
+        ("a", 32.0, "at least 8 rows"),
+        ("a", True, "at least 8 rows"),
+    ],
+)
+def test_a_mark_that_cannot_be_drawn_is_refused(character: str, size: int, words: str) -> None:
+    with pytest.raises(ReproError, match=words):
+        letter_mask(character, size)
+
+
+def test_importing_marks_does_not_load_the_plotting_library() -> None:
+    code = "import sys, repro.analysis.marks; sys.exit('matplotlib' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_contrast_is_one_at_the_start_and_half_without_a_trace() -> None:
+    random = np.random.default_rng(0)
+    mask = letter_mask("a", 128)
+    weights = random.uniform(-1, 1, mask.shape)
+    assert mark_contrast(weights * mask, mask) == 1.0
+    assert mark_contrast(weights, mask) == pytest.approx(0.5, abs=0.02)
+    assert mark_contrast(weights * ~mask, mask) == 0.0
+    assert mark_contrast(np.zeros_like(weights), mask) == 0.5
+
+
+def test_units_that_no_stroke_reaches_do_not_count() -> None:
+    """Their links stay zero for ever, which is no trace of the letter."""
+    mask = letter_mask("a", 64)
+    weights = np.random.default_rng(1).standard_normal(mask.shape)
+    weights[:, ~mask.any(axis=0)] = 0.0
+    assert (~mask.any(axis=0)).mean() > 0.25
+    assert mark_contrast(weights, mask) == pytest.approx(0.5, abs=0.03)
+
+
+@settings(deadline=None, max_examples=50)
+@given(
+    weights=arrays(np.float64, (9, 9), elements=st.integers(-20, 20).map(float)),
+    signs=arrays(np.int64, (9, 9), elements=st.sampled_from([-1, 1])),
+    scale=st.floats(1e-3, 1e3),
+)
+def test_contrast_does_not_see_sign_or_scale(weights, signs, scale) -> None:
+    mask = letter_mask("o", 9)
+    contrast = mark_contrast(weights, mask)
+    assert mark_contrast(weights * signs, mask) == contrast
+    assert mark_contrast(weights * scale, mask) == pytest.approx(contrast, abs=1e-12)
+    crossed = mask.any(axis=0)
+    expected = roc_auc_score(mask[:, crossed].ravel(), np.abs(weights[:, crossed]).ravel())
+    assert contrast == pytest.approx(expected, abs=1e-12)
+
+
+def test_contrast_refuses_what_does_not_fit() -> None:
+    mask = letter_mask("a", 16)
+    with pytest.raises(ReproError, match="shape"):
+        mark_contrast(np.zeros((15, 16)), mask)
+    with pytest.raises(ReproError, match="links on the letter"):
+        mark_contrast(np.zeros((16, 16)), np.zeros((16, 16), bool))
+    broken = np.ones((16, 16))
+    broken[mask] = np.nan
+    assert np.isnan(mark_contrast(broken, mask))
+
+
+def test_contrast_of_a_run_follows_its_pictures() -> None:
+    run = synthetic_run(24, 60, "strong", mark="x", replicas=2)
+    contrast = contrast_of_run(run)
+    assert contrast.dims == ("replica", "matrix_epoch")
+    assert contrast.sel(matrix_epoch=0).values == pytest.approx([1, 1])
+    direct = mark_contrast(run["matrix"].sel(replica=1, matrix_epoch=50), letter_mask("x", 24))
+    assert float(contrast.sel(replica=1, matrix_epoch=50)) == direct
+    assert 0.5 < direct < 1
+
+
+def test_units_outside_the_letter_stay_silent() -> None:
+    matrix = np.zeros((2, 1, 4, 5))  # replica, epoch, row, column
+    matrix[0, 0, 1, 2] = matrix[1, 0, 0, [0, 2]] = 0.1
+    run = xr.Dataset({"matrix": (("replica", "matrix_epoch", "row", "column"), matrix)})
+    assert silent_share(run) == pytest.approx((4 / 5 + 3 / 5) / 2)

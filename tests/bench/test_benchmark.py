@@ -1,0 +1,189 @@
+"""`repro bench` at its smallest: what it reports and that all did the same work. Never how fast."""
+
+import contextlib
+import importlib.util
+import io
+import json
+import os
+
+import numpy as np
+import pytest
+
+from repro import ReproError
+from repro.bench import benchmark, benchmark_figure
+from repro.bench.workload import Workload
+from repro.command_line import main
+from repro.model import network
+
+TINY = {"dataset": "digits", "synthetic": True, "progress": False}
+NEEDS = {
+    "repro-tensorflow": "tensorflow",
+    "repro-jax": "jax",
+    "keras-fit": "tensorflow",
+    "keras-default": "tensorflow",
+    "jax-vmap": "jax",
+    "torch-vmap": "torch",
+}
+WORDS = ["bench", "--synthetic", "--dataset", "digits", "--quiet", "--steps", "3", "--widths", "8"]
+
+
+@pytest.fixture(scope="module")
+def measured(tmp_path_factory):
+    """All engines that are here, on two replicas; printed as JSON and written to a file."""
+    file = tmp_path_factory.mktemp("bench") / "bench.json"
+    command = [*WORDS, "--replicas", "2", "--repeats", "2", "--json", "--output", str(file)]
+    with contextlib.redirect_stdout(io.StringIO()) as printed:
+        assert main(command) == 0
+    report = json.loads(printed.getvalue())
+    assert json.loads(file.read_text()) == report
+    return report
+
+
+def test_every_engine_has_a_row_or_is_named_as_skipped(measured):
+    here = {name for name, library in NEEDS.items() if importlib.util.find_spec(library)}
+    assert {row["engine"] for row in measured["rows"]} == here
+    skipped = {each["engine"]: each["reason"] for each in measured["skipped"]}
+    assert set(NEEDS) - here == set(NEEDS) & set(skipped)
+    assert all(NEEDS[name] in skipped[name] for name in set(NEEDS) - here)
+
+
+def test_rows_say_what_was_measured(measured):
+    for row in measured["rows"]:
+        assert (row["width"], row["replicas"], row["steps"]) == (8, 2, 3)
+        assert row["seconds_per_epoch"] > 0
+        assert row["seconds_per_epoch_and_replica"] == row["seconds_per_epoch"] / 2
+        assert row["peak_memory_bytes"] > 10**7
+        assert row["compile_seconds"] >= 0
+        assert 0 < row["fraction_of_ceiling"] < 1
+        assert (row["seconds_per_epoch_with_statistics"] is None) == (
+            row["engine"] not in benchmark.OWN_ENGINES
+        )
+        if "keras-fit" in row["ratios"]:
+            assert row["ratio_to_keras_fit"] == row["ratios"]["keras-fit"]
+    assert measured["ceiling"]["square"] > 1e9
+    assert measured["device"] and measured["versions"]["numpy"] == np.__version__
+
+
+def test_all_engines_did_the_same_work(measured):
+    losses = [row["losses"] for row in measured["rows"]]
+    assert all(row["same_work"] for row in measured["rows"])
+    np.testing.assert_allclose(losses, [losses[0]] * len(losses), rtol=1e-5)
+    # The replicas are different networks.
+    assert losses[0][0] != losses[0][1]
+
+
+def test_other_work_is_noticed():
+    losses = {"a": [1.0, 2.0], "b": [1.0001, 2.0001], "c": [1.0, 2.02]}
+    agrees = {name: benchmark._agrees(each, losses) for name, each in losses.items()}
+    assert agrees == {"a": True, "b": True, "c": False}
+
+
+def test_the_work_is_that_of_training():
+    """The loss after a call is that of as many steps of the trainer's own program."""
+    pytest.importorskip("keras")
+    from repro.training import program
+    from repro.training.backend import ops
+
+    work = Workload("digits", 8, 1, 4, synthetic=True)
+    parameters = tuple(ops.convert_to_tensor(part) for part in work.initial_parameters())
+    order = network.sample_order(work.experiment, 0, 1, len(work.data.y_train))
+    data = [ops.convert_to_tensor(part) for part in (work.data.x_train, work.data.y_train)]
+    parameters, _ = program.train(
+        work.experiment, parameters, *data, ops.convert_to_tensor(order[None, : 4 * 128])
+    )
+    tally = program.evaluate(
+        work.experiment, parameters,
+        *(ops.convert_to_tensor(part) for part in (work.data.x_test, work.data.y_test)),
+    )  # fmt: skip
+    loss = float(tally.loss[0]) / len(work.data.y_test)
+    assert work.losses([ops.convert_to_numpy(part) for part in parameters]) == pytest.approx([loss])
+    np.testing.assert_array_equal(work.order(0)[0], order[: 4 * 128])
+
+
+def test_operations_are_counted_as_documented():
+    pairs = 784 * 100 + 100 * 100 + 100 * 10
+    counted = 3 * (6 * pairs - 2 * 784 * 100) * 128
+    assert Workload("mnist", 100, 3, 1).operations_per_step == counted
+
+
+def test_a_missing_library_is_skipped_and_named(tmp_path, monkeypatch, capsys):
+    pytest.importorskip("jax")
+    (tmp_path / "torch.py").write_text("raise ImportError('no torch on this machine')")
+    path = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    monkeypatch.setenv("PYTHONPATH", os.pathsep.join(path))
+    monkeypatch.setattr(benchmark, "_LIBRARIES", {"numpy": ("numpy", None)})
+    command = [*WORDS, "--replicas", "1", "--repeats", "1", "--engines", "jax-vmap,torch-vmap"]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "Not measured: torch-vmap: no torch on this machine" in said
+    assert "jax-vmap" in said
+    with pytest.raises(ReproError, match=r"No engine can be measured here .*no torch"):
+        benchmark.compare((8,), (1,), ("torch-vmap",), steps=1, repeats=1, **TINY)
+
+
+def test_an_engine_that_fails_is_named_and_the_others_go_on(tmp_path, monkeypatch):
+    pytest.importorskip("jax")
+    monkeypatch.setattr(benchmark, "_LIBRARIES", {})
+    # A module that is there but is no engine: its process ends with an error.
+    engines = benchmark.ENGINES | {"torch-vmap": ("benchmark_figure", None)}
+    monkeypatch.setattr(benchmark, "ENGINES", engines)
+    report = benchmark.compare((8,), (1,), ("jax-vmap", "torch-vmap"), steps=1, repeats=1, **TINY)
+    assert [row["engine"] for row in report["rows"]] == ["jax-vmap"]
+    assert report["rows"][0]["fraction_of_ceiling"] is None
+    assert "has no attribute 'versions'" in report["skipped"][0]["reason"]
+
+
+def test_growth_along_three_axes():
+    pytest.importorskip("jax")
+    sizes = {"widths": (12,), "replicas": (2,), "epochs": (1, 3), "width": 8}
+    rows = benchmark.growth(**sizes, engine="repro-jax", steps=2, repeats=1, **TINY)
+    axes = [(row["along"], row["width"], row["replicas"], row["epochs"]) for row in rows]
+    assert axes == [("width", 12, 1, 1), ("replicas", 8, 2, 1), ("epochs", 8, 1, 1),
+                    ("epochs", 8, 1, 3)]  # fmt: skip
+    assert all(row["seconds_per_epoch"] > 0 and row["peak_memory_bytes"] > 10**7 for row in rows)
+    assert rows[3]["seconds"] > rows[2]["seconds"]
+    table = benchmark_figure.growth_table(rows)
+    assert len(table) == len(rows)
+    assert len(benchmark_figure.growth_figure(rows).axes) == 6
+
+
+def test_the_figure_and_the_table_show_every_row(measured):
+    rows = measured["rows"]
+    wider = [row | {"width": 16, "replicas": 8} for row in rows]
+    figure = benchmark_figure.benchmark_figure([*rows, *wider])
+    assert len(figure.axes) == 4
+    assert {line.get_label() for line in figure.axes[0].lines} == {row["engine"] for row in rows}
+    assert len(benchmark_figure.benchmark_table(rows)) == len(rows)
+    assert all(row["engine"] in benchmark_figure.report(measured) for row in rows)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ("--engines keras", "engines must be among repro-tensorflow"),
+        ("--engines jax-vmap,jax-vmap", "none twice"),
+        ("--widths 0", "width must be a whole number from 1"),
+        ("--widths ten", "must be whole numbers with commas between them"),
+        ("--replicas 0", "replicas must be a whole number from 1"),
+        ("--repeats 0", "repeats must be a whole number from 1"),
+        ("--steps 0", "steps must be a whole number from 1"),
+        ("--batch-size 100000", "batch_size must be at most the samples of mnist"),
+        ("--dataset cifar", "dataset must be one of hasyv2, mnist"),
+        ("--output nowhere/bench.json", "--output names a file in nowhere"),
+    ],
+)
+def test_a_mistake_is_told_before_anything_is_measured(words, told, monkeypatch, capsys):
+    monkeypatch.setattr(benchmark, "_worker", None)
+    try:
+        code = main(["bench", "--synthetic", *words.split()])
+    except SystemExit as stop:  # argparse's way
+        code = stop.code
+    said = capsys.readouterr()
+    assert code == 2
+    assert told in said.err and said.err.startswith("repro: ") and said.err.count("\n") == 1
+
+
+def test_data_that_is_not_there_is_told(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("REPRO_DATA_DIR", str(tmp_path))
+    assert main(["bench", "--widths", "8", "--quiet"]) == 2
+    assert str(tmp_path) in capsys.readouterr().err

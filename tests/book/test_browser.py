@@ -1,0 +1,358 @@
+"""The built book in a real browser: on a laptop, on a phone, in dark mode, offline."""
+
+import base64
+import functools
+import gzip
+import http.server
+import io
+import os
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from repro import by_width
+from repro.analysis import regimes
+from repro.book import build as book
+from repro.figures.phase_explorer import published_unmarked, set_name
+
+CONTENTS = book.contents()
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+OFFLINE = (
+    "--no-sandbox", "--disable-gpu", "--disable-background-networking",
+    "--disable-component-update", "--disable-sync", "--no-first-run",
+)  # fmt: skip
+LAPTOP, PHONE = {"width": 1366, "height": 768}, {"width": 390, "height": 844}
+MEGABYTE = 1_000_000
+
+
+def missing(what: str):
+    """Skip, and in continuous integration fail."""
+    message = f"{what}, so the book cannot be looked at: see the extra `test` and .ci/run."
+    if os.environ.get("CI"):
+        pytest.fail(message)
+    pytest.skip(message)
+
+
+@pytest.fixture(scope="module")
+def browser():
+    try:
+        from playwright.sync_api import sync_playwright
+    except ImportError:
+        missing("There is no playwright")
+    program = next(filter(None, map(shutil.which, BROWSERS)), None)
+    if program is None:
+        missing("There is no Chromium or Chrome")
+    with sync_playwright() as playwright:
+        started = playwright.chromium.launch(executable_path=program, args=list(OFFLINE))
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="module")
+def site(built_book: Path) -> Iterator[str]:
+    """The address of the built book, served on loopback."""
+
+    class Quiet(http.server.SimpleHTTPRequestHandler):
+        def log_message(self, *_: object) -> None:
+            pass
+
+    handler = functools.partial(Quiet, directory=str(built_book))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+
+
+class Visitor:
+    """Opens pages of the book, and takes down whatever goes wrong meanwhile."""
+
+    def __init__(self, browser, site: str) -> None:
+        self.browser, self.site = browser, site
+        self.troubles: list[str] = []
+        self.contexts: list = []
+
+    def open(self, name: str, dark: bool = False, viewport: dict | None = None, **options):
+        context = self.browser.new_context(
+            viewport=viewport or LAPTOP, color_scheme="dark" if dark else "light", **options
+        )
+        self.contexts.append(context)
+        context.route(lambda url: not url.startswith((self.site, "data:", "blob:")), self._outside)
+        page = context.new_page()
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.troubles.append(f"error {error}"))
+        page.on("requestfailed", lambda request: self.troubles.append(f"failed {request.url}"))
+        page.on("response", self._response)
+        page.goto(f"{self.site}/{name}")  # until it is loaded: a busy machine can idle before that
+        page.wait_for_load_state("networkidle")
+        return page
+
+    def _outside(self, route) -> None:
+        self.troubles.append(f"outside {route.request.url}")
+        route.abort()
+
+    def _console(self, message) -> None:
+        if message.type in ("error", "warning"):
+            self.troubles.append(f"console {message.text}")
+
+    def _response(self, response) -> None:
+        if response.status >= 400:
+            self.troubles.append(f"{response.status} {response.url}")
+
+
+@pytest.fixture
+def visitor(browser, site) -> Iterator[Visitor]:
+    one = Visitor(browser, site)
+    yield one
+    for context in one.contexts:
+        context.close()
+
+
+LOADED = """[...performance.getEntriesByType("navigation"),
+    ...performance.getEntriesByType("resource")].map((one) => one.name)"""
+
+
+def transferred(page, site: str, folder: Path) -> int:
+    """Bytes of everything the page has loaded, compressed as web servers do."""
+    names = {urlsplit(name).path[1:] for name in page.evaluate(LOADED) if name.startswith(site)}
+    contents = [(folder / name).read_bytes() for name in names if (folder / name).is_file()]
+    return sum(min(len(content), len(gzip.compress(content))) for content in contents)
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_page_loads_offline_with_nothing_amiss(visitor, built_book, name):
+    page = visitor.open(f"{name}.html")
+    broken = page.evaluate(
+        """() => [...document.images]
+            .filter((one) => !(one.complete && one.naturalWidth) && one.offsetParent)
+            .map((one) => one.src)"""
+    )
+    size = transferred(page, visitor.site, built_book)
+    assert not visitor.troubles
+    assert not broken
+    assert 100_000 < size < (MEGABYTE if name == "index" else 6 * MEGABYTE)
+
+
+@pytest.mark.parametrize("name", CONTENTS)
+def test_nothing_is_wider_than_a_phone(visitor, name):
+    page = visitor.open(f"{name}.html", viewport=PHONE)
+    assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    too_wide = page.evaluate(
+        """() => [...document.querySelectorAll(".bd-article *")].filter((one) => {
+            if (one.closest("mjx-assistive-mml, .explorer-unseen")) return false;
+            for (let up = one.parentElement; up; up = up.parentElement) {
+              const clip = getComputedStyle(up).overflowX;
+              if (clip !== "visible" && up.clientWidth <= innerWidth) return false;
+              if (up.classList.contains("bd-article")) break;
+            }
+            return one.getBoundingClientRect().right > innerWidth + 1;
+          }).map((one) => one.outerHTML.slice(0, 120))"""
+    )
+    assert not too_wide
+
+
+@pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
+@pytest.mark.parametrize("name", CONTENTS)
+def test_accessibility_rules_hold(visitor, name, dark):
+    try:
+        from axe_playwright_python.sync_playwright import Axe
+    except ImportError:
+        missing("There is no axe-playwright-python")
+    page = visitor.open(f"{name}.html", dark=dark)
+    theme = "dark" if dark else "light"  # set by a script of the page's
+    page.wait_for_function(f"document.documentElement.dataset.theme == '{theme}'")
+    # The theme keeps its search box in a dialog that is closed; axe looks at what is shown.
+    found = Axe().run(page, options={"resultTypes": ["violations"]}).response["violations"]
+    told = [f"{one['id']}: {node['html'][:200]}" for one in found for node in one["nodes"][:3]]
+    assert not told
+
+
+def test_search_finds_a_word_and_where_it_is_explained(visitor):
+    page = visitor.open("search.html?q=spike")
+    # Results come one after another.
+    page.wait_for_selector('#search-results .search li a[href*="glossary.html"]')
+    assert not visitor.troubles
+
+
+def test_first_page_shows_what_was_found_and_where_to_go_within_one_screen(visitor):
+    page = visitor.open("index.html")
+    for found in (
+        "article h1",
+        "text=What we find so far",
+        "#fig-index-front img",
+        "text=Where to go",
+    ):
+        box = page.locator(found).first.bounding_box()
+        assert box["y"] >= 0
+        assert box["y"] + box["height"] <= LAPTOP["height"], found
+
+
+def test_code_has_copy_buttons(visitor):
+    page = visitor.open("rerun.html")
+    blocks = page.locator("div.highlight").count()
+    assert page.locator("button.copybtn").count() == blocks > 3
+
+
+MARKED = (512, 256)
+
+
+def fact(page, width: int, name: str) -> str:
+    group = page.get_by_role("group", name=f"N = {width}", exact=True)
+    return group.locator(f'[data-fact="{name}"]').inner_text()
+
+
+def go_to(page, epoch: int) -> None:
+    """Move the letter's slider with the keyboard alone."""
+    slider = page.get_by_role("slider", name="Epoch")
+    slider.focus()
+    page.keyboard.press("Home")
+    for _ in range(100):
+        if slider.get_attribute("aria-valuetext") == f"epoch {epoch}":
+            return
+        page.keyboard.press("ArrowRight")
+    pytest.fail(f"the slider never comes to epoch {epoch}")
+
+
+@pytest.mark.parametrize("epoch", [0, 20, 150, 200])
+def test_letter_moves_with_the_keyboard_and_shows_the_runs_own_numbers(visitor, epoch):
+    page = visitor.open("letter.html")
+    go_to(page, epoch)
+    for width, run in by_width("hasyv2", MARKED, replicas=1, mark="a").items():
+        one = run.isel(replica=0)
+        loss = float(one.train_loss.sel(epoch=epoch))
+        spread = float(one.relative_deviation.sel(epoch=epoch, layer="hidden_hidden"))
+        assert float(fact(page, width, "train loss")) == pytest.approx(loss, rel=6e-3)
+        assert float(fact(page, width, "relative deviation")) == pytest.approx(spread, rel=6e-3)
+        kept = max(at for at in one.matrix_epoch.values if at <= epoch)
+        assert fact(page, width, "matrix of") == f"epoch {kept}"
+        status = page.get_by_role("status").inner_text()
+        assert f"N = {width}: train loss {fact(page, width, 'train loss')}" in status
+
+        group = page.get_by_role("group", name=f"N = {width}", exact=True)
+        picture = group.locator("img")
+        assert f"epoch {kept}" in picture.get_attribute("alt")
+        png = base64.b64decode(picture.get_attribute("src").partition("base64,")[2])
+        shades = np.asarray(Image.open(io.BytesIO(png)), dtype=float)
+        side = width // len(shades)
+        size = np.abs(one.matrix.sel(matrix_epoch=kept).values)
+        blocks = size.reshape(len(shades), side, len(shades), side).mean(axis=(1, 3))
+        limit = 2 * np.sqrt(6 / (width + width))
+        assert np.abs(shades - 63 * (blocks / limit).clip(0, 1)).max() <= 0.51
+
+        counted = max(at for at in one.histogram_epoch.values if at <= epoch)
+        counts = one.deviation_histogram.sel(histogram_epoch=counted, layer="hidden_hidden")
+        label = group.get_by_role("img", name=f"at epoch {counted}:").get_attribute("aria-label")
+        within, limit = (float(label.split()[index]) for index in (8, -4))
+        centre = np.abs(one.bin_edge.values[1:] + one.bin_edge.values[:-1]) / 2
+        share = float(counts.where(centre < limit, 0).sum() / counts.sum())
+        assert within == pytest.approx(100 * share, abs=0.6)
+    assert not visitor.troubles
+
+
+def test_letter_keeps_its_last_number_where_a_run_ended(visitor):
+    page = visitor.open("letter.html")
+    page.get_by_role("slider", name="Epoch").focus()
+    page.keyboard.press("End")
+    runs = by_width("hasyv2", MARKED, replicas=1, mark="a")
+    last = max(int(run.epoch[-1]) for run in runs.values())
+    for width, run in runs.items():
+        end = int(run.epoch[-1])
+        told = fact(page, width, "train loss")
+        assert float(told.split()[0]) == pytest.approx(float(run.train_loss[0, -1]), rel=6e-3)
+        assert (f"the run ends at epoch {end}" in told) == (end < last)
+
+
+def test_letter_plays_by_itself_and_pauses(visitor):
+    page = visitor.open("letter.html")
+    slider = page.get_by_role("slider", name="Epoch")
+    page.get_by_role("button", name="Play").click()
+    page.wait_for_function("document.querySelector('input[type=range]').value > 1")
+    page.get_by_role("button", name="Pause").click()
+    stopped = slider.input_value()
+    page.wait_for_timeout(1200)
+    assert slider.input_value() == stopped != "0"
+
+
+@pytest.mark.parametrize(
+    ("name", "still"), [("letter", "marked matrices"), ("explore", "Four panels")]
+)
+def test_a_still_figure_stands_in_without_scripts_and_on_paper(visitor, name, still):
+    page = visitor.open(f"{name}.html", java_script_enabled=False)
+    assert still in page.locator(".explorer-still img").get_attribute("alt")
+    assert page.locator(".explorer-still img").is_visible()
+    assert not page.locator(".explorer-live").is_visible()
+
+    page = visitor.open(f"{name}.html")
+    assert not page.locator(".explorer-still img").is_visible()
+    assert page.locator(".explorer-live").is_visible()
+    page.emulate_media(media="print")
+    assert page.locator(".explorer-still img").is_visible()
+    assert not page.locator(".explorer-live").is_visible()
+
+
+def test_phase_explorer_shows_what_became_of_every_published_run(visitor):
+    page = visitor.open("explore.html")
+    dataset, width_menu = (page.get_by_label(one, exact=True) for one in ("Dataset", "Width"))
+    runs: dict[tuple[str, int], list] = {}
+    for run in published_unmarked():
+        runs.setdefault((set_name(run), int(run.attrs["width"])), []).append(run)
+    sets = {name for name, _ in runs}
+    assert set(dataset.locator("option").all_inner_texts()) == sets
+    for name in sorted(sets):
+        dataset.select_option(label=name)
+        widths = {width for one, width in runs if one == name}
+        assert set(map(int, width_menu.locator("option").all_inner_texts())) == widths
+        for width in widths:
+            width_menu.select_option(label=str(width))
+            rows = page.locator(".explorer-table tbody tr")
+            shown = {row.locator('[data-fact="replica"]').inner_text(): row for row in rows.all()}
+            assert len(shown) == len(runs[name, width])
+            for run in runs[name, width]:
+                summary = regimes.summary(run).isel(replica=0)
+                row = shown[str(run.replica.item())]
+
+                def told(what: str, row=row) -> str:
+                    return row.locator(f'[data-fact="{what}"]').inner_text()
+
+                assert told("regime") == str(summary.regime.item())
+                assert told("regime") in page.get_by_role("status").inner_text()
+                lowest = float(summary.minimum_train_loss)
+                assert float(told("minimum train loss")) == pytest.approx(lowest, rel=6e-3)
+                at = int(summary.epoch_of_minimum_train_loss)
+                assert told("epoch of minimum train loss").split()[0] == str(at)
+                diverged = float(summary.divergence_epoch)
+                expected = "not by the end" if np.isnan(diverged) else f"{diverged:.0f}"
+                assert told("divergence") == expected
+                assert told("epochs") == str(int(run.epoch[-1]))
+            curves = page.locator(
+                f'svg[aria-label="Train and test loss of N = {width} against epoch"]'
+            )
+            assert curves.locator("path.curve").count() == 2 * len(runs[name, width])
+    assert not visitor.troubles
+
+
+def test_a_width_is_chosen_with_the_keyboard(visitor):
+    page = visitor.open("explore.html")
+    menu = page.get_by_label("Width", exact=True)
+    widths = menu.locator("option").all_inner_texts()
+    menu.focus()
+    for key, width in (("Home", widths[0]), ("End", widths[-1]), ("ArrowUp", widths[-2])):
+        page.keyboard.press(key)
+        assert f"N = {width}," in page.get_by_role("status").inner_text()
+
+
+def test_curves_change_their_colours_with_the_page(visitor):
+    strokes = {}
+    for dark in (False, True):
+        page = visitor.open("letter.html", dark=dark)
+        strokes[dark] = page.evaluate(
+            """() => [...document.querySelectorAll(".explorer path.curve")]
+                .map((one) => getComputedStyle(one).stroke)"""
+        )
+    assert len(strokes[False]) == len(strokes[True]) == len(MARKED)
+    assert not set(strokes[False]) & set(strokes[True])

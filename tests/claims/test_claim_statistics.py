@@ -1,0 +1,295 @@
+"""The statistics behind the verdicts, against values worked out by hand."""
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats
+from synthetic import jumping_run, loss_curve, synthetic_run
+
+from repro.analysis import evidence
+from repro.analysis.intervals import (
+    jackknife_interval,
+    mean_interval,
+    permutation_probability,
+    share_interval,
+)
+from repro.claims import near as claim_near
+from repro.claims.jump import crossing, distribution_steps, excursion, jumps, log_ratio
+from repro.claims.large import (
+    BINNING,
+    papers_slope,
+    slope,
+    slope_interval,
+    updates,
+    updates_of_run,
+)
+from repro.claims.regimes import boundaries, compared, comparisons, order_by_chance
+from repro.claims.wider import deviation_at, exponent, falls_by_chance, first_crossing
+from repro.model.deviation import FINAL_EDGES, INITIAL_EDGES, joint_histogram
+from repro.paper import Reading
+
+# Intervals
+
+
+def test_the_interval_of_a_mean() -> None:
+    assert mean_interval([1, 2, 3]) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
+    assert mean_interval([1.0]) is None
+    assert mean_interval([]) is None
+
+
+def test_the_interval_of_a_share() -> None:
+    # All of n: the lower limit is 0.025 ** (1 / n).
+    assert share_interval(3, 3) == pytest.approx((0.025 ** (1 / 3), 1.0))
+    assert share_interval(0, 10) == pytest.approx((0.0, 1 - 0.025**0.1))
+    assert share_interval(1, 1) is None
+
+
+@settings(deadline=None)
+@given(st.lists(st.floats(-100, 100), min_size=3, max_size=12))
+def test_the_jackknife_of_a_mean_is_students_interval(values: list[float]) -> None:
+    low, high = mean_interval(values)
+    assert jackknife_interval(np.mean, values) == pytest.approx((low, high), abs=1e-6)
+
+
+def test_the_jackknife_says_where_it_cannot_tell() -> None:
+    assert jackknife_interval(np.mean, [1.0, 2.0]) is None
+    assert jackknife_interval(lambda v: np.nan if len(v) < 3 else 1.0, [1, 2, 3]) is None
+
+
+def test_the_permutation_test_counts_orders() -> None:
+    # Of three labels in order, one of six orders does as well.
+    weights = np.array([1, 2, 3])
+    assert permutation_probability([1, 2, 3], lambda x: (x * weights).sum(axis=-1)) == 1 / 6
+    assert permutation_probability([3, 2, 1], lambda x: (x * weights).sum(axis=-1)) == 1.0
+    assert permutation_probability([1], lambda x: x.sum(axis=-1)) == 1.0
+
+
+# The crossing and its jumps
+
+
+def stepped(at: int = 200, level: float = 15.7) -> np.ndarray:
+    return np.concatenate(
+        [np.geomspace(5.9, 0.2, 100), np.full(at - 100, 0.3), np.full(200, level)]
+    )
+
+
+def test_a_step_is_crossed_in_one_epoch() -> None:
+    assert crossing(stepped(200)) == (199, 200)
+    assert crossing(loss_curve("strong", 1000)) is None
+
+
+def test_spikes_that_recover_lie_before_the_crossing() -> None:
+    curve = stepped(200)
+    curve[150:152] = 9.0
+    assert crossing(curve) == (199, 200)
+    curve[120:140] = 3.0
+    assert crossing(curve) == (199, 200)
+
+
+@pytest.mark.parametrize("lag", [-3, -1, 0, 1, 5])
+def test_jumps_are_found_at_their_epochs(lag: int) -> None:
+    found = jumps(jumping_run(24, 500, lag))
+    assert found.loss == 500
+    assert found.width == found.distribution == 500 + lag
+    assert found.lag == lag
+    assert found.crossing.start < 490 and found.crossing.end == 500
+
+
+def test_a_run_that_does_not_diverge_has_no_jump() -> None:
+    assert jumps(synthetic_run(8, 1000, "strong", joint_layers=())) is None
+
+
+def test_a_loss_that_is_no_number_jumps_where_it_is_lost() -> None:
+    run = synthetic_run(8, 400, "strong", joint_layers=())
+    run["train_loss"][0, 222:] = np.nan
+    for name in ("deviation_std", "deviation_quantiles"):
+        run[name][0, 222:] = np.nan
+    found = jumps(run)
+    assert (found.loss, found.width, found.distribution) == (222, 222, 222)
+
+
+def test_the_move_of_a_distribution_is_its_wasserstein_distance() -> None:
+    levels = np.array([0.0, 0.5, 1.0])
+    shift = np.repeat([0.0, 3.0], 10)[:, None]
+    moved = distribution_steps(np.array([-1.0, 0.0, 1.0]) + shift, levels, np.full(20, 2.0))
+    assert moved[9] == pytest.approx(1.5)  # all moved by three, two wide
+    assert np.delete(moved, 9) == pytest.approx(np.zeros(18))
+
+
+def test_an_excursion_and_what_is_found_after_it() -> None:
+    left = excursion(stepped(200))
+    assert (left.epoch, left.lowest_before, left.lowest_after) == (200, pytest.approx(0.2), 15.7)
+    assert log_ratio(left) == pytest.approx(np.log(15.7 / 0.2))
+    recovered = np.concatenate([stepped(200), np.full(50, 0.05)])
+    assert excursion(recovered).lowest_after == 0.05
+    assert log_ratio(excursion(recovered)) < 0
+    assert excursion(loss_curve("strong", 1000, spikes=(300,))) is None
+    assert excursion(np.full(10, 1.0)) is None
+    lost = np.concatenate([np.geomspace(5.9, 0.2, 100), np.full(100, np.nan)])
+    assert np.isfinite(log_ratio(excursion(lost))) and log_ratio(excursion(lost)) > 10
+
+
+# Wider
+
+
+def test_the_exponent_of_a_power_law() -> None:
+    widths = [10, 20, 40, 40]
+    table = [[3.0 * w**-0.5, 7.0 * w**-1.5] for w in widths]
+    assert exponent(widths, table, [0]) == pytest.approx(-0.5)
+    assert exponent(widths, table, [0, 1]) == pytest.approx(-1.0)
+    table[0][1] = np.nan  # the narrowest never reaches the second loss
+    assert exponent(widths, table, [1]) == pytest.approx(-1.5)
+    assert np.isnan(exponent([10, 10], [[1.0], [2.0]], [0]))
+
+
+def test_falling_by_chance() -> None:
+    assert falls_by_chance([1, 2, 3, 4], [9.0, 5.0, 3.0, 1.0]) == pytest.approx(1 / 24)
+    assert falls_by_chance([1, 2, 3, 4], [1.0, 3.0, 5.0, 9.0]) == 1.0
+    mixed = falls_by_chance([4, 1, 3, 2], [1.0, 9.0, 3.0, 5.0])
+    assert mixed == pytest.approx(1 / 24), "the order of the runs does not matter"
+
+
+def test_the_first_crossing_of_a_loss() -> None:
+    run = synthetic_run(8, 30, "strong", joint_layers=())
+    run["train_loss"][0] = np.concatenate([[4.0, 3.0, 2.0, 2.2, 1.0], np.full(26, 2.5)])
+    assert first_crossing(run, 0.5) == 2
+    assert first_crossing(run, 0.26) == 4
+    assert first_crossing(run, 0.2) is None
+    expected = float(run["deviation_std"][0, 2, 1])
+    assert deviation_at(run, 0.5) == expected
+    assert np.isnan(deviation_at(run, 0.2))
+
+
+# Large
+
+
+def test_updates_by_hand() -> None:
+    # Four bins of w_i with middles -1.5, -0.5, 0.5, 1.5; final bins with middles -2, 0, 2.
+    counts = np.array([[2, 0, 0], [0, 1, 0], [0, 1, 0], [0, 0, 2]])
+    found = updates(counts, [-2, -1, 0, 1, 2], [-3, -1, 1, 3])
+    assert found.initial == pytest.approx([0.5, 1.5])
+    assert found.outward == pytest.approx([-0.5, 0.5])
+    assert found.size == pytest.approx([0.5, 0.5])
+    assert found.links == pytest.approx([2, 4])
+    assert slope(found.initial, found.outward, found.links) == pytest.approx(1.0)
+    assert found.open_share == 0
+
+
+def test_open_bins_count_at_their_edge() -> None:
+    found = updates([[1, 0, 3], [0, 0, 4]], [-2, 0, 2], [-np.inf, -3, 3, np.inf])
+    assert found.open_share == 1.0
+    # From -1: one to -3, three to 3; from 1: four to 3. Outward: (2 - 12 + 8) / 8.
+    assert found.outward == pytest.approx([-0.25])
+
+
+def made_counts(outward: float, spread: float, seed: int = 0) -> np.ndarray:
+    generator = np.random.default_rng(seed)
+    start = generator.uniform(-np.sqrt(3), np.sqrt(3), (700, 700))
+    end = (1 + outward) * start + spread * generator.normal(size=start.shape)
+    return joint_histogram(end, start, 1.0)
+
+
+def slopes(counts: np.ndarray) -> tuple[float, float]:
+    found = updates(counts, INITIAL_EDGES, FINAL_EDGES)
+    return tuple(slope(found.initial, v, found.links) for v in (found.outward, found.size))
+
+
+def test_bins_alone_do_not_make_a_slope() -> None:
+    outward, size = slopes(made_counts(0.0, 0.0))
+    assert abs(outward) < BINNING / 2 and abs(size) < BINNING / 2
+
+
+@pytest.mark.parametrize("spread", [0.1, 1.0, 2.0])
+def test_updates_that_know_nothing_of_the_start_have_no_slope(spread: float) -> None:
+    outward, size = slopes(made_counts(0.0, spread))
+    assert abs(outward) < BINNING and abs(size) < BINNING
+
+
+def test_a_network_that_forgets_its_start_has_slope_minus_one() -> None:
+    assert slopes(made_counts(-1.0, 1.0))[0] == pytest.approx(-1.0, abs=0.01)
+
+
+def test_outward_growth_is_measured() -> None:
+    assert slopes(made_counts(0.25, 0.5))[0] == pytest.approx(0.25, abs=0.01)
+
+
+def test_a_drift_of_all_weights_cancels() -> None:
+    generator = np.random.default_rng(0)
+    start = generator.uniform(-np.sqrt(3), np.sqrt(3), (500, 500))
+    drifted = joint_histogram(start - 0.4, start, 1.0)
+    assert abs(slopes(drifted)[0]) < BINNING
+
+
+def test_the_interval_of_one_runs_slope_is_about_the_bins() -> None:
+    x = np.arange(1.0, 11.0)
+    low, high = slope_interval(x, 2 * x, np.ones(10))
+    assert (low, high) == pytest.approx((2.0, 2.0))
+    assert slope_interval(x[:2], x[:2], x[:2]) is None
+
+
+def test_the_updates_of_a_run_are_those_of_its_last_epoch() -> None:
+    (run,) = evidence.single_runs([synthetic_run(16, 200, "strong")])
+    counts = run["joint_histogram"].sel(layer="hidden_hidden", joint_epoch=200, replica=0)
+    expected = updates(counts, run["initial_edge"], run["final_edge"])
+    assert updates_of_run(run).outward == pytest.approx(expected.outward)
+
+
+def test_the_papers_slope() -> None:
+    assert papers_slope() == pytest.approx((0.085 - 0.075) / 0.075)
+
+
+# Regimes
+
+
+def test_boundaries_lie_between_the_regimes() -> None:
+    widths, ranks = [10, 20, 40, 80, 160, 320], [0, 0, 1, 1, 2, 2]
+    found = boundaries(widths, ranks)
+    assert found == (pytest.approx(np.sqrt(800)), pytest.approx(np.sqrt(80 * 160)), 6)
+    ranks[0] = 2
+    assert boundaries(widths, ranks).in_order == 5
+    assert boundaries(widths, [2, 2, 1, 1, 0, 0]).in_order == 2
+    # Of the 6! / (2! 2! 2!) = 90 orders one is as good.
+    assert order_by_chance(widths, [0, 0, 1, 1, 2, 2]) == pytest.approx(1 / 90)
+    assert order_by_chance(widths[::-1], [2, 2, 1, 1, 0, 0]) == pytest.approx(1 / 90)
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours", "agrees"),
+    [
+        (Reading(100, "f"), [102], True),
+        (Reading(100, "f"), [104], False),  # 3 % for the reading
+        (Reading(100, "f", error=10), [112], True),
+        (Reading(100, "f", error=10), [114], False),
+        (Reading(100, "f", kind="about"), [105], True),
+        (Reading(100, "f"), [100, 104, 108], True),  # ours: 104 +- 9.9
+        (Reading(100, "f"), [np.nan], False),
+        (Reading(1000, "f", kind="none by"), [np.nan], True),
+        (Reading(1000, "f", kind="none by"), [700], False),
+        (Reading(1000, "f", kind="at least"), [np.nan], True),
+        (Reading(1000, "f", kind="at least"), [980], True),
+        (Reading(1000, "f", kind="more than"), [700], False),
+        (Reading(1000, "f", kind="about"), [np.nan], True),
+        (Reading(660, "f", error=112), [np.nan, np.nan, 600], False),
+    ],
+)
+def test_a_value_of_ours_beside_the_papers(theirs: Reading, ours: list, agrees: bool) -> None:
+    assert compared(theirs, np.array(ours, float))["agrees"] is agrees
+
+
+def test_every_value_of_the_paper_at_our_widths_is_compared() -> None:
+    run = synthetic_run(8, 1000, "unstable", replicas=2, joint_layers=())
+    run.attrs["width"] = 150
+    table = comparisons(evidence.single_runs([run]))
+    assert len(table) == 5 and set(table["width"]) == {150}
+    row = table.set_index("quantity").loc["minimum_train_loss"]
+    assert row["difference"] == pytest.approx(
+        float(run["train_loss"].min("epoch").mean()) - 0.29, abs=1e-6
+    )
+
+
+def test_the_papers_own_relative_deviation_is_read_off_its_quartiles():
+    """A normal distribution of this spread has the quartiles that were read, centred."""
+    spread = claim_near.papers_relative_deviation() * np.sqrt(2 / 1024)
+    lower, upper = stats.norm(scale=spread).ppf([0.25, 0.75])
+    assert upper - lower == pytest.approx(0.045 + 0.06, rel=1e-3)

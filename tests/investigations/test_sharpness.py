@@ -1,0 +1,203 @@
+"""The sharpness: against a Hessian written out, the same however often it is stopped."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from repro import Experiment, ReproError, sealed_json
+from repro.command_line import main
+from repro.data import datasets
+from repro.investigations import sharpness_record
+from repro.investigations.sharpness_record import Measurement, SharpnessRecord
+from repro.model.network import LAYERS
+from repro.store.store import Store
+
+pytest.importorskip("keras")
+
+from repro.investigations import sharpness
+from repro.training import loop as training
+from repro.training import program, samples
+
+
+@pytest.fixture
+def nothing_published(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+
+
+def _gradient(experiment, parameters, x, y):
+    """Of the mean loss, float64 and by hand; ``parameters`` and the result in one vector each."""
+    pixels, width, classes = 64, experiment.width, 10
+    shapes = ((pixels, width), (width, width), (width, classes), (width,), (width,), (classes,))
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
+    parts = zip(np.split(parameters, ends), shapes, strict=True)
+    w1, w2, w3, b1, b2, b3 = (part.reshape(shape) for part, shape in parts)
+    h1 = np.maximum(x @ w1 + b1, 0)
+    h2 = np.maximum(h1 @ w2 + b2, 0)
+    z = h2 @ w3 + b3
+    p = np.exp(z - z.max(axis=1, keepdims=True))
+    p /= p.sum(axis=1, keepdims=True)
+    true = p[np.arange(len(y)), y]
+    slope = p.copy()
+    slope[np.arange(len(y)), y] -= 1
+    if experiment.loss == "clipped":
+        slope[(true < experiment.epsilon) | (true > 1 - experiment.epsilon)] = 0
+    slope /= len(y)
+    back2 = (slope @ w3.T) * (h2 > 0)
+    back1 = (back2 @ w2.T) * (h1 > 0)
+    found = (x.T @ back1, h1.T @ back2, h2.T @ slope, back1.sum(0), back2.sum(0), slope.sum(0))
+    return np.concatenate([part.ravel() for part in found])
+
+
+@pytest.mark.parametrize(
+    ("loss", "epsilon"), [("logits", 1e-7), ("clipped", 1e-7), ("clipped", 0.08)]
+)
+def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, epsilon, tmp_path):
+    experiment = Experiment("digits", 4, 10, loss=loss, epsilon=epsilon)
+    store = Store(tmp_path)
+    training.train(experiment, [0], store, progress=False)
+    state = store.load_state(store.find(experiment, 0))
+    images = samples.of(experiment)
+    value, residual, products = sharpness.largest_eigenvalue(
+        experiment, state, images.x_train, images.y_train
+    )
+
+    data = datasets.load("digits", None)
+    x, y = data.x_train.astype(float) / 255, data.y_train
+    names = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in LAYERS]
+    at = np.concatenate([state[name].ravel() for name in names]).astype(float)
+    step = 1e-6
+    hessian = np.array(
+        [
+            _gradient(experiment, at + step * unit, x, y)
+            - _gradient(experiment, at - step * unit, x, y)
+            for unit in np.eye(len(at))
+        ]
+    ) / (2 * step)
+    largest = np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]
+    assert largest > 1, "a Hessian worth the comparison"
+    assert value == pytest.approx(largest, rel=1e-4)
+    assert residual < 1e-2
+    assert 2 < products < 200
+
+
+def test_the_clip_takes_dead_samples_out_of_the_hessian(tmp_path):
+    """Where every sample is dead there is nothing left."""
+    experiment = Experiment("digits", 4, 1, epsilon=0.4)
+    store = Store(tmp_path)
+    training.train(experiment, [0], store, progress=False)
+    state = store.load_state(store.find(experiment, 0))
+    images = samples.of(experiment)
+    assert sharpness.largest_eigenvalue(experiment, state, images.x_train, images.y_train)[0] == 0
+
+
+def test_a_measurement_interrupted_and_resumed_equals_an_undisturbed_one(tmp_path):
+    experiment = Experiment("digits", 6, 9)
+
+    def measured(name: str, *lasts: int) -> SharpnessRecord:
+        for last in lasts:
+            epochs = [epoch for epoch in (0, 1, 2, 4, 9) if epoch <= last]
+            record = sharpness.measure(
+                experiment, tmp_path / name, Store(tmp_path / f"{name}-store"), epochs=epochs,
+                progress=False,
+            )  # fmt: skip
+        return record
+
+    whole, resumed = measured("whole", 9), measured("resumed", 1, 4, 9)
+    assert [one.epoch for one in whole.measurements] == [0, 1, 2, 4, 9]
+    assert resumed.measurements == whole.measurements
+    assert (resumed.train_loss, resumed.max_batch_loss) == (whole.train_loss, whole.max_batch_loss)
+    assert sharpness_record.published(tmp_path / "resumed") == [resumed]
+
+
+def test_epochs_before_the_checkpoint_are_measured_on_the_same_run(tmp_path):
+    experiment = Experiment("digits", 6, 5)
+    places = {"folder": tmp_path / "out", "store": Store(tmp_path / "store"), "progress": False}
+    sharpness.measure(experiment, epochs=[5], **places)
+    late = sharpness.measure(experiment, epochs=[2], **places)
+    early = sharpness.measure(
+        experiment, tmp_path / "other", Store(tmp_path / "other-store"), epochs=[2, 5],
+        progress=False,
+    )  # fmt: skip
+    assert late.measurements == early.measurements
+    assert len(late.train_loss) == 6, "the longer run's losses stay"
+
+
+def test_it_is_the_very_run_that_training_leaves(tmp_path):
+    experiment = Experiment("digits", 6, 4)
+    record = sharpness.measure(
+        experiment, tmp_path / "out", Store(tmp_path / "own"), epochs=[0, 2, 4], progress=False
+    )
+    store = Store(tmp_path / "store")
+    training.train(experiment, [0], store, progress=False)
+    run = store.load(store.find(experiment, 0)).isel(replica=0)
+    np.testing.assert_array_equal(np.float32(record.train_loss), run.train_loss.values)
+    assert record.max_batch_loss[0] is None
+    # The sample is the whole of this small training set.
+    assert record.sample_size == 1437
+    assert record.measurements[0].sample_loss == pytest.approx(float(run.train_loss[0]), rel=1e-6)
+
+
+def test_samples_are_drawn_from_their_seed_without_repetition():
+    experiment = Experiment("digits", 4, 1)
+    images = samples.of(experiment)
+    drawn = [sharpness.sample(experiment, images, 100, seed) for seed in (0, 0, 1)]
+    pixels = [np.asarray(one[0]) for one in drawn]
+    np.testing.assert_array_equal(pixels[0], pixels[1])
+    assert (pixels[0] != pixels[2]).any()
+    whole = {image.tobytes() for image in np.asarray(images.x_train)}
+    assert pixels[0].shape == (100, 64)
+    assert {image.tobytes() for image in pixels[0]} <= whole
+
+
+def test_epochs_are_even_in_their_logarithm_and_then_in_themselves():
+    epochs = sharpness.measuring_epochs(300, 5)
+    apart = np.diff(epochs)
+    assert epochs[:4] == [0, 1, 2, 3] and epochs[-1] == 300
+    assert (np.diff(apart[:-1]) >= 0).all() and apart.max() == 5
+    assert sharpness.measuring_epochs(1) == [0, 1]
+    assert sharpness.measuring_epochs(102, 1, 99) == [99, 100, 101, 102]
+
+
+def test_a_network_without_a_loss_has_no_sharpness(tmp_path, monkeypatch):
+    experiment = Experiment("digits", 4, 1)
+    broken = program.Tally(*(np.float32("nan") for _ in program.Tally._fields))
+    monkeypatch.setattr(program, "evaluation_program", lambda _: lambda *_: broken)
+    record = sharpness.measure(
+        experiment, tmp_path / "out", Store(tmp_path / "store"), epochs=[0], progress=False
+    )
+    assert record.measurements == (Measurement(0, None, None, 0, None),)
+    assert sharpness_record.published(tmp_path / "out") == [record]
+
+
+def test_a_run_that_another_is_at_is_left_alone(tmp_path):
+    experiment, store = Experiment("digits", 4, 1), Store(tmp_path / "store")
+    with (
+        store.held(experiment, 0),
+        pytest.raises(ReproError, match="Another process is at digits"),
+    ):
+        sharpness.measure(experiment, tmp_path / "out", store, progress=False)
+
+
+def test_from_the_command_line(tmp_path, capsys, nothing_published):
+    words = "sharpness --dataset digits --widths 4,5 --epochs 3 --sample 200 --quiet"
+    places = ["--output", str(tmp_path / "out"), "--store", str(tmp_path / "store")]
+    assert main([*words.split(), *places]) == 0
+    files = capsys.readouterr().out.split()
+    records = sharpness_record.published(tmp_path / "out")
+    assert len(files) == len(records) == 2
+    for record, file, width in zip(records, files, (4, 5), strict=True):
+        assert (record.experiment.width, record.sample_size) == (width, 200)
+        assert [one.epoch for one in record.measurements] == [0, 1, 2, 3]
+        assert json.loads(Path(file).read_text())["made"]["code_version"]
+    assert not list(Store(tmp_path / "store").runs()), "its checkpoints are no runs of the user's"
+
+
+def test_a_damaged_record_is_told(tmp_path):
+    (tmp_path / "sharpness-x.json").write_text("{}")
+    with pytest.raises(ReproError, match="damaged, or was not sealed"):
+        sharpness_record.published(tmp_path)
+    sealed_json.write(tmp_path / "sharpness-x.json", {"experiment": {}})
+    with pytest.raises(ReproError, match="no record of `repro sharpness`"):
+        sharpness_record.published(tmp_path)

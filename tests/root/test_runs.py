@@ -1,0 +1,79 @@
+"""Asking for runs: what is read, what is trained, and from where training goes on."""
+
+import pytest
+from made_up import made_up_run
+
+from repro import Experiment, ReproError, by_width, runs
+from repro.places import published_path
+from repro.store.store import Store
+from repro.training import schedule
+
+
+@pytest.fixture
+def published_store(tmp_path, monkeypatch) -> Store:
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    store = Store(tmp_path / "published")
+    for width, replica, epochs, loss in (
+        (12, 0, 6, "clipped"), (12, 1, 6, "clipped"), (12, 2, 4, "clipped"), (9, 0, 5, "clipped"),
+        (30, 0, 6, "logits"),
+    ):  # fmt: skip
+        experiment = Experiment("digits", width, epochs, loss)
+        store.save(made_up_run(epochs, experiment, replica)[0], None)
+    return store
+
+
+@pytest.fixture
+def trained(monkeypatch) -> list:
+    """What would have been trained, instead of training it."""
+    asked = []
+
+    def train_missing(wanted, store, **_):
+        published = Store(published_path())
+        for experiment, replicas in schedule.missing(wanted, (published, store)):
+            asked.append((experiment.width, experiment.epochs, list(replicas)))
+            for replica in replicas:
+                store.save(*made_up_run(experiment.epochs, experiment, replica))
+
+    monkeypatch.setattr(schedule, "train_missing", train_missing)
+    return asked
+
+
+def test_without_widths_everything_published_is_read_as_long_as_it_is(published_store, trained):
+    found = by_width("digits")
+    assert list(found) == [9, 12]
+    assert found[9].epoch[-1] == 5 and found[12].epoch[-1] == 6
+    assert found[12].replica.values.tolist() == [0, 1]
+    assert trained == []
+    assert list(by_width("digits", loss="logits")) == [30]
+
+
+def test_an_unpublished_width_gets_a_first_look(published_store, trained, tmp_path):
+    found = by_width("digits", [14, 12], store=tmp_path / "own")
+    assert list(found) == [12, 14]
+    assert trained == [(14, runs.FIRST_LOOK_EPOCHS, [0])]
+    by_width("digits", [14, 12], store=tmp_path / "own")
+    assert len(trained) == 1  # the second time it is there
+
+
+def test_more_epochs_or_replicas_than_published_are_trained(published_store, trained, tmp_path):
+    assert by_width("digits", [12], epochs=4, store=tmp_path)[12].sizes["replica"] == 3
+    assert trained == []
+    by_width("digits", [12], epochs=8, store=tmp_path / "own")
+    by_width("digits", [12], epochs=6, replicas=4, store=tmp_path / "own")
+    assert trained == [(12, 8, [0]), (12, 6, [2, 3])]
+
+
+def test_nothing_published_and_no_width_named(published_store):
+    with pytest.raises(ReproError, match=r"No run of mnist .* name the widths"):
+        by_width("mnist")
+
+
+@pytest.mark.parametrize("replicas", [0, -1, True, [], [-1], [0.5]])
+def test_replicas_that_make_no_sense(replicas):
+    with pytest.raises(ReproError, match="replicas must be"):
+        runs.replica_numbers(replicas)
+
+
+def test_replicas_by_number_are_taken_once_and_in_order():
+    assert runs.replica_numbers([3, 1, 3]) == [1, 3]
+    assert runs.replica_numbers(2) == [0, 1]

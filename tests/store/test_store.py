@@ -1,0 +1,241 @@
+"""The store: whole files or none, found by digest and replica, read only when undamaged."""
+
+import numpy as np
+import pytest
+import xarray as xr
+from made_up import made_up_run as _record
+
+from repro import Experiment, ReproError, published, published_runs, run
+from repro.claims.jump import jumps
+from repro.store import publication
+from repro.store.store import Store
+
+
+@pytest.fixture
+def experiment() -> Experiment:
+    return Experiment("digits", 12, 5)
+
+
+def test_what_is_saved_is_read_back(tmp_path, experiment):
+    dataset, state = _record(5, experiment)
+    store = Store(tmp_path / "store")
+    store.save(dataset, state)
+    found = store.find(experiment, 0)
+    assert (found.experiment, found.replica, found.epochs) == (experiment, 0, 5)
+    assert store.load(found).identical(dataset)
+    for name, values in store.load_state(found).items():
+        np.testing.assert_array_equal(values, state[name])
+    assert [one.path for one in store.runs()] == [found.path]
+    assert store.find(experiment, 1) is None
+
+
+def test_readers_of_netcdf_read_the_same(tmp_path, experiment):
+    path = Store(tmp_path).save(*_record(5, experiment))
+    ours = Store(tmp_path).load(Store(tmp_path).find(experiment, 0))
+    with xr.open_dataset(path, engine="h5netcdf") as theirs:
+        assert ours.identical(theirs.load())
+        assert {n: v.dtype for n, v in ours.variables.items()} == {
+            n: v.dtype for n, v in theirs.variables.items()
+        }
+        assert [type(v) for v in ours.attrs.values()] == [type(v) for v in theirs.attrs.values()]
+
+
+def test_every_flipped_bit_is_noticed(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    good = path.read_bytes()
+    generator = np.random.default_rng(0)
+    ends = [0, len(good) - 1]
+    for place in [*ends, *generator.integers(0, len(good), 100)]:
+        damaged = bytearray(good)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        with pytest.raises(ReproError, match="is damaged"):
+            store.find(experiment, 0)
+
+
+def test_any_netcdf_reader_reads_a_run(tmp_path, experiment):
+    dataset, _ = _record(5, experiment)
+    path = Store(tmp_path).save(dataset, None)
+    assert xr.load_dataset(path, engine="h5netcdf").identical(dataset)
+
+
+@pytest.mark.parametrize("share", [0, 0.3, 0.9])
+def test_a_truncated_file_is_refused(tmp_path, experiment, share):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    path.write_bytes(path.read_bytes()[: int(share * path.stat().st_size)])
+    with pytest.raises(ReproError, match="move it away"):
+        store.load(store.find(experiment, 0))
+
+
+def test_another_runs_file_is_refused(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(5, experiment))
+    other = Experiment("digits", 13, 5)
+    store.file(other, 0).parent.mkdir(parents=True)
+    path.rename(store.file(other, 0))
+    with pytest.raises(ReproError, match="another run"):
+        store.find(other, 0)
+
+
+def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, experiment, monkeypatch):
+    store = Store(tmp_path)
+    path = store.save(*_record(3, experiment))
+    before = path.read_bytes()
+
+    def full(*_):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("repro.store.store.os.fsync", full)
+    with pytest.raises(ReproError, match=r"cannot be written \(No space left"):
+        store.save(*_record(5, experiment))
+    assert path.read_bytes() == before
+    assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
+
+
+def test_what_a_killed_process_left_is_removed_and_what_is_held_stays(tmp_path, experiment):
+    store = Store(tmp_path)
+    path = store.save(*_record(3, experiment))
+    for name in (".replica-0000.nc.lock", ".replica-0000.nc.1234.part", ".replica-0002.nc.9.part"):
+        (path.parent / name).write_text("")
+    with store.held(experiment, 1):
+        store.tidy(experiment)
+        assert {file.name for file in path.parent.iterdir()} == {path.name, ".replica-0001.nc.lock"}
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
+    (tmp_path / "file").write_text("not a folder")
+    with pytest.raises(ReproError, match="cannot be written"):
+        Store(tmp_path / "file" / "store").check_writable()
+    Store(tmp_path / "new" / "store").check_writable()
+    assert not (tmp_path / "new").exists()
+
+
+def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    store = Store(tmp_path)
+    for replica, epochs in ((0, 5), (1, 3), (2, 5)):
+        store.save(_record(epochs, experiment, replica)[0], None)
+    together = published(experiment)
+    assert together.replica.values.tolist() == [0, 2]
+    assert together.train_loss.dims == ("replica", "epoch")
+    short = published(experiment.with_epochs(2))
+    assert short.replica.values.tolist() == [0, 1, 2]
+    assert short.epoch.values.tolist() == [0, 1, 2]
+    assert short.histogram_epoch.values.tolist() == [0, 1, 2]
+    # Differing attributes are kept, along the replicas.
+    assert short.finished.values.tolist() == ["5", "3", "5"] and short.attrs["device"] == "none"
+    np.testing.assert_array_equal(short.sel(replica=0).train_loss, together.sel(replica=0)[
+        "train_loss"
+    ].sel(epoch=slice(0, 2)))  # fmt: skip
+
+
+def test_what_is_not_published_is_told_with_the_command_that_trains_it(
+    tmp_path, experiment, monkeypatch
+):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    with pytest.raises(ReproError, match=r"nothing is published.*repro train --dataset digits"):
+        published(experiment)
+    Store(tmp_path).save(_record(3, experiment)[0], None)
+    with pytest.raises(ReproError, match="only 3 epochs"):
+        published(experiment)
+
+
+def test_run_reads_published_results_without_training(tmp_path, experiment, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    monkeypatch.setattr("repro.training.schedule.groups", None)  # calling it would fail
+    Store(tmp_path / "published").save(_record(5, experiment)[0], None)
+    Store(tmp_path / "own").save(_record(5, experiment, 1)[0], None)
+    assert run(experiment, 2, tmp_path / "own").sizes["replica"] == 2
+
+
+def test_publishing_thins_complete_runs_and_keeps_the_state_of_unfinished_ones(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 6, mark="a")
+    short = Experiment("digits", 14, 6)
+    complete, _ = _record(6, marked)
+    own.save(*_record(6, marked))
+    own.save(*_record(3, short))
+    assert len(publication.publish(own, target, 6, unfinished=False)) == 1
+    assert len(publication.publish(own, target, 6, unfinished=True)) == 1
+    done, open_ = target.find(marked, 0), target.find(short, 0)
+    assert (done.continuable, open_.continuable) == (False, True)
+    thin = target.load(done)
+    np.testing.assert_array_equal(thin.train_loss, complete.train_loss)
+    np.testing.assert_allclose(thin.matrix, complete.matrix, rtol=2**-7)
+    np.testing.assert_allclose(thin.deviation_std, complete.deviation_std, rtol=2**-13)
+    assert thin.joint_epoch.values.tolist() == [6]
+    assert publication.publish(own, target, 6, unfinished=True) == []
+
+
+def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 6, mark="a")
+    whole, _ = _record(6, marked, replica=1)
+    own.save(*_record(6, marked))
+    own.save(*_record(6, marked, replica=1))
+    publication.publish(own, target, 6, unfinished=False)
+    first, second = (target.load(target.find(marked, replica)) for replica in (0, 1))
+    for name in ("histogram_epoch", "matrix_epoch"):
+        assert first[name].values.tolist() == whole[name].values.tolist()
+        assert second[name].values.tolist() == whole[name].values[-1:].tolist()
+    kept = second["joint_histogram"].sum(("joint_epoch", "initial_bin", "final_bin")).squeeze()
+    assert dict(zip(kept["layer"].values, kept.values.tolist(), strict=True)) == {
+        "input_hidden": 0, "hidden_hidden": 144, "hidden_output": 0,
+    }  # fmt: skip
+    assert (first["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    known = second["deviation_quantiles"].notnull().all(("replica", "epoch", "quantile"))
+    assert known["layer"].values[known].tolist() == ["hidden_hidden"]
+    assert first["deviation_quantiles"].notnull().all()
+    np.testing.assert_array_equal(second.train_loss, whole.train_loss)
+    with pytest.raises(ReproError, match="Replica 1 has no quantiles of the layer input_hidden"):
+        jumps(second, "input_hidden")
+
+
+def test_of_runs_for_the_early_marks_of_a_choice_only_what_is_shown_is_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    short = Experiment("digits", 12, 100, loss="logits")
+    longer = Experiment("digits", 14, 101, loss="logits")
+    for experiment in (short, longer):
+        own.save(*_record(experiment.epochs, experiment))
+    publication.publish(own, target, 100, unfinished=False)
+    few, many = (target.load(target.find(one, 0)) for one in (short, longer))
+    assert few.histogram_epoch.values.tolist() == [100]
+    assert many.histogram_epoch.values.tolist()[0] == 0
+    assert few["joint_histogram"].sel(layer="hidden_hidden").sum() == 144
+    assert few["joint_histogram"].sel(layer="input_hidden").sum() == 0
+    assert (many["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    assert few.train_loss.size == 101
+
+
+def test_of_a_first_replica_the_matrices_that_are_pictured_are_published(tmp_path):
+    own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
+    marked = Experiment("digits", 12, 120, mark="a")
+    whole, _ = _record(120, marked)
+    own.save(*_record(120, marked))
+    publication.publish(own, target, 120, unfinished=False)
+    published = target.load(target.find(marked, 0))
+    assert whole.matrix_epoch.values.tolist() == [0, 25, 50, 75, 100, 120]
+    assert published.matrix_epoch.values.tolist() == [0, 25, 75, 120]
+    np.testing.assert_allclose(
+        published.matrix, whole.matrix.sel(matrix_epoch=published.matrix_epoch), rtol=2**-7
+    )
+    assert published.histogram_epoch.values.tolist() == whole.histogram_epoch.values.tolist()
+
+
+def test_rounding_keeps_what_is_not_a_number():
+    values = np.array([np.nan, np.inf, -np.inf, 0, 1, -1.0001, 3e-40, 3.3e38], np.float32)
+    result = publication.rounded(values, 8)
+    assert np.isnan(result[0]) and result[1] == np.inf and result[2] == -np.inf
+    np.testing.assert_allclose(result[3:], values[3:], rtol=2**-9, atol=1e-40)
+
+
+def test_the_published_results_of_this_checkout_are_sound():
+    runs = published_runs()
+    for one in runs:
+        dataset = Store(one.path.parents[1]).load(one)
+        assert np.isfinite(dataset.train_loss.values).all()
+        assert dataset.attrs["code_version"] and dataset.attrs["device"]
+        assert "dirty" not in dataset.attrs["code_version"]

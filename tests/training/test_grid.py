@@ -1,0 +1,90 @@
+"""Grids of experiments from a command or a plan."""
+
+import pytest
+
+from repro import Experiment, ReproError, paper
+from repro.book.build import ROOT
+from repro.investigations import choices
+from repro.training import grid, schedule
+
+
+def test_every_combination_is_there_once():
+    found = grid.experiments(
+        {"datasets": ["digits", "mnist"], "widths": [8, 9], "losses": ["clipped", "logits"],
+         "learning_rates": [0.1, 0.3], "replicas": 2}
+    )  # fmt: skip
+    assert len(found) == len({experiment.digest for experiment, _ in found}) == 16
+    assert all(replicas == [0, 1] and each.epochs == 1000 for each, replicas in found)
+    # Widths change fastest: a figure's widths stand together.
+    assert [each.width for each, _ in found[:4]] == [8, 9, 8, 9]
+
+
+def test_what_is_left_out_is_as_the_paper_has_it():
+    [(experiment, replicas)] = grid.experiments({"datasets": "hasyv2", "widths": 150})
+    assert experiment == Experiment("hasyv2", 150, 1000) and replicas == [0]
+
+
+def test_a_fold_is_for_the_datasets_that_have_folds():
+    found = grid.experiments({"datasets": ["hasyv2", "mnist"], "widths": 8, "splits": "fold-1"})
+    assert [experiment.split for experiment, _ in found] == ["fold-1", None]
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ({"widths": 8}, "datasets is missing"),
+        ({"datasets": "digits", "widths": []}, "widths must name at least one"),
+        ({"datasets": "digits", "widths": "ten"}, "width must be a whole number"),
+        ({"datasets": "digits", "widths": 8, "width": 9}, "not 'width'"),
+        ({"datasets": "digits", "widths": 8, "replicas": 0}, "replicas must be"),
+        ({"datasets": "digits", "widths": 8, "epochs": 2.5}, "epochs must be a whole number"),
+        ({"datasets": {"digits": 1}, "widths": 8}, "dataset must be one of"),
+        ({"datasets": "digits", "widths": [[8]]}, "width must be a whole number"),
+        ({"datasets": "digits", "widths": 8, "marks": [["a"]]}, "mark must be one"),
+    ],
+)
+def test_a_grid_that_makes_no_experiment_is_told(given, told):
+    with pytest.raises(ReproError, match=told):
+        grid.experiments(given)
+
+
+def test_a_plan_is_one_grid_or_several(tmp_path):
+    plan = tmp_path / "plan.yml"
+    plan.write_text("{datasets: digits, widths: [8, 9]}")
+    assert [each.width for each, _ in grid.read_plan(plan)] == [8, 9]
+    plan.write_text("- {datasets: digits, widths: 8}\n- {datasets: mnist, widths: 9, replicas: 3}")
+    assert [(e.dataset, r) for e, r in grid.read_plan(plan)] == [
+        ("digits", [0]), ("mnist", [0, 1, 2])
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("datasets: [digits", "must be YAML"),
+        ("- {datasets: digits, widths: 8}\n- widths: 8", r"Grid 2 of .*datasets is missing"),
+        ("digits", "must be a mapping"),
+        ("", "must be a mapping"),
+        ("[]", "names no grid"),
+        ("- 3", "must be a mapping"),
+        ("{1: 2}", "must be a mapping"),
+        ("!!python/object/apply:os.system ['true']", "must be YAML"),
+        ("\x00", "must be YAML"),
+    ],
+)
+def test_a_plan_that_cannot_be_read_is_told(text, told, tmp_path):
+    (tmp_path / "plan.yml").write_text(text)
+    with pytest.raises(ReproError, match=told):
+        grid.read_plan(tmp_path / "plan.yml")
+
+
+def test_the_papers_plan_has_the_figures_and_the_early_marks():
+    wanted = dict(schedule.merged(grid.read_plan(ROOT / "sweeps" / "paper.yml")))
+    for width in paper.FIGURE_2_WIDTHS:
+        assert len(wanted[Experiment("hasyv2", width, 1000)]) == 10
+    assert Experiment("hasyv2", 512, 1000, mark="a") in wanted
+    assert Experiment("hasyv2", 512, 1000) in wanted
+    planned = {each.digest for each in wanted}  # however long
+    for width in choices.WIDTHS:
+        for choice in ({"loss": "logits"}, {"pixels": "inverted"}, {"split": 0.7}):
+            assert Experiment("hasyv2", width, 100, **choice).digest in planned

@@ -1,0 +1,279 @@
+"""What is trained in which order, side by side, and that nothing is lost or done twice."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from made_up import made_up_run
+
+from repro import Experiment, ReproError
+from repro.errors import Mended
+from repro.store import run_lock
+from repro.store.store import Store
+from repro.training import schedule
+
+
+@pytest.fixture(autouse=True)
+def published_store(tmp_path, monkeypatch) -> Store:
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    return Store(tmp_path / "published")
+
+
+def _experiment(width: int, epochs: int = 3) -> Experiment:
+    return Experiment("digits", width, epochs)
+
+
+WANTED = st.lists(
+    st.tuples(st.builds(_experiment, st.integers(1, 4), st.integers(1, 3)),
+              st.lists(st.integers(0, 6), min_size=1, max_size=5)),
+    max_size=6,
+)  # fmt: skip
+
+
+@given(WANTED, st.integers(1, 4))
+def test_every_run_is_in_one_group_and_first_replicas_come_first(wanted, together):
+    once = schedule.merged(wanted)
+    groups = schedule.groups(once, together)
+    trained = [(group.experiment.digest, number) for group in groups for number in group.replicas]
+    asked = {(each.digest, number) for each, replicas in wanted for number in replicas}
+    assert len(trained) == len(set(trained)) and set(trained) == asked
+    assert all(1 <= len(group.replicas) <= together for group in groups)
+    # The n-th group of an experiment comes before the n+1-th of any other.
+    seen: dict[str, int] = {}
+    turns = []
+    for group in groups:
+        turns.append(seen.setdefault(group.experiment.digest, 0))
+        seen[group.experiment.digest] += 1
+    assert turns == sorted(turns)
+    # An experiment asked for twice is trained for the longer.
+    longest = {each.digest: max(e.epochs for e, _ in wanted if e.digest == each.digest)
+               for each, _ in wanted}  # fmt: skip
+    assert all(group.experiment.epochs == longest[group.experiment.digest] for group in groups)
+
+
+def test_what_any_store_has_for_as_long_is_not_missing(published_store, tmp_path):
+    own, experiment = Store(tmp_path / "own"), _experiment(20, 9)
+    published_store.save(made_up_run(9, experiment, 0)[0], None)
+    own.save(*made_up_run(9, experiment, 1))
+    own.save(*made_up_run(8, experiment, 2))
+    left = schedule.missing([(experiment, range(4))], (published_store, own))
+    assert left == [(experiment, [2, 3])]
+
+
+def test_replicas_go_on_together_only_from_the_same_epoch(tmp_path):
+    own, experiment = Store(tmp_path / "own"), _experiment(20, 9)
+    for replica, epochs in ((0, 3), (1, 3), (2, 9), (3, 5)):
+        own.save(*made_up_run(epochs, experiment, replica))
+    starts = schedule._starts(experiment, range(6), own)
+    assert [numbers for _, numbers in starts] == [[4, 5], [0, 1], [3]]
+
+
+def test_training_goes_on_from_a_published_checkpoint(published_store, tmp_path):
+    own, experiment = Store(tmp_path / "own"), _experiment(20, 9)
+    published_store.save(*made_up_run(7, experiment, 0))
+    published_store.save(made_up_run(8, experiment, 1)[0], None)  # no state: cannot go on
+    own.save(*made_up_run(3, experiment, 0))
+    starts = schedule._starts(experiment, range(2), own)
+    assert [(source.path, numbers) for source, numbers in starts] == [
+        (own.path, [1]), (published_store.path, [0]),
+    ]  # fmt: skip
+
+
+def _contents(store: Store) -> dict:
+    """Every run's results and state by experiment and replica; what tells of the making aside."""
+    found = {}
+    for run in store.runs():
+        dataset = store.load(run)
+        numbers = {str(name): dataset[name].values.tobytes() for name in dataset.variables}
+        state = {name: values.tobytes() for name, values in store.load_state(run).items()}
+        found[run.experiment.name, run.replica] = numbers | state
+    return found
+
+
+def _files(folder: Path) -> set[str]:
+    return {path.suffix for path in folder.rglob("*") if path.is_file()}
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory) -> Store:
+    """Two widths of two replicas, trained one after another."""
+    pytest.importorskip("keras")
+    store = Store(tmp_path_factory.mktemp("undisturbed"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("REPRO_PUBLISHED", str(store.path / "none"))
+        assert not schedule.train_missing(SWEEP, store, progress=False, lanes=1)
+    return store
+
+
+SWEEP = [(_experiment(8, 12), (0, 1)), (_experiment(9, 12), (0, 1))]
+
+
+def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, tmp_path):
+    finished = []
+    store = Store(tmp_path / "store")
+    assert not schedule.train_missing(
+        SWEEP, store, progress=False, lanes=2, finished=lambda group: finished.append(group)
+    )
+    assert _contents(store) == _contents(undisturbed)
+    names = {(group.experiment.width, group.replicas) for group in finished}
+    assert names == {(8, (0,)), (8, (1,)), (9, (0,)), (9, (1,))}
+    assert _files(store.path) == {".nc"}
+
+
+def test_damaged_runs_are_trained_again_bit_for_bit(undisturbed, tmp_path):
+    store = Store(tmp_path / "store")
+    shutil.copytree(undisturbed.path, store.path, ignore=shutil.ignore_patterns("none"))
+    (first, _), (second, _) = SWEEP
+    flipped = bytearray(store.file(first, 0).read_bytes())
+    flipped[500] ^= 1
+    store.file(first, 0).write_bytes(flipped)
+    store.file(first, 1).write_bytes(store.file(second, 1).read_bytes())
+    store.file(second, 0).write_bytes(b"")
+    with pytest.warns(Mended, match="the run is made anew"):
+        assert not schedule.train_missing(SWEEP, store, progress=False)
+    assert _contents(store) == _contents(undisturbed)
+    assert len(list(store.path.rglob("*.set-aside-1"))) == 3
+
+
+def test_a_time_limit_is_kept_by_every_lane_and_the_rest_is_trained_afterwards(
+    undisturbed, tmp_path, monkeypatch
+):
+    store, calls = Store(tmp_path / "store"), 0
+    # Longer from time to time: on a busy machine a tenth of a second is not enough for an epoch.
+    while schedule.train_missing(SWEEP, store, 0.1 * (1 + calls // 20), progress=False, lanes=2):
+        calls += 1
+        assert calls < 200
+    assert calls > 0
+    assert _contents(store) == _contents(undisturbed)
+
+
+def test_what_goes_wrong_in_one_lane_is_told_and_the_other_is_saved(tmp_path, monkeypatch):
+    training = pytest.importorskip("repro.training.loop")
+    save = Store.save
+
+    def full(self, dataset, state):
+        if dataset.attrs["width"] == 9 and int(dataset.epoch[-1]) > 3:
+            raise ReproError("no space left")
+        return save(self, dataset, state)
+
+    monkeypatch.setattr(Store, "save", full)
+    monkeypatch.setattr(training, "CHECKPOINT_SECONDS", 0)
+    store = Store(tmp_path / "store")
+    forever = [(_experiment(8, 100_000), (0,)), (_experiment(9, 100_000), (0,))]
+    with pytest.raises(ReproError, match="no space left"):
+        schedule.train_missing(forever, store, progress=False, lanes=2)
+    assert store.find(_experiment(9), 0).epochs == 3
+    assert store.find(_experiment(8), 0).epochs >= 1
+    assert _files(store.path) == {".nc"}
+
+
+def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path):
+    store, experiment = Store(tmp_path / "store"), SWEEP[0][0]
+    done = threading.Event()
+
+    def train() -> None:
+        assert not schedule.train_missing([(experiment, [0])], store, progress=False)
+        done.set()
+
+    with store.held(experiment, 0) as ours:
+        assert ours
+        with store.held(experiment, 0) as again:
+            assert not again
+        waiting = threading.Thread(target=train)
+        waiting.start()
+        assert not done.wait(3)
+        assert store.find(experiment, 0) is None
+    waiting.join(60)
+    assert done.is_set()
+    assert _contents(store).items() <= _contents(undisturbed).items()
+
+
+def test_a_lock_dies_with_its_process(tmp_path):
+    path = tmp_path / "lock"
+    code = f"""
+import time
+from pathlib import Path
+from repro.run_lock import held
+with held(Path({str(path)!r})) as ours:
+    print(ours, flush=True)
+    time.sleep(600)
+"""
+    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "True\n"
+    with run_lock.held(path) as ours:
+        assert not ours
+    process.kill()
+    process.communicate()
+    assert path.exists()
+    with run_lock.held(path) as ours:
+        assert ours
+    assert not path.exists()
+
+
+def test_only_one_of_many_holds_a_lock_however_they_interleave(tmp_path):
+    inside, most, held = 0, 0, 0
+    guard = threading.Lock()
+
+    def take() -> None:
+        nonlocal inside, most, held
+        for _ in range(200):
+            with run_lock.held(tmp_path / "lock") as ours:
+                if not ours:
+                    continue
+                with guard:
+                    inside += 1
+                    held += 1
+                    most = max(most, inside)
+                time.sleep(0)
+                with guard:
+                    inside -= 1
+
+    threads = [threading.Thread(target=take) for _ in range(6)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert most == 1 and held > 0
+    assert list(tmp_path.glob("lock")) == []
+
+
+KILLED = """
+import sys
+from repro import training
+from repro.command_line import main
+training.CHECKPOINT_SECONDS = 0.05
+sys.exit(main(sys.argv[1:]))
+"""
+
+
+def test_a_killed_sweep_finishes_as_if_it_had_not_been(undisturbed, tmp_path):
+    """In processes of their own, the worst of what `test_faults` does in many ways."""
+    words = "sweep --datasets digits --widths 8,9 --replicas 2 --epochs 12 --store"
+    command = [sys.executable, "-c", KILLED, *words.split(), str(tmp_path / "store")]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
+    shown = b""
+    while b"train " not in shown:  # the progress bar says when it trains
+        piece = process.stderr.read1(200)
+        assert piece, shown.decode()
+        shown += piece
+    time.sleep(np.random.default_rng(9).random() * 0.2)
+    process.kill()
+    process.communicate(timeout=60)
+    store = Store(tmp_path / "store")
+    assert process.returncode == -signal.SIGKILL
+    environment = os.environ | {"REPRO_PUBLISHED": str(tmp_path / "none")}
+    # Two at once go on with it.
+    again = [subprocess.Popen([*command, "--quiet"], env=environment, stdout=subprocess.DEVNULL)
+             for _ in range(2)]  # fmt: skip
+    assert [process.wait(120) for process in again] == [0, 0]
+    assert _contents(store) == _contents(undisturbed)
+    assert _files(store.path) == {".nc"}

@@ -1,0 +1,332 @@
+"""The engine against independent implementations: plain Keras, and NumPy from the formulas."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+
+import repro
+from repro import Experiment
+from repro.book import listing
+from repro.claims import verdicts as claims
+from repro.data import datasets
+from repro.model import network
+from repro.store import publication
+from repro.store.store import Store
+
+keras = pytest.importorskip("keras")
+
+from repro.training import backend, program
+from repro.training import loop as training
+
+LAYERS = network.LAYERS
+
+
+def _experiment(**changes) -> Experiment:
+    return Experiment(**({"dataset": "digits", "width": 24, "epochs": 1} | changes))
+
+
+def _train(experiment: Experiment, store: Store, replicas=(0,), **options):
+    """Train; the results and the state of the last replica."""
+    training.train(experiment, list(replicas), store, progress=False, **options)
+    run = store.find(experiment, replicas[-1])
+    return store.load(run), store.load_state(run)
+
+
+def _start(experiment: Experiment, replica: int = 0):
+    """Initial weights, and the training samples in the order of the first epoch."""
+    data = datasets.load(experiment.dataset, experiment.split, experiment.seed)
+    order = network.sample_order(experiment, replica, 1, len(data.y_train))
+    pixels = data.x_train[order].astype(np.float32) / np.float32(255)
+    return network.initial_weights(experiment, replica), pixels, data.y_train[order], data
+
+
+def _written_out_loss(classes: int, epsilon: float):
+    """Clipped cross-entropy as `keras.backend.categorical_crossentropy` of Keras 2.2 has it."""
+
+    def loss(labels, outputs):
+        ops = keras.ops
+        truth = ops.one_hot(ops.cast(ops.reshape(labels, (-1,)), "int32"), classes)
+        outputs = outputs / ops.sum(outputs, axis=-1, keepdims=True)
+        outputs = ops.clip(outputs, epsilon, 1 - epsilon)
+        return -ops.sum(truth * ops.log(outputs), axis=-1)
+
+    return loss
+
+
+@pytest.mark.parametrize("loss", ["clipped", "logits"])
+@pytest.mark.parametrize("batch_size", [128, 100])  # the last batch: 29 samples, 37 samples
+def test_an_epoch_equals_plain_keras(loss, batch_size, tmp_path):
+    experiment = _experiment(loss=loss, batch_size=batch_size)
+    weights, pixels, labels, data = _start(experiment)
+    classes = data.classes
+    model = keras.Sequential(
+        [
+            keras.Input((pixels.shape[1],)),
+            keras.layers.Dense(experiment.width, activation="relu"),
+            keras.layers.Dense(experiment.width, activation="relu"),
+            keras.layers.Dense(classes, activation="softmax" if loss == "clipped" else None),
+        ]
+    )
+    for layer, name in zip(model.layers, LAYERS, strict=True):
+        layer.set_weights([weights[name], np.zeros(weights[name].shape[1], np.float32)])
+    model.compile(
+        optimizer=keras.optimizers.SGD(experiment.learning_rate),
+        loss=_written_out_loss(classes, experiment.epsilon)
+        if loss == "clipped"
+        else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
+    )
+    history = model.fit(
+        pixels, labels, batch_size=experiment.batch_size, epochs=1, shuffle=False, verbose=0
+    )
+    result, state = _train(experiment, Store(tmp_path))
+    for layer, name in zip(model.layers, LAYERS, strict=True):
+        theirs, bias = layer.get_weights()
+        np.testing.assert_allclose(state[f"weights_{name}"], theirs, rtol=0, atol=2e-6)
+        np.testing.assert_allclose(state[f"biases_{name}"], bias, rtol=0, atol=2e-6)
+    assert float(result.train_loss[0, 1]) == pytest.approx(history.history["loss"][0], rel=2e-6)
+
+
+def _numpy_epoch(experiment, weights, pixels, labels):
+    """One epoch from the formulas, in float64: the network, the loss and its gradient by hand."""
+    w1, w2, w3 = (weights[name].astype(float) for name in LAYERS)
+    b1, b2, b3 = (np.zeros(w.shape[1]) for w in (w1, w2, w3))
+    size, rate, epsilon = experiment.batch_size, experiment.learning_rate, experiment.epsilon
+    losses = []
+    for start in range(0, len(labels), size):
+        x, y = pixels[start : start + size].astype(float), labels[start : start + size]
+        rows = np.arange(len(y))
+        h1 = np.maximum(x @ w1 + b1, 0)
+        h2 = np.maximum(h1 @ w2 + b2, 0)
+        z = h2 @ w3 + b3
+        p = np.exp(z - z.max(axis=1, keepdims=True))
+        p /= p.sum(axis=1, keepdims=True)
+        true = p[rows, y]
+        slope = p.copy()
+        slope[rows, y] -= 1
+        if experiment.loss == "clipped":
+            losses.append(-np.log(np.clip(true, epsilon, 1 - epsilon)))
+            slope[(true < epsilon) | (true > 1 - epsilon)] = 0
+        else:
+            losses.append(-np.log(true))
+        slope /= len(y)
+        back2 = (slope @ w3.T) * (h2 > 0)
+        back1 = (back2 @ w2.T) * (h1 > 0)
+        for parameter, gradient in (
+            (w3, h2.T @ slope), (b3, slope.sum(0)), (w2, h1.T @ back2), (b2, back2.sum(0)),
+            (w1, x.T @ back1), (b1, back1.sum(0)),
+        ):  # fmt: skip
+            parameter -= rate * gradient
+    means = [batch.mean() for batch in losses]
+    return (w1, w2, w3, b1, b2, b3), np.concatenate(losses).mean(), max(means)
+
+
+@pytest.mark.parametrize("loss", ["clipped", "logits"])
+# With a large epsilon many samples are outside the clip, on both sides of it.
+@pytest.mark.parametrize("epsilon", [1e-7, 0.08])
+def test_an_epoch_equals_the_formulas_in_numpy(loss, epsilon, tmp_path):
+    experiment = _experiment(loss=loss, epsilon=epsilon)
+    weights, pixels, labels, _ = _start(experiment)
+    expected, mean_loss, worst = _numpy_epoch(experiment, weights, pixels, labels)
+    result, state = _train(experiment, Store(tmp_path))
+    names = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in LAYERS]
+    for name, values in zip(names, expected, strict=True):
+        np.testing.assert_allclose(state[name], values, rtol=0, atol=2e-6, err_msg=name)
+    assert float(result.train_loss[0, 1]) == pytest.approx(mean_loss, rel=2e-6)
+    assert float(result.max_batch_loss[0, 1]) == pytest.approx(worst, rel=2e-6)
+    if loss == "clipped" and epsilon == 0.08:
+        assert 0.05 < float(result.dead_fraction[0, 1]) < 0.95  # the clip was really at work
+
+
+def _loss_and_gradient(outputs, label: int, loss: str, epsilon: float = 1e-7):
+    """Loss and gradient with respect to the outputs of one sample."""
+
+    def single(parameters):
+        exact, _ = program.cross_entropy(parameters[0], np.asarray([[label]], np.int32))
+        value = program.sample_loss(exact, loss, epsilon)
+        return keras.ops.sum(value), value
+
+    given = keras.ops.convert_to_tensor(np.asarray(outputs, np.float32)[None, None])
+    (slope,), value = backend.gradient(single, (given,))
+    to_numpy = keras.ops.convert_to_numpy
+    return float(to_numpy(value).item()), to_numpy(slope)[0, 0]
+
+
+def _outputs_with_probability(p: float) -> list[float]:
+    """Two outputs whose first has the probability p."""
+    return [math.log(p) - math.log1p(-p), 0.0]
+
+
+def test_the_clipped_loss_below_its_edge_is_constant():
+    loss, slope = _loss_and_gradient(_outputs_with_probability(1e-12), 0, "clipped")
+    assert loss == pytest.approx(16.118, abs=5e-4)
+    assert (slope == 0).all()
+
+
+def test_the_exact_loss_has_no_edge():
+    loss, slope = _loss_and_gradient(_outputs_with_probability(1e-12), 0, "logits")
+    assert loss == pytest.approx(-math.log(1e-12), rel=1e-6)
+    np.testing.assert_allclose(slope, [-1, 1], atol=1e-6)
+
+
+@pytest.mark.parametrize("p", [1.2e-7, 1e-3, 0.5, 0.999])
+def test_inside_the_clip_both_losses_agree(p):
+    clipped = _loss_and_gradient(_outputs_with_probability(p), 0, "clipped")
+    exact = _loss_and_gradient(_outputs_with_probability(p), 0, "logits")
+    assert clipped[0] == exact[0] == pytest.approx(-math.log(p), rel=1e-5, abs=1e-7)
+    np.testing.assert_array_equal(clipped[1], exact[1])
+    np.testing.assert_allclose(exact[1], [p - 1, 1 - p], atol=2e-6)
+
+
+@pytest.mark.parametrize("loss", ["clipped", "logits"])
+@pytest.mark.parametrize("p", [1.2e-7, 0.5, 1 - 1e-3, 1 - 1e-6])
+@pytest.mark.parametrize("common", [-300.0, 50.0, 1000.0])
+def test_what_all_outputs_have_in_common_changes_nothing(p, common, loss):
+    """As with a softmax: a network that is sure of a sample still learns a little from it."""
+    # As float32 holds them together with what they have in common.
+    outputs = np.asarray(_outputs_with_probability(p), np.float32) + np.float32(common)
+    low = (outputs - np.float32(common)).tolist()
+    value, slope = _loss_and_gradient(outputs, 0, loss)
+    expected, expected_slope = _loss_and_gradient(low, 0, loss)
+    assert value == pytest.approx(expected, rel=1e-6) and value > 1e-7
+    np.testing.assert_allclose(slope, expected_slope, rtol=1e-6)
+    assert slope[0] < 0
+
+
+@pytest.mark.parametrize("p", [0.8e-7, 1e-30])
+def test_outside_the_clip_the_gradient_is_zero_and_the_sample_dead(p):
+    assert (_loss_and_gradient(_outputs_with_probability(p), 0, "clipped")[1] == 0).all()
+
+
+def test_a_certain_sample_has_the_smallest_loss_and_no_gradient():
+    loss, slope = _loss_and_gradient([60.0, 0.0], 0, "clipped")
+    assert loss == pytest.approx(1e-7, rel=1e-3)
+    assert (slope == 0).all()
+
+
+def test_a_broken_network_does_not_look_saturated():
+    for loss in ("clipped", "logits"):
+        assert math.isnan(_loss_and_gradient([float("nan"), 0.0], 0, loss)[0])
+
+
+def _same(first, second) -> None:
+    """The same results, bit for bit; what tells of the making aside."""
+    for dataset in (first, second):
+        for name in ("wall_seconds", "started", "finished"):
+            dataset.attrs.pop(name)
+    assert first.attrs == second.attrs
+    assert set(first.variables) == set(second.variables)
+    for name in first.variables:
+        ours, theirs = first[name].values, second[name].values
+        assert ours.dtype == theirs.dtype and ours.tobytes() == theirs.tobytes(), name
+
+
+def test_stopped_and_continued_equals_uninterrupted_bit_for_bit(tmp_path):
+    whole, halves = Store(tmp_path / "whole"), Store(tmp_path / "halves")
+    experiment = _experiment(epochs=20, mark="a")
+    result, state = _train(experiment, whole, (0, 1))
+    _train(experiment.with_epochs(10), halves, (0, 1))
+    again, state_again = _train(experiment, halves, (0, 1))
+    _same(result, again)
+    for name, values in state.items():
+        assert values.tobytes() == state_again[name].tobytes(), name
+
+
+def test_a_time_limit_stops_at_a_checkpoint_and_loses_nothing(tmp_path):
+    limited, straight = Store(tmp_path / "limited"), Store(tmp_path / "straight")
+    experiment = _experiment(epochs=4)
+    outcomes = []
+    for _ in range(4):
+        outcomes.append(training.train(experiment, [0], limited, deadline=0, progress=False))
+    assert [outcome.epoch for outcome in outcomes] == [1, 2, 3, 4]
+    assert [outcome.complete for outcome in outcomes] == [False, False, False, True]
+    result, _ = _train(experiment, straight)
+    _same(limited.load(limited.find(experiment, 0)), result)
+
+
+def test_a_replica_is_the_same_run_alone_or_in_company(tmp_path):
+    alone, company = Store(tmp_path / "alone"), Store(tmp_path / "company")
+    experiment = _experiment(epochs=3)
+    result, single = _train(experiment, alone, (1,))
+    result_among, among = _train(experiment, company, (0, 1))
+    for name, values in single.items():
+        np.testing.assert_allclose(values, among[name], rtol=0, atol=2e-6, err_msg=name)
+    for name in ("train_loss", "deviation_std", "deviation_quantiles", "weight_correlation"):
+        np.testing.assert_allclose(result[name], result_among[name], rtol=1e-4, atol=1e-6)
+
+
+def test_replicas_differ(tmp_path):
+    store = Store(tmp_path)
+    experiment = _experiment()
+    _train(experiment, store, (0, 1))
+    first, second = (store.load_state(store.find(experiment, number)) for number in (0, 1))
+    assert np.abs(first["weights_hidden_hidden"] - second["weights_hidden_hidden"]).max() > 0.1
+
+
+def test_inverted_pixels_are_one_minus_the_archived(tmp_path):
+    experiment = _experiment(pixels="inverted")
+    weights, pixels, labels, _ = _start(experiment)
+    expected, mean_loss, _ = _numpy_epoch(experiment, weights, 1 - pixels, labels)
+    result, state = _train(experiment, Store(tmp_path))
+    np.testing.assert_allclose(state["weights_input_hidden"], expected[0], rtol=0, atol=2e-6)
+    assert float(result.train_loss[0, 1]) == pytest.approx(mean_loss, rel=2e-6)
+
+
+def test_test_loss_and_accuracy_are_those_of_the_network_after_the_epoch(tmp_path):
+    experiment = _experiment(epochs=2)
+    result, state = _train(experiment, Store(tmp_path))
+    data = datasets.load("digits", None, 0)
+    x = data.x_test / 255
+    for name in LAYERS:
+        x = x @ state[f"weights_{name}"].astype(float) + state[f"biases_{name}"]
+        x = x if name == LAYERS[-1] else np.maximum(x, 0)
+    exact = np.log(np.exp(x).sum(axis=1)) - x[np.arange(len(x)), data.y_test]
+    assert float(result.test_loss[0, 2]) == pytest.approx(exact.mean(), rel=1e-5)
+    accuracy = (x.argmax(axis=1) == data.y_test).mean()
+    assert float(result.test_accuracy[0, 2]) == pytest.approx(accuracy, abs=1e-6)
+
+
+def test_a_network_that_breaks_is_a_result_and_ends_quickly(tmp_path, monkeypatch):
+    """Its losses are not numbers, and the epochs that could change nothing are not trained."""
+    experiment = _experiment(learning_rate=1e12, loss="logits", epochs=60)
+    trained = []
+    train = program.epoch_program(experiment)
+
+    def counting(*arguments):
+        trained.append(1)
+        return train(*arguments)
+
+    monkeypatch.setattr(program, "epoch_program", lambda _: counting)
+    result, _ = _train(experiment, Store(tmp_path / "store"))
+    assert result.sizes["epoch"] == 61 and len(trained) < 60
+    assert np.isnan(result.train_loss[0, 1:]).all() and np.isfinite(result.train_loss[0, 0])
+    # As if every epoch had been trained.
+    monkeypatch.setattr(training.Record, "broken", False)
+    straight, _ = _train(experiment, Store(tmp_path / "straight"))
+    _same(result, straight)
+
+
+@pytest.mark.parametrize(("rate", "loss"), [(1e3, "clipped"), (1e6, "clipped"), (1e6, "logits")])
+def test_too_large_a_learning_rate_is_a_result_like_any_other(rate, loss, tmp_path, monkeypatch):
+    """It ends, is listed, goes on, is published, read again and judged."""
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    own, published = Store(tmp_path / "own"), Store(tmp_path / "published")
+    experiment = _experiment(learning_rate=rate, loss=loss, epochs=6, mark="a")
+    training.train(experiment.with_epochs(3), [0], own, progress=False)
+    result, _ = _train(experiment, own)
+    assert result.sizes["epoch"] == 7
+    if loss == "logits":  # the clipped loss stops the gradient before anything is infinite
+        assert not np.isfinite(result.train_loss[0, 1:]).any()
+    links = [math.prod(shape) for shape in network.layer_shapes(experiment).values()]
+    weights = result.joint_histogram.sum(["initial_bin", "final_bin"])[0, -1].to_numpy()
+    broken = np.isnan(result.deviation_mean[0, -1].to_numpy())
+    assert (broken | (weights == links)).all() and (weights <= links).all()
+    [listed] = listing.rows({"own": own})
+    assert listed["epochs"] == 6 and listing.table([listed]) and json.dumps(listed, allow_nan=False)
+    assert len(publication.publish(own, published, 6, unfinished=False)) == 1
+    again = repro.published(experiment)
+    np.testing.assert_array_equal(again.train_loss, result.train_loss)
+    judged = claims.as_json(claims.verdicts(tmp_path / "own"))
+    found = json.loads(judged, parse_constant=pytest.fail)
+    assert {one["verdict"] for one in found["claims"]} == {"inconclusive"}
