@@ -45,6 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in names:
             sync(name)
         execute_all(names, parameters, ROOT / BOOK)
+        picture = pages.first_picture(ROOT / BOOK / "figure-2.ipynb")
+        (ROOT / BOOK / "images" / "figure-2.png").write_bytes(picture)  # for the README
         return 0
     except ReproError as error:
         print(f"repro.book: {error}", file=sys.stderr)

@@ -56,6 +56,15 @@ def lasting(notebook: Any) -> Any:
     return notebook
 
 
+def first_picture(notebook: Path) -> bytes:
+    """The first picture that an executed notebook shows, as PNG."""
+    import nbformat
+
+    cells = nbformat.read(notebook, as_version=4).cells
+    shown = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    return base64.b64decode(next(data["image/png"] for data in shown if "image/png" in data))
+
+
 def dressed(notebook: Any, stage: Path) -> Any:
     """A page as the book is built from it: each caption ends with links to the figure's files.
 
