@@ -183,7 +183,8 @@ READING = """() => {
   let words = 0;
   while (walker.nextNode()) {
     const parent = walker.currentNode.parentElement;
-    if (!seen(parent) || parent.closest("div.cell_input, script, style, nav, .headerlink")) continue;
+    if (!seen(parent)) continue;
+    if (parent.closest("div.cell_input, script, style, nav, .headerlink")) continue;
     words += walker.currentNode.textContent.trim().split(/\\s+/).filter(Boolean).length;
   }
   const figures = [...article.querySelectorAll("img, svg, canvas")].filter(
