@@ -35,7 +35,8 @@ def test_epochs_are_not_part_of_the_digest():
     [
         {"dataset": "mnist", "split": None}, {"width": 151}, {"loss": "logits"}, {"seed": 1},
         {"pixels": "inverted"}, {"split": "fold-2"}, {"split": 0.85}, {"mark": "a"},
-        {"learning_rate": 0.2}, {"batch_size": 64}, {"epsilon": 1e-6},
+        {"learning_rate": 0.2}, {"batch_size": 64}, {"epsilon": 1e-6}, {"hidden_layers": 3},
+        {"initializer": "he_normal"}, {"optimizer": "adam"}, {"order": "cycle:25"},
     ],
 )  # fmt: skip
 def test_everything_else_is_part_of_the_digest(change):
@@ -76,6 +77,13 @@ def test_the_digest_does_not_depend_on_how_numbers_are_written():
         ({"batch_size": 0}, "batch_size must be a whole number"),
         ({"epsilon": 0.5}, "epsilon must be a number between 1e-30 and 0.5"),
         ({"seed": -1}, "seed must be a whole number"),
+        ({"initializer": "zeros"}, "initializer must be one of glorot_uniform"),
+        ({"optimizer": "SGD"}, "optimizer must be one of sgd, momentum, adam"),
+        ({"hidden_layers": 0}, "hidden_layers must be a whole number from 1 to 4"),
+        ({"hidden_layers": 5}, "hidden_layers must be a whole number from 1 to 4"),
+        ({"hidden_layers": 1, "mark": "a"}, "mark must be None with one hidden layer"),
+        ({"order": "cycle:0"}, "order must be fresh, cycle:K or buffer:B"),
+        ({"order": "sorted"}, "order must be fresh, cycle:K or buffer:B"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_sentence(change, told):

@@ -55,33 +55,57 @@ def _written_out_loss(classes: int, epsilon: float):
     return loss
 
 
-@pytest.mark.parametrize("loss", ["clipped", "logits"])
-@pytest.mark.parametrize("batch_size", [128, 100])  # the last batch: 29 samples, 37 samples
-def test_an_epoch_equals_plain_keras(loss, batch_size, tmp_path):
-    experiment = _experiment(loss=loss, batch_size=batch_size)
-    weights, pixels, labels, data = _start(experiment)
-    classes = data.classes
-    model = keras.Sequential(
-        [
-            keras.Input((pixels.shape[1],)),
-            keras.layers.Dense(experiment.width, activation="relu"),
-            keras.layers.Dense(experiment.width, activation="relu"),
-            keras.layers.Dense(classes, activation="softmax" if loss == "clipped" else None),
-        ]
-    )
-    for layer, name in zip(model.layers, LAYERS, strict=True):
-        layer.set_weights([weights[name], np.zeros(weights[name].shape[1], np.float32)])
+def _in_keras(experiment: Experiment, weights: dict, data) -> "keras.Model":
+    """The network and its training as a reader of Keras would write it."""
+    clipped, rate = experiment.loss == "clipped", experiment.learning_rate
+    hidden = [
+        keras.layers.Dense(experiment.width, activation="relu")
+        for _ in range(experiment.hidden_layers)
+    ]
+    output = keras.layers.Dense(data.classes, activation="softmax" if clipped else None)
+    model = keras.Sequential([keras.Input((data.x_train.shape[1],)), *hidden, output])
+    for layer, values in zip(model.layers, weights.values(), strict=True):
+        layer.set_weights([values, np.zeros(values.shape[1], np.float32)])
     model.compile(
-        optimizer=keras.optimizers.SGD(experiment.learning_rate),
-        loss=_written_out_loss(classes, experiment.epsilon)
-        if loss == "clipped"
+        optimizer={
+            "sgd": keras.optimizers.SGD(rate),
+            "momentum": keras.optimizers.SGD(rate, momentum=0.9),
+            "adam": keras.optimizers.Adam(rate),
+        }[experiment.optimizer],
+        loss=_written_out_loss(data.classes, experiment.epsilon)
+        if clipped
         else keras.losses.SparseCategoricalCrossentropy(from_logits=True),
     )
+    return model
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {},  # the last batch: 29 samples
+        {"batch_size": 100},  # 37 samples
+        {"loss": "logits"},
+        {"optimizer": "momentum", "learning_rate": 0.02},
+        {"optimizer": "adam", "learning_rate": 1e-3},
+        {"hidden_layers": 1},
+        {"hidden_layers": 3, "initializer": "he_normal"},
+        {"hidden_layers": 4, "optimizer": "adam", "learning_rate": 1e-3},
+        {"initializer": "he_uniform"},
+        {"initializer": "glorot_normal"},
+        {"initializer": "lecun_normal"},
+    ],
+    ids=str,
+)
+def test_an_epoch_equals_plain_keras(changes, tmp_path):
+    experiment = _experiment(**changes)
+    weights, pixels, labels, data = _start(experiment)
+    model = _in_keras(experiment, weights, data)
     history = model.fit(
         pixels, labels, batch_size=experiment.batch_size, epochs=1, shuffle=False, verbose=0
     )
     result, state = _train(experiment, Store(tmp_path))
-    for layer, name in zip(model.layers, LAYERS, strict=True):
+    assert list(result["layer"].values) == list(weights)
+    for layer, name in zip(model.layers, weights, strict=True):
         theirs, bias = layer.get_weights()
         np.testing.assert_allclose(state[f"weights_{name}"], theirs, rtol=0, atol=2e-6)
         np.testing.assert_allclose(state[f"biases_{name}"], bias, rtol=0, atol=2e-6)
@@ -222,11 +246,20 @@ def _same(first, second) -> None:
         assert ours.dtype == theirs.dtype and ours.tobytes() == theirs.tobytes(), name
 
 
-def test_stopped_and_continued_equals_uninterrupted_bit_for_bit(tmp_path):
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"mark": "a"},
+        {"optimizer": "momentum", "order": "cycle:3"},
+        {"optimizer": "adam", "learning_rate": 1e-3, "hidden_layers": 3, "order": "buffer:40"},
+    ],
+    ids=str,
+)
+def test_stopped_and_continued_equals_uninterrupted_bit_for_bit(changes, tmp_path):
     whole, halves = Store(tmp_path / "whole"), Store(tmp_path / "halves")
-    experiment = _experiment(epochs=20, mark="a")
+    experiment = _experiment(epochs=8, **changes)
     result, state = _train(experiment, whole, (0, 1))
-    _train(experiment.with_epochs(10), halves, (0, 1))
+    _train(experiment.with_epochs(5), halves, (0, 1))
     again, state_again = _train(experiment, halves, (0, 1))
     _same(result, again)
     for name, values in state.items():
