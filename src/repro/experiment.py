@@ -8,7 +8,7 @@ import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
-from repro.data import datasets, own_dataset
+from repro.data import datasets, own
 from repro.errors import ReproError, shown
 
 LOSSES = ("clipped", "logits")
@@ -36,7 +36,7 @@ class Experiment:
     dataset:
         ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``; or one's own: the path of an .npz
         file with x_train, y_train, x_test and y_test, which becomes a name made of the file's and
-        of a hash of the arrays (`repro.data.own_dataset`).
+        of a hash of the arrays (`repro.data.own`); it is read, nothing is written.
     width:
         Units in each hidden layer (the paper: 10 to 1000).
     epochs:
@@ -101,7 +101,7 @@ class Experiment:
         set_field(self, "dataset", datasets.identified(self.dataset))
         _choice("loss", self.loss, LOSSES)
         _choice("pixels", self.pixels, PIXELS)
-        if self.pixels != "archived" and own_dataset.is_name(self.dataset):
+        if self.pixels != "archived" and own.is_name(self.dataset):
             raise ReproError(
                 f"pixels must be archived for {self.dataset}, not {self.pixels!r}: one's own data "
                 "is taken as it is stored."
@@ -123,7 +123,10 @@ class Experiment:
             set_field(self, name, _whole(name, getattr(self, name), low, high))
         set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
         set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
-        set_field(self, "split", _split(self.dataset, self.split))
+        # The default must not trouble those without folds.
+        by_default = isinstance(self.split, str) and self.split == type(self).split
+        split = None if by_default else self.split
+        set_field(self, "split", datasets.checked_split(self.dataset, split))
         set_field(self, "order", _order(self.order))
         if self.mark is not None and not (
             isinstance(self.mark, str) and len(self.mark) == 1 and self.mark.isprintable()
@@ -254,23 +257,3 @@ def _order(order: object) -> str:
             f"cycle:25, not {shown(order)}."
         )
     return "fresh"
-
-
-def _split(dataset: str, split: object) -> str | float | None:
-    if datasets.has_fixed_test_set(dataset):
-        # The default must not trouble those without folds.
-        if not (split is None or (isinstance(split, str) and split == "fold-1")):
-            raise ReproError(
-                f"split must be left out for {dataset}, whose test set is fixed, not "
-                f"{shown(split)}."
-            )
-        return None
-    folds = tuple(f"fold-{number}" for number in range(1, 11))
-    if isinstance(split, str) and split in folds:
-        return split
-    try:
-        return _real("split", split, 0.0, 1.0)
-    except ReproError:
-        raise ReproError(
-            f"split must be fold-1 to fold-10 or a share between 0 and 1, not {shown(split)}."
-        ) from None

@@ -12,7 +12,7 @@ import os
 import numpy as np
 
 from repro.data import datasets
-from repro.data.symbol_ids import SYMBOL_IDS
+from repro.data.hasyv2 import SYMBOL_IDS
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model.letter import letter_mask
