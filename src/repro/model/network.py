@@ -148,8 +148,10 @@ def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Genera
     return drawn
 
 
-def _memory() -> int:
-    """Bytes of this machine's memory."""
+def _memory() -> float:
+    """Bytes of this machine's memory; without end where the system does not say."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return math.inf
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

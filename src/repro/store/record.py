@@ -31,6 +31,11 @@ DIMENSIONS_AT_SOME_EPOCHS: dict[str, tuple[str, ...]] = {
     "matrix": ("replica", "matrix_epoch", "row", "column"),
 }
 """The same of what is kept at some epochs only, and therefore may be missing."""
+COORDINATES = (
+    "replica", "epoch", "layer", "quantile", "histogram_epoch", "bin_edge", "joint_epoch",
+    "initial_edge", "final_edge", "matrix_epoch",
+)  # fmt: skip
+"""Dimensions that have values."""
 
 
 class Record:
