@@ -19,7 +19,8 @@ import xarray as xr
 
 from repro.analysis import evidence, regimes
 from repro.analysis.captions import dataset_label, epochs_of, setting
-from repro.analysis.crossing import Crossing, crossing
+from repro.analysis.crossing import Crossing
+from repro.claims.jump import crossing
 from repro.investigations.controls import value_of
 
 Counts = Mapping[str, Mapping[str, np.ndarray]]
