@@ -79,7 +79,7 @@ def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
                 "run": evidence.name_of(run), "layer": name, "regime": evidence.regime_of(run),
             }  # fmt: skip
             for column, values in (("outward", found.outward), ("size", found.size)):
-                given = (found.initial, values, found.links)
+                given = (found.initial, values, found.weights)
                 row[f"slope, {column}"] = f"{slope(*given):.3f}"
                 limits = slope_interval(*given)
                 row[f"over bins, {column}"] = (
