@@ -106,6 +106,19 @@ def _described(path: Path, content: bytes) -> Run:
         return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
 
 
+def read(path: Path) -> tuple[Run, xr.Dataset]:
+    """What run a file is of, and its results; the file is read once.
+
+    Raises
+    ------
+    DamagedFile
+        As `described`.
+    """
+    whole = _bytes(path)
+    run = described(path, whole)
+    return run, results(verified(path, whole), run)
+
+
 def results(content: bytes, run: Run) -> xr.Dataset:
     """The results in a file's netCDF content, which must be those of the run."""
     import h5py
