@@ -15,6 +15,7 @@ from repro.analysis import evidence
 from repro.analysis.captions import epochs_of, width_of
 from repro.analysis.crossing import Crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
+from repro.analysis.regimes import PLATEAU_EPOCHS
 from repro.claims.jump import excursion, rise_epochs
 from repro.figures.run_lines import colours, nothing_to_draw
 from repro.figures.style import (
@@ -69,9 +70,9 @@ def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         one = run.isel(replica=0).sel(layer=LAYER)
         for curve, name in zip(CURVES, ("train_loss", "deviation_std"), strict=True):
             values = smoothed(finite_or_infinite(one[name]))
-            start, end = values[list(between)]
-            with np.errstate(invalid="ignore"):
-                share = ((values - start) / (end - start))[low : high + 1]
+            level = np.median(values[between.end : between.end + PLATEAU_EPOCHS])
+            share = (values - values[between.start]) / (level - values[between.start])
+            share = share[low : high + 1]
             epochs = np.arange(low, high + 1) - found.loss[1]
             row = {"run": number, "width": width_of(run), "curve": curve}
             parts.append(pd.DataFrame(row | {"epoch": epochs, "share": share}))
@@ -85,11 +86,7 @@ def lags(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     Both in epochs; ``rise`` is what the loss takes from 10 to 90 per cent.
     """
     found = [(width_of(run), rise_epochs(run)) for run in evidence.unmarked(runs)]
-    rows = [
-        (width, one.deviation[1] - one.loss[1], one.loss[2] - one.loss[0])
-        for width, one in found
-        if one is not None
-    ]
+    rows = [(width, one.lag, one.rise) for width, one in found if one is not None]
     return pd.DataFrame(rows, columns=["width", "lag", "rise"])
 
 

@@ -29,7 +29,7 @@ def updates_by_size(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFr
 
     Returns
     -------
-    Columns ``run``, ``width``, ``initial``, ``outward`` and ``size``, in Glorot standard deviations.
+    Columns ``run``, ``width``, ``initial``, ``outward``, ``size``, in Glorot standard deviations.
     """
     parts = []
     for number, run in enumerate(evidence.unmarked(runs)):
@@ -80,7 +80,7 @@ def slope_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
     for run in evidence.unmarked(runs):
         if has_final_counts(run, layer):
             found = updates_of_run(run, layer)
-            slopes = [slope(found.initial, getattr(found, n), found.links) for n in UPDATES]
+            slopes = [slope(found.initial, getattr(found, n), found.weights) for n in UPDATES]
             rows.append((evidence.regime_of(run), width_of(run), *slopes, found.open_share))
     keys = ["regime", "width"]
     table = pd.DataFrame(rows, columns=[*keys, *UPDATES, "beyond bins"])

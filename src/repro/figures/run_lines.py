@@ -79,7 +79,7 @@ def draw_lines(axes: Axes, curves: pd.DataFrame, x: str, y: str, **look: Any) ->
 
 
 def draw_points(axes: Axes, ends: pd.DataFrame, y: str) -> None:
-    """A point for each run of `ends_of` against width, its shape the regime; replicas side by side."""
+    """A point for each run of `ends_of` against width, its shape the regime; replicas apart."""
     there = ends.groupby("width")["run"]
     aside = there.cumcount() - (there.transform("size") - 1) / 2
     sns.scatterplot(
