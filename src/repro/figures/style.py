@@ -216,7 +216,9 @@ def plain_log_axis(axis: Axis) -> None:
     """Plain numbers (0.1, 1, 10) on a logarithmic axis whose limits are set, and enough of them."""
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    plain = FuncFormatter(
+        lambda value, _: f"{value:g}" if value > 5e-4 else f"$10^{{{np.log10(value):.0f}}}$"
+    )
     axis.set_major_locator(LogLocator(numticks=12))
     axis.set_major_formatter(plain)
     if decades < 2:
