@@ -1,15 +1,13 @@
-"""Figures of curves beside the paper's: the examples, the mark, the dead samples, the spread."""
+"""Figures of curves beside the paper's: the dead samples, and the spread by layer."""
 
 from collections.abc import Mapping
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
 
 from repro.analysis.evidence import single_runs
-from repro.figures.near import area_figure
 from repro.figures.run_lines import colours, curves_of, draw_lines
 from repro.figures.style import clear_legend, new_figure, panel_label, styled, width_bar
 
@@ -18,21 +16,6 @@ LAYER_NAMES = {
     "hidden_hidden": "hidden to hidden",
     "hidden_output": "hidden to output",
 }
-
-
-def examples(images: np.ndarray) -> Figure:
-    """Images side by side: ``images`` uint8 (image, row, column), the lowest value black."""
-    with styled():
-        figure = new_figure(7.2, 7.2 / len(images) + 0.1)
-        for axes, image in zip(figure.subplots(1, len(images)), images, strict=True):
-            axes.imshow(image, cmap="gray", vmin=0, vmax=255)
-            axes.set_axis_off()
-    return figure
-
-
-def mark_contrast_figure(runs: Mapping[int, xr.Dataset]) -> Figure:
-    """How well the mark can be told, of marked networks by width; every replica."""
-    return area_figure(single_runs(runs.values()))
 
 
 def dead_fraction_figure(runs: Mapping[int, xr.Dataset]) -> Figure:

@@ -13,10 +13,10 @@ from matplotlib.figure import Figure
 
 from repro.analysis import evidence
 from repro.analysis.captions import epochs_of, width_of
-from repro.analysis.crossing import Crossing, finite_or_infinite, smoothed
+from repro.analysis.crossing import finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
 from repro.analysis.regimes import PLATEAU_EPOCHS
-from repro.claims.jump import excursion, rise_epochs
+from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.figures.run_lines import colours, nothing_to_draw
 from repro.figures.style import (
     TEST,
@@ -37,20 +37,6 @@ CURVES = {"loss": TRAIN, "deviation": TEST}
 LETTERS = "abcdefghijklmnop"
 
 
-def one_per_width(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
-    """The first run of each width and mark: those shown large."""
-    first: dict[tuple[int, bool], xr.Dataset] = {}
-    for run in runs:
-        first.setdefault((width_of(run), bool(evidence.marked([run]))), run)
-    return list(first.values())
-
-
-def shown_epochs(run: xr.Dataset, between: Crossing) -> tuple[int, int]:
-    """First and last epoch of a picture of a run's crossing, ``MARGIN`` of it on either side."""
-    before = max(int(MARGIN * (between.end - between.start)), 5)
-    return max(between.start - before, 1), min(between.end + before, epochs_of(run))
-
-
 def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
 
@@ -65,17 +51,14 @@ def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         found = rise_epochs(run)
         if found is None:
             continue
-        between = Crossing(found.start, found.end)
-        low, high = shown_epochs(run, between)
-        one = run.isel(replica=0).sel(layer=LAYER)
+        shown, one = _shown(run, found), run.isel(replica=0).sel(layer=LAYER)
         for curve, name in zip(CURVES, ("train_loss", "deviation_std"), strict=True):
             values = smoothed(finite_or_infinite(one[name]))
-            level = np.median(values[between.end : between.end + PLATEAU_EPOCHS])
-            share = (values - values[between.start]) / (level - values[between.start])
-            share = share[low : high + 1]
-            epochs = np.arange(low, high + 1) - found.loss[1]
+            start, plateau = values[found.start], np.median(values[found.end :][:PLATEAU_EPOCHS])
             row = {"run": number, "width": width_of(run), "curve": curve}
-            parts.append(pd.DataFrame(row | {"epoch": epochs, "share": share}))
+            row |= {"epoch": np.arange(len(values)) - found.loss[1]}
+            row |= {"share": (values - start) / (plateau - start)}
+            parts.append(pd.DataFrame(row)[shown])
     columns = ["run", "width", "curve", "epoch", "share"]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
@@ -120,11 +103,10 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> Figure:
             axes.tick_params(labelbottom=True)
         for axes in panels[::2]:
             axes.set_ylabel("share of the rise")
-        look: dict[str, Any] = {"transform": panels[0].transAxes}
-        panels[0].text(0.98, 0.3, "loss", color=TRAIN, ha="right", **look)
-        panels[0].text(0.04, 0.3, "deviation", color=TEST, **look)
+        for place, (name, colour) in zip((0.75, 0.05), CURVES.items(), strict=True):
+            panels[0].text(place, 0.3, name, color=colour, transform=panels[0].transAxes)
         lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
-        look = {"x": "width", "y": "lag", "ax": lag, "legend": False}
+        look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
         sns.stripplot(behind, hue="width", palette=colours(widths), size=4, alpha=0.6, **look)
         sns.pointplot(
             behind, color="0.15", errorbar=_interval, linestyle="none", marker="_", markersize=12,
@@ -142,21 +124,19 @@ def distribution_figure(runs: Sequence[xr.Dataset]) -> Figure:
 
     Hidden-to-hidden, in Glorot standard deviations.
     """
-    told = [
-        (run, found)
-        for run in one_per_width(evidence.unmarked(runs))
-        if (found := rise_epochs(run)) is not None
-    ]
-    if not told:
+    crossing = [run for run in evidence.unmarked(runs) if rise_epochs(run) is not None]
+    if not crossing:
         return nothing_to_draw("no run crosses")
+    first = {width_of(run): run for run in reversed(crossing)}
     with styled():
         figure = new_figure(7.2, 4.2)
         panels = figure.subplots(
-            2, len(told), sharex="col", sharey="row", squeeze=False, height_ratios=(1, 1.6)
+            2, len(first), sharex="col", sharey="row", squeeze=False, height_ratios=(1, 1.6)
         )
-        for (above, below), letter, (run, found) in zip(panels.T, LETTERS, told, strict=False):
-            low, high = shown_epochs(run, Crossing(found.start, found.end))
-            one = run.isel(replica=0).sel(layer=LAYER, epoch=slice(low, high))
+        for (above, below), letter, width in zip(panels.T, LETTERS, sorted(first), strict=False):
+            run = first[width]
+            found = rise_epochs(run)
+            one = run.isel(replica=0, epoch=_shown(run, found)).sel(layer=LAYER)
             above.plot(one["epoch"], one["train_loss"], color=TRAIN)
             ranks = one["deviation_quantiles"] / float(run["glorot_std"].sel(layer=LAYER))
             for lower, upper, strength in BANDS:
@@ -168,7 +148,7 @@ def distribution_figure(runs: Sequence[xr.Dataset]) -> Figure:
             for axes in (above, below):
                 axes.axvline(found.loss[1], color="0.6", linewidth=0.7, zorder=0)
             below.set_xlabel("epoch")
-            panel_label(above, letter, f"$N$ = {width_of(run)}")
+            panel_label(above, letter, f"$N$ = {width}")
         panels[0, 0].set_ylabel("train loss")
         panels[1, 0].set_ylabel("deviation /\nGlorot standard deviation")
         handles = panels[1, 0].get_legend_handles_labels()
@@ -181,18 +161,27 @@ def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
     Returns
     -------
-    Columns ``width``, ``runs`` (of the paper's length), and the means ``lowest before`` and
-    ``lowest after``, in nats.
+    Columns ``width``, ``runs`` (of the paper's length), ``before`` and ``after`` (means, in nats),
+    and ``lower after``: in how many runs a lower loss was found.
     """
     found = [
         (width_of(run), excursion(run["train_loss"].isel(replica=0)))
         for run in evidence.complete(runs)
     ]
     rows = [(width, one.lowest_before, one.lowest_after) for width, one in found if one is not None]
-    table = pd.DataFrame(rows, columns=["width", "lowest before", "lowest after"])
-    means = table.groupby("width").mean()
-    means.insert(0, "runs", table.groupby("width").size())
-    return means.reset_index()
+    table = pd.DataFrame(rows, columns=["width", "before", "after"])
+    table["lower"] = table["after"] < table["before"]
+    means = table.groupby("width", as_index=False).agg(
+        runs=("before", "size"), before=("before", "mean"), after=("after", "mean"),
+        lower=("lower", "sum"),
+    )  # fmt: skip
+    return means.rename(columns={"lower": "lower after"})
+
+
+def _shown(run: xr.Dataset, found: RiseEpochs) -> slice:
+    """The epochs of a picture of a run's crossing, ``MARGIN`` of it on either side."""
+    beside = max(int(MARGIN * (found.end - found.start)), 5)
+    return slice(max(found.start - beside, 1), min(found.end + beside, epochs_of(run)) + 1)
 
 
 def _interval(values: pd.Series) -> tuple[float, float]:

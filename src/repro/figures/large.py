@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
-from repro.analysis.intervals import mean_interval
 from repro.claims.large import has_final_counts, slope, updates_of_run
 from repro.figures.run_lines import colours, nothing_to_draw
 from repro.figures.style import new_figure, panel_label, styled, width_bar
@@ -74,7 +73,7 @@ def slope_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
     Returns
     -------
     Columns ``regime``, ``width``, ``runs``, ``outward`` and ``size`` (means over runs), each with
-    its 95 % interval as text, and ``beyond bins``, the mean share of weights there.
+    its standard deviation over runs, and ``beyond bins``, the mean share of weights there.
     """
     rows = []
     for run in evidence.unmarked(runs):
@@ -82,18 +81,9 @@ def slope_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
             found = updates_of_run(run, layer)
             slopes = [slope(found.initial, getattr(found, n), found.weights) for n in UPDATES]
             rows.append((evidence.regime_of(run), width_of(run), *slopes, found.open_share))
-    keys = ["regime", "width"]
-    table = pd.DataFrame(rows, columns=[*keys, *UPDATES, "beyond bins"])
-    told = []
-    for of, group in table.groupby(keys, sort=False):
-        row = dict(zip(keys, of, strict=True)) | {"runs": len(group)}
-        for name in UPDATES:
-            row |= {name: group[name].mean(), f"{name}, 95 %": _between(group[name])}
-        told.append(row | {"beyond bins": group["beyond bins"].mean()})
-    pairs = [column for name in UPDATES for column in (name, f"{name}, 95 %")]
-    return pd.DataFrame(told, columns=[*keys, "runs", *pairs, "beyond bins"])
-
-
-def _between(values: pd.Series) -> str:
-    interval = mean_interval(values)
-    return "" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+    table = pd.DataFrame(rows, columns=["regime", "width", *UPDATES, "beyond bins"])
+    columns = {"runs": ("outward", "size")}
+    for name in UPDATES:
+        columns |= {name: (name, "mean"), f"± {name}": (name, "std")}
+    columns |= {"beyond bins": ("beyond bins", "mean")}
+    return table.groupby(["regime", "width"], as_index=False, sort=False).agg(**columns)

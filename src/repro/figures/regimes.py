@@ -9,6 +9,7 @@ import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.figure import Figure
+from matplotlib.ticker import NullLocator
 
 from repro import paper
 from repro.analysis import evidence
@@ -89,12 +90,9 @@ def agreement_figure(runs: Sequence[xr.Dataset]) -> Figure:
             palette={label: colour for label, colour, _ in looks},
             markers={label: marker for label, _, marker in looks}, hue_order=names.values(),
         )  # fmt: skip
-        largest = max(table["errors"].abs().max(), 2)
         axes.set_yscale("symlog", linthresh=1)
-        axes.set_ylim(-1.6 * largest, 1.6 * largest)
-        ticks = [t for t in (-100, -10, -1, 0, 1, 10, 100) if abs(t) < 1.6 * largest]
-        axes.set_yticks(ticks, [f"{tick:+d}" if tick else "0" for tick in ticks])
-        axes.set_yticks([], minor=True)
+        axes.yaxis.set_major_formatter("{x:+g}")
+        axes.yaxis.set_minor_locator(NullLocator())
         axes.set(xlabel="width $N$", ylabel="difference / error bars")
         handles = axes.get_legend_handles_labels()
         axes.get_legend().remove()

@@ -83,7 +83,7 @@ def draw_points(axes: Axes, ends: pd.DataFrame, y: str) -> None:
     there = ends.groupby("width")["run"]
     aside = there.cumcount() - (there.transform("size") - 1) / 2
     sns.scatterplot(
-        ends, x=ends["width"] + 0.003 * ends["width"].max() * aside, y=y, hue="width",
+        ends, x=ends["width"] + 0.004 * ends["width"].max() * aside, y=y, hue="width",
         style="regime", palette=colours(ends["width"]), markers=REGIME_MARKERS, s=26,
         linewidth=0.4, ax=axes, legend=False,
     )  # fmt: skip

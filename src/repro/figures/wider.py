@@ -11,7 +11,6 @@ import xarray as xr
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LogNorm
 from matplotlib.figure import Figure
-from scipy.stats import gmean
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
@@ -24,13 +23,7 @@ from repro.claims.wider import (
     losses_reached,
 )
 from repro.figures.run_lines import curves_of, draw_lines, nothing_to_draw
-from repro.figures.style import (
-    new_figure,
-    panel_label,
-    plain_log_axis,
-    styled,
-    width_bar,
-)
+from repro.figures.style import new_figure, panel_label, plain_log_axis, styled, width_bar
 from repro.model.network import JUDGED_LAYER as LAYER
 
 VARIABLES = {
@@ -59,7 +52,7 @@ def at_losses(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
 def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
     """(a) deviation and (b) relative deviation at the first crossing of a loss, against width.
 
-    A line for each loss: geometric means over the runs of a width, bars from the least to the
+    A line for each loss: medians over the runs of a width, bars from the least to the
     most. Dashed in (a): how the initial spread falls with width.
     """
     table = at_losses(runs, layer)
@@ -72,7 +65,7 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         for axes, letter, (name, words) in zip(panels, "ab", VARIABLES.items(), strict=True):
             sns.lineplot(
                 table, x="width", y=name, hue="loss", palette="viridis", hue_norm=norm,
-                estimator=gmean, errorbar=("pi", 100), err_style="bars", marker="o", markersize=4,
+                estimator="median", errorbar=("pi", 100), err_style="bars", marker="o", markersize=4,
                 markeredgewidth=0, linewidth=1, err_kws={"linewidth": 0.8}, legend=False, ax=axes,
             )  # fmt: skip
             axes.set(xscale="log", yscale="log", xlabel="width $N$", ylabel=words)
@@ -80,10 +73,7 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
         ends = np.array([table["width"].min(), table["width"].max()])
         spread = 0.8 * table["deviation_std"].min() * np.sqrt(ends.max() / ends)
         panels[0].plot(ends, spread, color="0.45", linewidth=0.9, linestyle="--")
-        panels[0].annotate(
-            r"initial spread, $\propto 1/\sqrt{N}$", (np.sqrt(ends.prod()), gmean(spread)),
-            (0, -6), textcoords="offset points", ha="right", va="top", color="0.35", fontsize=8.5,
-        )  # fmt: skip
+        panels[0].text(0.03, 0.03, r"dashed: $1/\sqrt{N}$", transform=panels[0].transAxes)
         for axes in panels:
             plain_log_axis(axes.xaxis)
             plain_log_axis(axes.yaxis)
