@@ -156,8 +156,19 @@ EARLY_EPOCHS = 100
 TRAIN_LOSS_AT_100: Mapping[int, Reading] = MappingProxyType({150: Reading(0.33, "Figure 2a")})
 """Width, then the train loss of the single run at epoch 100; read at that width alone."""
 
+_READ: Mapping[int, Mapping[int, float]] = {
+    10: {1: 4.6, 1000: 2.4},
+    150: {100: 0.345, 155: 0.305, 200: 0.33, 300: 0.49, 350: 1.0, 400: 2.3, 432: 15.7},
+    275: {100: 0.105, 140: 0.04, 146: 0.45, 200: 0.03, 300: 0.022, 312: 0.55, 345: 0.10, 400: 0.21,
+          500: 3.4, 550: 15.7},
+    500: {1: 3.05, 100: 0.035, 200: 0.022, 1000: 0.0157},
+}  # fmt: skip
+
 TRAIN_LOSS: Mapping[int, Mapping[int, Reading]] = MappingProxyType(
-    {150: {100: Reading(0.345, _A), 200: Reading(0.33, _A), 300: Reading(0.49, _A)}}
+    {
+        width: {epoch: Reading(value, _A) for epoch, value in read.items()}
+        for width, read in _READ.items()
+    }
 )
 """Width, epoch, then the train loss of the single run: a second reading of the picture."""
 

@@ -6,9 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy.ndimage import median_filter
 
 from repro.analysis import regimes
+from repro.analysis.regimes import smoothed
 
 LEFT_FACTOR = 2.0
 """The crossing begins where the loss is last within this factor of its minimum."""
@@ -45,7 +45,3 @@ def finite_or_infinite(values: ArrayLike) -> NDArray[np.float64]:
     """As float64, not-a-number made infinite."""
     array = np.asarray(values, dtype=np.float64)
     return np.where(np.isnan(array), np.inf, array)
-
-
-def smoothed(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    return median_filter(curve, 2 * regimes.SPIKE_EPOCHS + 1, mode="nearest")

@@ -15,10 +15,14 @@ The rules, in words:
   half must not drift, or the curve is still climbing (or still recovering) and has no divergence
   epoch yet. Its first epoch is the first that comes within ``PLATEAU_REACHED`` of that level. A
   loss that turns infinite or not-a-number for good has diverged at that epoch.
-- **regime**: *weak* (never a low loss), *unstable* (a low loss, then divergence), *strong* (a low
-  loss, still low at the end, no divergence) or *undecided*: a run shorter than the paper's 1000
-  epochs of which more epochs could still change the answer, or one that has lost its low loss but
-  has not come to rest.
+- **regime**: *weak* (never a low loss), *unstable* (a low loss, then divergence, or a low loss left
+  for good and a loss that still rises when the run ends), *strong* (a low loss, still low at the
+  end, neither of these) or *undecided*: a run shorter than the paper's 1000 epochs of which more
+  epochs could still change the answer, or one that has lost its low loss but neither rises nor has
+  come to rest.
+- **left for good**: through the whole last ``LEFT_SHARE`` of the run the loss, after the running
+  median, lies above ``LEFT_RATIO`` times its lowest. It **still rises** where the median of the
+  later half of that stretch is above that of the earlier by more than their scatter explains.
 """
 
 from __future__ import annotations
@@ -66,6 +70,15 @@ SPIKE_EPOCHS = 2
 
 END_SHARE = 0.05
 """The share of a run's epochs that counts as its end."""
+
+
+LEFT_SHARE = 0.1
+"""The last share of a run in which it must not come back near its minimum: 100 epochs, several
+times as long as a spike and its recovery."""
+
+LEFT_RATIO = 1.25
+"""A loss this many times its lowest has left it: far more than epochs differ by at a minimum (a few
+per cent), and passed in Figure 2a about a hundred epochs after the minimum of width 150."""
 
 
 class Minimum(NamedTuple):
@@ -187,7 +200,36 @@ def regime(train_loss: ArrayLike, full_length: int = PAPER_EPOCHS) -> Regime:
         return "undecided"
     if not reached_low:
         return "weak"
+    if rises_at_end(curve):
+        return "unstable"
     return "strong" if np.median(curve[-PLATEAU_EPOCHS:]) < low else "undecided"
+
+
+def rises_at_end(train_loss: ArrayLike) -> bool:
+    """Whether a run has left its minimum for good and is still rising when it ends.
+
+    Parameters
+    ----------
+    train_loss:
+        One curve, shape (epochs + 1,), in nats.
+    """
+    curve = _curve(train_loss)
+    last = int(np.ceil(LEFT_SHARE * (len(curve) - 1)))
+    if len(curve) < 2 * last or last < 2 * PLATEAU_EPOCHS:
+        return False
+    smooth = smoothed(curve)
+    if not (smooth[-last:] > LEFT_RATIO * smooth.min()).all():
+        return False
+    earlier, later = curve[-last : -last // 2], curve[-last // 2 :]
+    change = np.median(later) - np.median(earlier)
+    return bool(change > _scatter_of_medians(curve[-last:], len(later)))
+
+
+def smoothed(curve: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A running median that leaves nothing of excursions up to ``SPIKE_EPOCHS`` long."""
+    from scipy.ndimage import median_filter
+
+    return median_filter(curve, 2 * SPIKE_EPOCHS + 1, mode="nearest")
 
 
 def summary(dataset: xr.Dataset, full_length: int = PAPER_EPOCHS) -> xr.Dataset:
@@ -323,10 +365,15 @@ def _drifts(stretch: NDArray[np.float64], level: float) -> bool:
     quarter = len(stretch) // 4
     third, fourth = stretch[-2 * quarter : -quarter], stretch[-quarter:]
     change = abs(np.median(fourth) - np.median(third))
-    steps = np.abs(np.diff(stretch[-2 * quarter :]))
-    scatter = 1.4826 * np.median(steps) / np.sqrt(2)  # a standard deviation, outliers apart
-    tolerance = PLATEAU_DRIFT * level + 2 * 1.25 * scatter * np.sqrt(2 / quarter)
+    tolerance = PLATEAU_DRIFT * level + _scatter_of_medians(stretch[-2 * quarter :], quarter)
     return bool(not change <= tolerance)
+
+
+def _scatter_of_medians(stretch: NDArray[np.float64], number: int) -> float:
+    """Two standard deviations of the difference of two medians over so many epochs each."""
+    steps = np.abs(np.diff(stretch))
+    scatter = 1.4826 * np.median(steps) / np.sqrt(2)  # a standard deviation, outliers apart
+    return float(2 * 1.25 * scatter * np.sqrt(2 / number))
 
 
 AT_END = {
@@ -336,7 +383,7 @@ AT_END = {
 
 
 def happened(summary: xr.Dataset, quantity: str) -> NDArray[np.float64]:
-    """The epochs of one quantity of `summary` by replica, NaN where it had not happened by the end."""
+    """The epochs of one quantity of `summary` by replica, NaN where not by the end."""
     epoch = summary[quantity].to_numpy().astype(float)
     if quantity in AT_END:
         epoch = np.where(summary[AT_END[quantity]], np.nan, epoch)
