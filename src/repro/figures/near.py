@@ -12,7 +12,6 @@ from matplotlib.figure import Figure
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
 from repro.analysis.marks import contrast_of_run
-from repro.claims.near import final_area
 from repro.figures.run_lines import (
     colours,
     curves_of,
@@ -99,12 +98,3 @@ def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         correlation=("weight_correlation", "mean"),
     )  # fmt: skip
     return means.rename(columns={"deviation": "relative deviation"})
-
-
-def mark_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Every marked run at its end: its regime and the area under the ROC curve of the mark."""
-    rows = [
-        (evidence.name_of(run), evidence.regime_of(run), final_area(run))
-        for run in evidence.marked(runs)
-    ]
-    return pd.DataFrame(rows, columns=["run", "regime", "area"])
