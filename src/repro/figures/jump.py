@@ -18,13 +18,7 @@ from repro.analysis.intervals import mean_interval
 from repro.analysis.regimes import PLATEAU_EPOCHS
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.figures.run_lines import colours, nothing_to_draw
-from repro.figures.style import (
-    TEST,
-    TRAIN,
-    new_figure,
-    panel_label,
-    styled,
-)
+from repro.figures.style import TEST, TRAIN, new_figure, panel_label, styled
 from repro.model.network import JUDGED_LAYER as LAYER
 
 BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))
@@ -90,7 +84,7 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> Figure:
         lag = figure.add_subplot(grid[:, 2])
         for axes, width in zip(panels, widths, strict=True):
             sns.lineplot(
-                curves[curves["width"] == width], x="epoch", y="share", hue="curve", style="curve",
+                curves[curves["width"] == width], x="epoch", y="share", hue="curve",
                 palette=CURVES, units="run", estimator=None, linewidth=0.8, alpha=0.8, ax=axes,
                 legend=False,
             )  # fmt: skip
