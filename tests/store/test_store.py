@@ -6,7 +6,6 @@ import xarray as xr
 from made_up import made_up_run as _record
 
 from repro import Experiment, ReproError, published, published_runs, run
-from repro.claims.jump import jumps
 from repro.store import publication
 from repro.store.store import Store
 
@@ -190,8 +189,6 @@ def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
     assert known["layer"].values[known].tolist() == ["hidden_hidden"]
     assert first["deviation_quantiles"].notnull().all()
     np.testing.assert_array_equal(second.train_loss, whole.train_loss)
-    with pytest.raises(ReproError, match="Replica 1 has no quantiles of the layer input_hidden"):
-        jumps(second, "input_hidden")
 
 
 def test_of_runs_for_the_early_marks_of_a_choice_only_what_is_shown_is_published(tmp_path):
