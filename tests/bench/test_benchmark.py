@@ -16,9 +16,8 @@ from repro.command_line import main
 from repro.model import network
 
 TINY = {"dataset": "digits", "synthetic": True, "progress": False}
-# A process each, so few; the engine on JAX is the same program, and backends are compared elsewhere.
-NEEDS = {"repro-tensorflow": "tensorflow", "keras-fit": "tensorflow", "keras-default": "tensorflow",
-         "jax-vmap": "jax"}  # fmt: skip
+# A process each, so few of them: the engine on JAX is the same program.
+NEEDS = {"repro-tensorflow": "tensorflow", "keras-fit": "tensorflow", "jax-vmap": "jax"}
 WORDS = ["bench", "--synthetic", "--dataset", "digits", "--quiet", "--steps", "3", "--widths", "8"]
 
 

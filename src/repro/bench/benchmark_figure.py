@@ -10,7 +10,7 @@ from matplotlib.ticker import NullLocator
 
 from repro import paper, sealed_json
 from repro.bench.workload import Workload
-from repro.figures.style import new_figure, panel_label, styled
+from repro.figures.style import new_figure, panel_label, plain_log_axis, styled
 from repro.places import published_path
 
 Rows = Sequence[dict[str, Any]]
@@ -102,6 +102,7 @@ def benchmark_figure(rows: Rows) -> Figure:
         for letter, axes, count in zip("abcdefgh", panels[0], counts, strict=False):
             panel_label(axes, letter, "one replica" if count == 1 else f"{count} replicas")
             axes.set_yscale("log")
+            plain_log_axis(axes.yaxis)
         for axes in panels[1]:
             axes.set_ylim(0, max(5.0, 1.05 * table["percent"].max()))
             widths = sorted(table["width"].unique())
