@@ -168,7 +168,7 @@ class PageFigure(Figure):
         metadata: dict[str, Any] = {"width": width, "height": height, "alt": self.alternative()}
         if (said := self.description) is not None:
             metadata |= {"name": said.name, "caption": said.caption}
-            write_where_asked(self, picture.getvalue(), said.name, said.data)
+            write_where_asked(self, picture.getvalue(), said.data)
         else:
             write_where_asked(self, picture.getvalue())
         return picture.getvalue(), metadata
