@@ -141,7 +141,7 @@ def attempts(folder: str | os.PathLike | None = None) -> pd.DataFrame:
     for formats in damage.get("formats", {}).values():
         for way, row in formats.items():
             counts = ways.setdefault(
-                "flipped bits" if way == "flipped bits" else "otherwise", [0, 0]
+                "flipped bits" if way == "flipped bits" else "damaged otherwise", [0, 0]
             )
             counts[0] += sum(row.values())
             counts[1] += row["failures"]
