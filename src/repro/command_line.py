@@ -198,10 +198,6 @@ def _add_bench(commands: argparse._SubParsersAction) -> None:
         "--steps", type=_whole, help="in a measured call (default: about a second, up to an epoch)"
     )
     bench.add_argument("--repeats", type=_whole, default=5, help="(default: %(default)s)")
-    bench.add_argument(
-        "--growth", action="store_true",
-        help="besides, how our engine's time and memory grow with width, replicas and epochs",
-    )  # fmt: skip
     bench.add_argument("--json", action="store_true", help="print JSON instead of a table")
     bench.add_argument("--output", metavar="FILE", help="write the JSON there, too")
     bench.add_argument("--quiet", action="store_true", help="no progress bar")
@@ -402,9 +398,6 @@ def _bench(chosen: argparse.Namespace) -> int:
         # What took minutes is not lost where the rest is broken off.
         so_far=None if output is None else lambda measured: sealed_json.write(output, measured),
     )  # fmt: skip
-    if chosen.growth:
-        own = [name for name in chosen.engines if name in benchmark.OWN_ENGINES]
-        measured["growth"] = benchmark.growth(engine=(own or ["repro-tensorflow"])[0], **shared)
     text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
         sealed_json.write(output, measured)
