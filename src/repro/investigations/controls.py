@@ -1,18 +1,19 @@
-"""Control runs: the paper's networks with one thing changed, and what became of them.
+"""Control runs: the baseline with one thing changed, and their outcomes.
 
 A **control** changes the loss, the pixels or the learning rate, and nothing else; its **reference**
-is the paper's own setting at the same width. Which controls are wanted is written in the plan of
-runs alone. The rule by which a control is held against its reference was written before any of the
-controls had been trained to the reference's divergence:
+is the baseline of the same width. Which controls are wanted is written in the plan of runs alone.
+The rule by which a control is held against its reference was written before any of the controls had
+been trained to the reference's divergence:
 
-- both diverge: the control *diverges too*; the two divergence epochs are told.
+- both diverge: the control *diverges too*.
 - only the reference diverges, and the control has gone on for as long as a plateau must last beyond
   the reference's divergence epoch: the control *has not diverged*, or, where its loss ends as far
-  above its minimum as a plateau must be (`repro.analysis.regimes`), it *is climbing*, which is no answer.
+  above its minimum as a plateau must be (`repro.analysis.regimes`), it *is climbing*, which is no
+  answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
 - neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
   tells nothing of what was changed.
-- otherwise the runs are *too short to say*, or there is nothing to compare with.
+- otherwise the runs are *too short to say*, or there is *nothing to compare with*.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ import xarray as xr
 
 from repro import paper
 from repro.analysis import evidence, regimes
-from repro.analysis.captions import LOSS_NAMES, dataset_name, epochs_of, setting, width_of
-from repro.book.status import otherwise
+from repro.analysis.captions import epochs_of
 from repro.commands import train_command
 from repro.experiment import Experiment
+from repro.investigations.found import folder
+from repro.model.network import JUDGED_LAYER
 from repro.places import published_path
 from repro.store.record import experiment_of
 from repro.store.store import Store
@@ -40,12 +42,7 @@ from repro.training.schedule import merged
 CHANGES = ("loss", "pixels", "learning_rate")
 """What a control changes, one at a time."""
 
-OUTCOMES = (
-    "width", "run", "epochs", "lowest train loss", "at epoch", "lowest test loss",
-    "train loss at the end", "dead at the end", "relative deviation at the end",
-    "diverged at epoch", "beside the reference",
-)  # fmt: skip
-"""Columns of `outcome_table`."""
+CURVES = ("train_loss", "dead_fraction")
 
 
 @dataclass(frozen=True)
@@ -57,23 +54,17 @@ class Control:
     experiment:
         As the plan has it.
     changed:
-        Which of CHANGES differs from the paper; None for a reference.
+        Which of CHANGES differs from the baseline; None for a reference.
     runs:
-        Single replicas, whatever their length. Those of a reference include networks with a letter
-        in their weights.
+        Single replicas, whatever their length.
     """
 
     experiment: Experiment
     changed: str | None
     runs: tuple[xr.Dataset, ...] = ()
 
-    @property
-    def width(self) -> int:
-        """Units in each hidden layer."""
-        return self.experiment.width
 
-
-def wanted(plan: str | os.PathLike) -> list[Control]:
+def wanted(plan: str | os.PathLike, dataset: str = paper.DATASET) -> list[Control]:
     """The controls of a plan that have the paper's length, each width's reference first; no runs.
 
     Raises
@@ -82,102 +73,60 @@ def wanted(plan: str | os.PathLike) -> list[Control]:
         Where the plan cannot be read.
     """
     # Those that the plan wants shorter are for another page.
-    experiments = [each for each, _ in merged(read_plan(plan)) if each.epochs >= paper.EPOCHS]
-    changed = [(each, change) for each in experiments if (change := _changed(each))]
-    places = {(each.dataset, each.width) for each, _ in changed}
-    references = [
-        each for each in experiments if not each.unusual and (each.dataset, each.width) in places
+    experiments = [
+        each
+        for each, _ in merged(read_plan(plan))
+        if each.epochs >= paper.EPOCHS and each.dataset == dataset
     ]
-    ordered = [*((each, None) for each in references), *changed]
-    return [Control(*one) for one in sorted(ordered, key=lambda one: one[0].width)]
+    changed = [(each, change) for each in experiments if (change := _changed(each))]
+    widths = {each.width for each, _ in changed}
+    references = [(each, None) for each in experiments if not each.unusual and each.width in widths]
+    ordered = sorted([*references, *changed], key=lambda one: one[0].width)
+    return [Control(*one) for one in ordered]
 
 
 def every_run(
-    store: str | os.PathLike | None = None, controls: Sequence[Control] | None = None
+    dataset: str = paper.DATASET, store: str | os.PathLike | None = None
 ) -> list[xr.Dataset]:
-    """Every run of a folder, whatever its setting and length, each replica by itself.
+    """Every run of a dataset, whatever its setting and length, each replica by itself.
 
     Parameters
     ----------
+    dataset:
+        Its name.
     store:
         A folder of runs; None for the published results.
-    controls:
-        Those whose runs are wanted; None for every run.
+
+    Raises
+    ------
+    ReproError
+        Where there is no such folder, or a file is damaged.
     """
-    place = Store(published_path() if store is None else store)
-    wanted = (
-        run
-        for run in place.runs()
-        if controls is None or any(_is_of(run.experiment, control) for control in controls)
-    )
-    return evidence.in_order(map(place.load, wanted))
+    place = Store(published_path()) if store is None else folder(store)
+    runs = (run for run in place.runs() if run.experiment.dataset == dataset)
+    return evidence.in_order(map(place.load, runs))
 
 
 def gather(controls: Sequence[Control], runs: Sequence[xr.Dataset]) -> list[Control]:
-    """The same, with those of the runs that each has."""
-
-    experiments = [experiment_of(run) for run in runs]
-
-    def mine(control: Control) -> tuple[xr.Dataset, ...]:
-        pairs = zip(runs, experiments, strict=True)
-        return tuple(run for run, experiment in pairs if _is_of(experiment, control))
-
-    return [replace(control, runs=mine(control)) for control in controls]
-
-
-def _is_of(experiment: Experiment, control: Control) -> bool:
-    """Whether a run of it is one of the control's; a reference may have a mark."""
-    if experiment.width != control.experiment.width:
-        return False  # the answer in most cases, in a thousandth of a digest's time
-    if control.changed is None:
-        experiment = replace(experiment, mark=None)
-    return experiment.digest == control.experiment.digest
-
-
-def missing(controls: Sequence[Control]) -> pd.DataFrame:
-    """The controls without an unmarked run of full length, and the commands that train them.
-
-    Returns
-    -------
-    Columns ``dataset``, ``width``, ``otherwise``, ``epochs`` wanted, ``there`` (of the longest
-    run) and ``command``.
-    """
-    rows = []
-    for control in controls:
-        experiment = control.experiment
-        plain = [run for run in control.runs if setting(run, "mark") is None]
-        there = max(map(epochs_of, plain), default=0)
-        if there < experiment.epochs:
-            rows.append(
-                {
-                    "dataset": dataset_name(experiment.dataset),
-                    "width": experiment.width,
-                    "otherwise": otherwise(experiment) or "as in the paper",
-                    "epochs": experiment.epochs,
-                    "there": there,
-                    "command": train_command(experiment),
-                }
-            )
-    columns = ["dataset", "width", "otherwise", "epochs", "there", "command"]
-    return pd.DataFrame(rows, columns=columns)
+    """The same controls, with those of the runs that each has."""
+    by_digest: dict[str, list[xr.Dataset]] = {}
+    for run in runs:
+        by_digest.setdefault(experiment_of(run).digest, []).append(run)
+    return [
+        replace(control, runs=tuple(by_digest.get(control.experiment.digest, ())))
+        for control in controls
+    ]
 
 
 def reference(control: Control, controls: Sequence[Control]) -> xr.Dataset | None:
-    """The run that a control's runs are held against: unmarked and long where there is a choice."""
-    runs = [
-        run
-        for other in controls
-        if other.changed is None
-        and (other.experiment.dataset, other.width) == (control.experiment.dataset, control.width)
-        for run in other.runs
-    ]
-    return min(
-        runs, key=lambda run: (setting(run, "mark") is not None, -epochs_of(run)), default=None
-    )
+    """The run that a control's are held against: the first of the longest of its width."""
+    width = control.experiment.width
+    alike = [one for one in controls if one.changed is None and one.experiment.width == width]
+    return max((run for one in alike for run in one.runs), key=epochs_of, default=None)
 
 
 def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
-    """What became of a control's run beside its reference, by this module's rule."""
+    """The outcome of a control's run beside its reference, by this module's rule."""
     if against is None:
         return "nothing to compare with"
     mine, theirs = divergence(run), divergence(against)
@@ -201,61 +150,85 @@ def divergence(run: xr.Dataset) -> int | None:
     return regimes.divergence_epoch(run["train_loss"].isel(replica=0))
 
 
-def name_of(run: xr.Dataset) -> str:
-    """What a run is called beside others of its width: ``exact loss, 600 epochs``."""
-    words = [f"N = {width_of(run)}", value_of(run)]
-    if mark := setting(run, "mark"):
-        words.append(f"marked “{mark}”")
-    if number := int(run["replica"].item()):
-        words.append(f"replica {number}")
-    return ", ".join([*words, f"{epochs_of(run)} epochs"])
+def table(controls: Sequence[Control]) -> pd.DataFrame:
+    """The reference of every width and the controls' runs.
 
-
-def value_of(run: xr.Dataset) -> str:
-    """What a run changes, in words; ``as in the paper`` where nothing."""
-    experiment = Experiment("hasyv2", 1, 1)
-    words = {
-        "loss": LOSS_NAMES.get(str(setting(run, "loss")), ""),
-        "pixels": f"{setting(run, 'pixels')} pixels",
-        "learning_rate": f"learning rate {setting(run, 'learning_rate'):g}",
-    }
-    told = [words[name] for name in CHANGES if setting(run, name) != getattr(experiment, name)]
-    return ", ".join(told) or "as in the paper"
-
-
-def outcome_table(controls: Sequence[Control]) -> pd.DataFrame:
-    """A run a row: its lowest loss, how it ends, and what that says beside its reference."""
+    Returns
+    -------
+    A row a run: ``width``, ``changed`` (empty for a reference), ``run``, ``replica``, ``epochs``;
+    ``minimum`` and ``end`` of the training loss and ``test_minimum``, in nats; ``minimum_at`` and
+    ``diverged`` (NaN: not by the end); at the end the share ``dead`` and the hidden-to-hidden
+    ``deviation``; ``outcome`` beside the reference.
+    """
     rows = []
-    for control in controls:
-        for run in control.runs:
-            one = run.isel(replica=0)
-            loss = one["train_loss"].to_numpy().astype(float)
-            diverged = divergence(run)
-            against = reference(control, controls)
-            lowest = regimes.minimum(loss)
-            relative = one["relative_deviation"].sel(layer=evidence.LAYER)
-            values = (
-                control.width,
-                _short_name(run),
-                epochs_of(run),
-                lowest.value,
-                lowest.epoch,
-                regimes.minimum(one["test_loss"]).value,
-                loss[-1],
-                float(one["dead_fraction"][-1]),
-                float(relative[-1]),
-                np.nan if diverged is None else float(diverged),
-                "" if control.changed is None else outcome(run, against),
-            )
-            rows.append(dict(zip(OUTCOMES, values, strict=True)))
-    return pd.DataFrame(rows, columns=list(OUTCOMES))
+    for control, run in _drawn(controls):
+        one = run.isel(replica=0)
+        lowest, diverged = regimes.minimum(one["train_loss"]), divergence(run)
+        deviation = one["relative_deviation"].sel(layer=JUDGED_LAYER)[-1]
+        rows.append(
+            {
+                "width": control.experiment.width, "changed": control.changed or "",
+                "run": label(control.experiment), "replica": int(one["replica"]),
+                "epochs": epochs_of(run), "minimum": lowest.value, "minimum_at": lowest.epoch,
+                "test_minimum": regimes.minimum(one["test_loss"]).value,
+                "end": float(one["train_loss"][-1]), "dead": float(one["dead_fraction"][-1]),
+                "deviation": float(deviation), "diverged": np.nan if diverged is None else diverged,
+                "outcome": outcome(run, reference(control, controls)) if control.changed else "",
+            }
+        )  # fmt: skip
+    names = [
+        "width", "changed", "run", "replica", "epochs", "minimum", "minimum_at", "test_minimum",
+        "end", "dead", "deviation", "diverged", "outcome",
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def curves(controls: Sequence[Control]) -> pd.DataFrame:
+    """The runs of `table`, epoch by epoch: ``width``, ``changed``, ``run``, ``epoch``, `CURVES`."""
+    parts = [
+        pd.DataFrame(
+            {
+                "width": control.experiment.width, "changed": control.changed or "",
+                "run": label(control.experiment), "replica": int(run["replica"].item()),
+                "epoch": run["epoch"][1:], **{name: run[name][0, 1:] for name in CURVES},
+            }
+        )
+        for control, run in _drawn(controls)
+    ]  # fmt: skip
+    names = ["width", "changed", "run", "replica", "epoch", *CURVES]
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+
+
+def missing(controls: Sequence[Control]) -> list[str]:
+    """The commands that train the controls without a run of full length."""
+    return [
+        train_command(control.experiment)
+        for control in controls
+        if max(map(epochs_of, control.runs), default=0) < control.experiment.epochs
+    ]
+
+
+def label(experiment: Experiment) -> str:
+    """What is changed of the baseline, such as ``exact loss``; ``baseline`` where nothing is."""
+    words = {
+        "loss": "exact loss", "pixels": "inverted pixels",
+        "learning_rate": f"learning rate {experiment.learning_rate:g}",
+    }  # fmt: skip
+    changed = (words.get(name, f"{name} {value}") for name, value in experiment.unusual.items())
+    return ", ".join(changed) or "baseline"
+
+
+def _drawn(controls: Sequence[Control]) -> list[tuple[Control, xr.Dataset]]:
+    """Of each reference the run that controls are held against, and all runs of the controls."""
+    return [
+        (control, run)
+        for control in controls
+        for run in control.runs
+        if control.changed or run is reference(control, controls)
+    ]
 
 
 def _changed(experiment: Experiment) -> str | None:
     """Which one of CHANGES an experiment changes; None where it is none or something else too."""
     unusual = list(experiment.unusual)
     return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else None
-
-
-def _short_name(run: xr.Dataset) -> str:
-    return ", ".join(name_of(run).split(", ")[1:-1])

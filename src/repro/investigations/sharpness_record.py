@@ -30,8 +30,7 @@ class Measurement:
         Largest eigenvalue of the Hessian of the mean loss over the sample; None where the network
         has no finite loss there.
     residual:
-        How far its vector is from an eigenvector, |Hv - sharpness v| / |sharpness v|; None where
-        the sharpness is zero or None.
+        |Hv - sharpness v| / |sharpness v|; None where the sharpness is zero or None.
     products:
         Hessian-vector products that the search took.
     sample_loss:
@@ -53,13 +52,10 @@ class SharpnessRecord:
     ----------
     experiment, replica:
         The run; the experiment's epochs are those trained.
-    sample_size, sample_seed:
-        How many images of the training set the loss is the mean over, and the seed that drew them.
-    tolerance:
-        Asked of the eigenvalue (ARPACK's relative accuracy).
+    sample_size, sample_seed, tolerance:
+        As `sharpness.measure` takes them.
     train_loss, max_batch_loss:
-        Of every epoch trained, as the run's file has them; None where not finite. With them a
-        reader can tell whether this is the published run bit for bit.
+        Of every epoch trained, None where not finite: they tell whether it is the published run.
     made:
         What `provenance` tells: code_version, library_versions, backend, device, ...
     measurements:
@@ -93,17 +89,7 @@ class SharpnessRecord:
         measured = sorted((*self.measurements, measurement), key=lambda one: one.epoch)
         return replace(self, measurements=tuple(measured), **changes)
 
-    @classmethod
-    def from_content(cls, content: dict[str, Any]) -> SharpnessRecord:
-        """The record whose file has this content."""
-        content = dict(content)
-        content["experiment"] = Experiment(**content["experiment"])
-        for name in ("train_loss", "max_batch_loss"):
-            content[name] = tuple(content[name])
-        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
-        return cls(**content)
-
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: Path) -> None:
         """Write its file into the folder, over an earlier one.
 
         Raises
@@ -120,7 +106,6 @@ class SharpnessRecord:
                 f"{path} cannot be written ({reason}): name a folder you can write to with "
                 "--output."
             ) from error
-        return path
 
 
 def read(path: Path) -> SharpnessRecord:
@@ -133,7 +118,10 @@ def read(path: Path) -> SharpnessRecord:
     """
     content = sealed_json.read(path)
     try:
-        return SharpnessRecord.from_content(content)
+        content["experiment"] = Experiment(**content["experiment"])
+        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
+        losses = {name: tuple(content[name]) for name in ("train_loss", "max_batch_loss")}
+        return SharpnessRecord(**content | losses)
     except (ValueError, KeyError, TypeError) as error:
         raise ReproError(
             f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
@@ -141,7 +129,7 @@ def read(path: Path) -> SharpnessRecord:
 
 
 def published(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
-    """Every published record, or every one of a folder: those under the paper's setting first."""
+    """Every published record, or every one of a folder: the baseline's first."""
     place = published_path() if folder is None else Path(folder)
     records = [read(path) for path in place.glob(f"{PREFIX}*.json")]
     return sorted(

@@ -120,7 +120,7 @@ def train(
 
     def batch(start: Any, size: int, turned: Parameters, outcome: Outcome) -> tuple:
         chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
-        inputs = _scaled(ops.take(pixels, chosen, axis=0))
+        inputs = scaled(ops.take(pixels, chosen, axis=0))
         turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
         return turned, tuple(_put(outcome, new, start))
 
@@ -142,7 +142,7 @@ def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels
     full, rest = divmod(samples, size)
 
     def chunk(start: Any, size: int, outcome: Outcome) -> Outcome:
-        images = _scaled(ops.slice(pixels, (start, 0), (size, inputs)))
+        images = scaled(ops.slice(pixels, (start, 0), (size, inputs)))
         truth = ops.slice(labels, (start,), (size,))
         return _put(outcome, cross_entropy(logits(parameters, images), truth), start)
 
@@ -220,7 +220,7 @@ def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
-def _scaled(pixels: Any) -> Any:
+def scaled(pixels: Any) -> Any:
     """Images of uint8 as 0 to 1; one's own numbers of float32 as they are."""
     if ops.dtype(pixels) == "float32":
         return pixels
