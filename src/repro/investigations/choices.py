@@ -163,7 +163,9 @@ def deciding_width(compared: pd.DataFrame) -> int | None:
     """The width of a `table` at which most choices have a distance; None where no two have."""
     here = compared.dropna(subset="distance").groupby("width")
     rank = pd.DataFrame({"choices": here.size(), "marks": here["compared"].max()})
-    rank = rank[rank["choices"] >= 2].sort_values(["choices", "marks"], ascending=False, kind="stable")
+    rank = rank[rank["choices"] >= 2].sort_values(
+        ["choices", "marks"], ascending=False, kind="stable"
+    )
     return None if rank.empty else int(rank.index[0])
 
 

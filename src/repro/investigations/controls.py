@@ -20,7 +20,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -33,9 +33,7 @@ from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.investigations.found import folder
 from repro.model.network import JUDGED_LAYER
-from repro.places import published_path
 from repro.store.record import experiment_of
-from repro.store.store import Store
 from repro.training.grid import read_plan
 from repro.training.schedule import merged
 
@@ -45,44 +43,16 @@ CHANGES = ("loss", "pixels", "learning_rate")
 CURVES = ("train_loss", "dead_fraction")
 
 
-@dataclass(frozen=True)
-class Control:
-    """One experiment that is wanted, and its runs.
+class Control(NamedTuple):
+    """A run of a control, or of a reference (`changed` is empty), beside its reference.
 
-    Attributes
-    ----------
-    experiment:
-        As the plan has it.
-    changed:
-        Which of CHANGES differs from the baseline; None for a reference.
-    runs:
-        Single replicas, whatever their length.
+    ``run`` and ``reference`` are single replicas of whatever length, None where there is none.
     """
 
     experiment: Experiment
-    changed: str | None
-    runs: tuple[xr.Dataset, ...] = ()
-
-
-def wanted(plan: str | os.PathLike, dataset: str = paper.DATASET) -> list[Control]:
-    """The controls of a plan that have the paper's length, each width's reference first; no runs.
-
-    Raises
-    ------
-    ReproError
-        Where the plan cannot be read.
-    """
-    # Those that the plan wants shorter are for another page.
-    experiments = [
-        each
-        for each, _ in merged(read_plan(plan))
-        if each.epochs >= paper.EPOCHS and each.dataset == dataset
-    ]
-    changed = [(each, change) for each in experiments if (change := _changed(each))]
-    widths = {each.width for each, _ in changed}
-    references = [(each, None) for each in experiments if not each.unusual and each.width in widths]
-    ordered = sorted([*references, *changed], key=lambda one: one[0].width)
-    return [Control(*one) for one in ordered]
+    changed: str
+    run: xr.Dataset | None
+    reference: xr.Dataset | None
 
 
 def every_run(
@@ -90,39 +60,46 @@ def every_run(
 ) -> list[xr.Dataset]:
     """Every run of a dataset, whatever its setting and length, each replica by itself.
 
-    Parameters
-    ----------
-    dataset:
-        Its name.
-    store:
-        A folder of runs; None for the published results.
+    ``store`` is a folder of runs; None for the published results.
 
     Raises
     ------
     ReproError
         Where there is no such folder, or a file is damaged.
     """
-    place = Store(published_path()) if store is None else folder(store)
+    place = folder(store)
     runs = (run for run in place.runs() if run.experiment.dataset == dataset)
     return evidence.in_order(map(place.load, runs))
 
 
-def gather(controls: Sequence[Control], runs: Sequence[xr.Dataset]) -> list[Control]:
-    """The same controls, with those of the runs that each has."""
+def gather(
+    plan: str | os.PathLike, runs: Sequence[xr.Dataset], dataset: str = paper.DATASET
+) -> list[Control]:
+    """The controls that a plan wants at the paper's length, with their runs, by width.
+
+    Of a reference there is one run, the first of the longest. What has no run stands there without.
+
+    Raises
+    ------
+    ReproError
+        Where the plan cannot be read.
+    """
+    experiments = [one for one, _ in merged(read_plan(plan)) if one.dataset == dataset]
+    experiments = [one for one in experiments if one.epochs >= paper.EPOCHS]
     by_digest: dict[str, list[xr.Dataset]] = {}
     for run in runs:
         by_digest.setdefault(experiment_of(run).digest, []).append(run)
-    return [
-        replace(control, runs=tuple(by_digest.get(control.experiment.digest, ())))
-        for control in controls
-    ]
-
-
-def reference(control: Control, controls: Sequence[Control]) -> xr.Dataset | None:
-    """The run that a control's are held against: the first of the longest of its width."""
-    width = control.experiment.width
-    alike = [one for one in controls if one.changed is None and one.experiment.width == width]
-    return max((run for one in alike for run in one.runs), key=epochs_of, default=None)
+    found = []
+    for plain in sorted((one for one in experiments if not one.unusual), key=lambda one: one.width):
+        alike = [one for one in experiments if one.width == plain.width and _changed(one)]
+        if not alike:
+            continue
+        reference = max(by_digest.get(plain.digest, []), key=epochs_of, default=None)
+        found.append(Control(plain, "", reference, reference))
+        for one in alike:
+            for run in by_digest.get(one.digest, [None]):
+                found.append(Control(one, _changed(one), run, reference))
+    return found
 
 
 def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
@@ -151,29 +128,31 @@ def divergence(run: xr.Dataset) -> int | None:
 
 
 def table(controls: Sequence[Control]) -> pd.DataFrame:
-    """The reference of every width and the controls' runs.
+    """A row a run: its minimum, its end, and its outcome beside the reference.
 
     Returns
     -------
-    A row a run: ``width``, ``changed`` (empty for a reference), ``run``, ``replica``, ``epochs``;
-    ``minimum`` and ``end`` of the training loss and ``test_minimum``, in nats; ``minimum_at`` and
-    ``diverged`` (NaN: not by the end); at the end the share ``dead`` and the hidden-to-hidden
-    ``deviation``; ``outcome`` beside the reference.
+    ``width``, ``changed``, ``run`` (`label`), ``replica``, ``epochs``; ``minimum`` and ``end`` of
+    the training loss and ``test_minimum``, in nats; ``minimum_at`` and ``diverged`` (NaN: not by
+    the end); at the end the share ``dead`` and the hidden-to-hidden ``deviation``; ``outcome``,
+    empty for a reference.
     """
     rows = []
-    for control, run in _drawn(controls):
+    for experiment, changed, run, reference in controls:
+        if run is None:
+            continue
         one = run.isel(replica=0)
         lowest, diverged = regimes.minimum(one["train_loss"]), divergence(run)
-        deviation = one["relative_deviation"].sel(layer=JUDGED_LAYER)[-1]
         rows.append(
             {
-                "width": control.experiment.width, "changed": control.changed or "",
-                "run": label(control.experiment), "replica": int(one["replica"]),
-                "epochs": epochs_of(run), "minimum": lowest.value, "minimum_at": lowest.epoch,
+                "width": experiment.width, "changed": changed, "run": label(experiment),
+                "replica": int(one["replica"]), "epochs": epochs_of(run),
+                "minimum": lowest.value, "minimum_at": lowest.epoch,
                 "test_minimum": regimes.minimum(one["test_loss"]).value,
                 "end": float(one["train_loss"][-1]), "dead": float(one["dead_fraction"][-1]),
-                "deviation": float(deviation), "diverged": np.nan if diverged is None else diverged,
-                "outcome": outcome(run, reference(control, controls)) if control.changed else "",
+                "deviation": float(one["relative_deviation"].sel(layer=JUDGED_LAYER)[-1]),
+                "diverged": np.nan if diverged is None else diverged,
+                "outcome": outcome(run, reference) if changed else "",
             }
         )  # fmt: skip
     names = [
@@ -188,24 +167,22 @@ def curves(controls: Sequence[Control]) -> pd.DataFrame:
     parts = [
         pd.DataFrame(
             {
-                "width": control.experiment.width, "changed": control.changed or "",
-                "run": label(control.experiment), "replica": int(run["replica"].item()),
-                "epoch": run["epoch"][1:], **{name: run[name][0, 1:] for name in CURVES},
+                "width": experiment.width, "changed": changed, "run": label(experiment),
+                "replica": int(run["replica"].item()), "epoch": run["epoch"][1:],
+                **{name: run[name][0, 1:] for name in CURVES},
             }
         )
-        for control, run in _drawn(controls)
+        for experiment, changed, run, _ in controls
+        if run is not None
     ]  # fmt: skip
     names = ["width", "changed", "run", "replica", "epoch", *CURVES]
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
 
 
 def missing(controls: Sequence[Control]) -> list[str]:
-    """The commands that train the controls without a run of full length."""
-    return [
-        train_command(control.experiment)
-        for control in controls
-        if max(map(epochs_of, control.runs), default=0) < control.experiment.epochs
-    ]
+    """The commands that train what has no run of full length."""
+    short = [one for one in controls if one.run is None or epochs_of(one.run) < paper.EPOCHS]
+    return list(dict.fromkeys(train_command(one.experiment) for one in short))
 
 
 def label(experiment: Experiment) -> str:
@@ -218,17 +195,7 @@ def label(experiment: Experiment) -> str:
     return ", ".join(changed) or "baseline"
 
 
-def _drawn(controls: Sequence[Control]) -> list[tuple[Control, xr.Dataset]]:
-    """Of each reference the run that controls are held against, and all runs of the controls."""
-    return [
-        (control, run)
-        for control in controls
-        for run in control.runs
-        if control.changed or run is reference(control, controls)
-    ]
-
-
-def _changed(experiment: Experiment) -> str | None:
-    """Which one of CHANGES an experiment changes; None where it is none or something else too."""
+def _changed(experiment: Experiment) -> str:
+    """Which one of CHANGES an experiment changes; empty where none, or something else too."""
     unusual = list(experiment.unusual)
-    return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else None
+    return unusual[0] if len(unusual) == 1 and unusual[0] in CHANGES else ""

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis.captions import width_of
@@ -38,27 +37,27 @@ MARGIN = 0.25
 
 
 def controls_figure(curves: pd.DataFrame) -> PageFigure:
-    """Training loss of the controls (`controls.curves`) beside the baseline, by width and change."""
+    """Training loss of the controls (`controls.curves`) beside the baseline."""
     if curves.empty:
         return nothing_to_draw("There is no control run to draw.")
     widths = sorted(curves["width"].unique())
+    names = list(dict.fromkeys(curves["run"]))
+    colours = {
+        name: BASELINE if name == "baseline" else f"C{place}" for place, name in enumerate(names)
+    }
     with styled():
-        figure = new_figure(7.2, 1.2 + 1.7 * len(widths))
+        figure = new_figure(7.2, 1.3 + 1.5 * len(widths))
         panels = figure.subplots(len(widths), len(CHANGES), sharex=True, sharey=True, squeeze=False)
         for (row, column), axes in np.ndenumerate(panels):
-            here = curves[
-                (curves["width"] == widths[row]) & curves["changed"].isin(("", CHANGES[column]))
-            ]
-            names = list(dict.fromkeys(here.loc[here["changed"] != "", "run"]))
-            colours = {"baseline": BASELINE, **dict(zip(names, (TEST, TRAIN), strict=False))}
-            _lines(axes, here, "train_loss", hue="run", palette=colours, units="replica")
+            shown = (curves["width"] == widths[row]) & curves["changed"].isin(("", CHANGES[column]))
+            _lines(axes, curves[shown], "train_loss", hue="run", palette=colours, units="replica")
             axes.set_yscale("log")
             axes.set(xlabel="epoch", ylabel=f"$N$ = {widths[row]}\ntraining loss")
-            title = CHANGES[column].replace("_", " ")
-            panel_label(axes, "abcdefghijklmnopqrstuvwxyz"[3 * row + column], title)
-            if axes.get_legend_handles_labels()[0]:
-                axes.legend(title=None, loc="best")
+            letter = chr(ord("a") + len(CHANGES) * row + column)
+            panel_label(axes, letter, CHANGES[column].replace("_", " "))
         plain_log_axis(panels[0, 0].yaxis)
+        handles = [Line2D([], [], color=colours[name], label=name) for name in names]
+        figure.legend(handles=handles, loc="outside lower center", ncols=5)
     return figure
 
 
@@ -128,7 +127,7 @@ def sharpness_figure(record: SharpnessRecord) -> PageFigure:
 
 
 def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> PageFigure:
-    """Training loss under each order of the samples (`order_search.curves`), and the paper's values.
+    """Training loss under each order of the samples (`order_search.curves`), and the paper's.
 
     Cycles and buffers each have a range of colours, the baseline's runs are grey; ``bold`` is drawn
     thick. A column ``trial`` that is true makes a line dotted.
@@ -159,31 +158,6 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> PageFigure:
     return figure
 
 
-def choices_figure(curves: Mapping[str, xr.Dataset], width: int, epochs: int = 200) -> PageFigure:
-    """(a) training and (b) test loss of the first run of each choice at a width, early on."""
-    if not curves:
-        return nothing_to_draw(f"There is no run of width {width} to draw.")
-    with styled():
-        figure = new_figure(7.2, 3.4)
-        panels = figure.subplots(1, 2)
-        names = (("train_loss", "training loss"), ("test_loss", "test loss"))
-        for axes, letter, (name, title) in zip(panels, "ab", names, strict=True):
-            tidy = pd.concat(
-                pd.DataFrame(
-                    {"choice": choice, "epoch": run["epoch"][1 : epochs + 1],
-                     name: run[name][0, 1 : epochs + 1]}
-                )
-                for choice, run in curves.items()
-            )  # fmt: skip
-            _lines(axes, tidy, name, hue="choice", palette=sns.color_palette("husl", len(curves)))
-            axes.set_yscale("log")
-            plain_log_axis(axes.yaxis)
-            axes.set(xlabel="epoch", ylabel=title)
-            panel_label(axes, letter)
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    return figure
-
-
 def _lines(axes: Axes, frame: pd.DataFrame, y: str, **looks: object) -> None:
     """A line a run, without intervals: the room's `seaborn.lineplot`."""
     looks = {"linewidth": 1.1} | looks
@@ -201,8 +175,6 @@ def _order_colour(order: str) -> tuple[float, ...]:
 
 
 def _legend_of_orders(figure: PageFigure, curves: pd.DataFrame) -> None:
-    from matplotlib.lines import Line2D
-
     handles = [
         Line2D([], [], color=BASELINE if order == "fresh" else _order_colour(order), label=order)
         for order in order_search.ORDERS

@@ -13,28 +13,23 @@ from repro.places import published_path
 from repro.store.store import Store
 
 
-def folder(store: str | os.PathLike) -> Store:
-    """The store in a folder that must exist.
+def folder(store: str | os.PathLike | None = None) -> Store:
+    """The runs of a folder, which must exist; None for the published results.
 
     Raises
     ------
     ReproError
-        Where it does not.
+        Where the folder does not exist.
     """
-    if not Path(store).expanduser().is_dir():
+    if store is not None and not Path(store).expanduser().is_dir():
         raise ReproError(f"There is no folder {store}: name one that `repro train` has filled.")
-    return Store(store)
+    return Store(published_path() if store is None else store)
 
 
 def found(experiment: Experiment, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
-    """Every replica of an experiment by itself, whatever its length, the longest of each.
+    """Every replica of an experiment by itself, the longest there is of each.
 
-    Parameters
-    ----------
-    experiment:
-        Its epochs do not count.
-    store:
-        A folder of runs to look into beside the published results.
+    Looks into the published results and, beside them, into the folder ``store``, if any.
 
     Raises
     ------
@@ -42,7 +37,7 @@ def found(experiment: Experiment, store: str | os.PathLike | None = None) -> lis
         Where there is no such folder, or a file is damaged.
     """
     longest: dict[int, tuple] = {}
-    for place in (Store(published_path()), *([folder(store)] if store is not None else [])):
+    for place in (folder(), folder(store)):
         for number in place.replicas(experiment):
             run = place.find(experiment, number)
             if run and (number not in longest or run.epochs > longest[number][1].epochs):

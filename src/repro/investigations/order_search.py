@@ -80,9 +80,7 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def table(
-    orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None
-) -> pd.DataFrame:
+def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
     """The candidates with all marks.
 
     Parameters
@@ -114,9 +112,7 @@ def table(
     return frame.sort_values("distance", ignore_index=True)
 
 
-def curves(
-    orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None
-) -> pd.DataFrame:
+def curves(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
     """The training loss of every run of the candidates, as far as it goes, up to `EPOCHS`.
 
     Returns

@@ -77,7 +77,8 @@ def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
 
 _COLUMNS = (
     "dataset", "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
-    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until", "answer",
+    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
+    "answer",
 )  # fmt: skip
 
 

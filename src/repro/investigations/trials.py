@@ -2,7 +2,7 @@
 
 A trial is one run of `WIDTH` units with the baseline's settings, in which one thing was done as the
 paper's software may have done it instead. The code that did it is in the history of this file (the
-``code_version`` of each row); ``results/trials.json`` keeps the curves, and ``results/last-batch.json``
+``code_version`` of each row). ``results/trials.json`` keeps the curves, ``results/last-batch.json``
 the test loss before and after the last, smaller batch of an epoch. Trials are no results.
 """
 
@@ -34,6 +34,21 @@ LAST = 10
 def published() -> list[dict[str, Any]]:
     """The trials: ``name``, ``train_loss`` by epoch from 1, what made it; none without the file."""
     return _rows(FILE)
+
+
+def of_orders() -> pd.DataFrame:
+    """The trials of orders, as `order_search.curves` has its runs, with a column ``trial``."""
+    parts = [
+        pd.DataFrame(
+            {
+                "width": WIDTH, "order": ORDERS[row["name"]], "replica": number, "trial": True,
+                "epoch": np.arange(1, len(row["train_loss"]) + 1), "train_loss": row["train_loss"],
+            }
+        )
+        for number, row in enumerate(published())
+        if row["name"] in ORDERS
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
 def table(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
