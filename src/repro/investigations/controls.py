@@ -32,7 +32,6 @@ from repro.analysis.captions import epochs_of
 from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.investigations.found import folder
-from repro.model.network import JUDGED_LAYER
 from repro.store.record import experiment_of
 from repro.training.grid import read_plan
 from repro.training.schedule import merged
@@ -40,7 +39,10 @@ from repro.training.schedule import merged
 CHANGES = ("loss", "pixels", "learning_rate")
 """What a control changes, one at a time."""
 
-CURVES = ("train_loss", "dead_fraction")
+COLUMNS = (
+    "width", "changed", "run", "replica", "epochs", "minimum", "minimum_at", "test_minimum", "end",
+    "dead", "diverged", "outcome",
+)  # fmt: skip
 
 
 class Control(NamedTuple):
@@ -132,51 +134,40 @@ def table(controls: Sequence[Control]) -> pd.DataFrame:
 
     Returns
     -------
-    ``width``, ``changed``, ``run`` (`label`), ``replica``, ``epochs``; ``minimum`` and ``end`` of
-    the training loss and ``test_minimum``, in nats; ``minimum_at`` and ``diverged`` (NaN: not by
-    the end); at the end the share ``dead`` and the hidden-to-hidden ``deviation``; ``outcome``,
-    empty for a reference.
+    `COLUMNS`: ``run`` is its `label`; ``minimum`` and ``end`` are training losses and
+    ``test_minimum`` a test loss, in nats; ``dead`` is the share at the end; ``diverged`` is NaN
+    where not by the end; ``outcome`` is empty for a reference.
     """
     rows = []
     for experiment, changed, run, reference in controls:
         if run is None:
             continue
         one = run.isel(replica=0)
-        lowest, diverged = regimes.minimum(one["train_loss"]), divergence(run)
-        rows.append(
-            {
-                "width": experiment.width, "changed": changed, "run": label(experiment),
-                "replica": int(one["replica"]), "epochs": epochs_of(run),
-                "minimum": lowest.value, "minimum_at": lowest.epoch,
-                "test_minimum": regimes.minimum(one["test_loss"]).value,
-                "end": float(one["train_loss"][-1]), "dead": float(one["dead_fraction"][-1]),
-                "deviation": float(one["relative_deviation"].sel(layer=JUDGED_LAYER)[-1]),
-                "diverged": np.nan if diverged is None else diverged,
-                "outcome": outcome(run, reference) if changed else "",
-            }
-        )  # fmt: skip
-    names = [
-        "width", "changed", "run", "replica", "epochs", "minimum", "minimum_at", "test_minimum",
-        "end", "dead", "deviation", "diverged", "outcome",
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=names)
+        train, lowest, diverged = (
+            one["train_loss"],
+            regimes.minimum(one["train_loss"]),
+            divergence(run),
+        )
+        rows.append((
+            experiment.width, changed, label(experiment), int(one["replica"]), epochs_of(run),
+            lowest.value, lowest.epoch, regimes.minimum(one["test_loss"]).value, float(train[-1]),
+            float(one["dead_fraction"][-1]), np.nan if diverged is None else diverged,
+            outcome(run, reference) if changed else "",
+        ))  # fmt: skip
+    return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def curves(controls: Sequence[Control]) -> pd.DataFrame:
-    """The runs of `table`, epoch by epoch: ``width``, ``changed``, ``run``, ``epoch``, `CURVES`."""
+    """The training loss of the runs of `table`, a row an epoch."""
     parts = [
-        pd.DataFrame(
-            {
-                "width": experiment.width, "changed": changed, "run": label(experiment),
-                "replica": int(run["replica"].item()), "epoch": run["epoch"][1:],
-                **{name: run[name][0, 1:] for name in CURVES},
-            }
+        run["train_loss"][0, 1:].to_dataframe().reset_index().assign(
+            width=experiment.width, changed=changed, run=label(experiment)
         )
         for experiment, changed, run, _ in controls
         if run is not None
     ]  # fmt: skip
-    names = ["width", "changed", "run", "replica", "epoch", *CURVES]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=names)
+    names = ["width", "changed", "run", "replica", "epoch", "train_loss"]
+    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)
 
 
 def missing(controls: Sequence[Control]) -> list[str]:

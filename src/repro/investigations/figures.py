@@ -134,7 +134,7 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> PageFigure:
     """
     if curves.empty:
         return nothing_to_draw("There is no run of any order to draw.")
-    curves = curves.assign(trial=curves.get("trial", False))
+    curves = curves.assign(trial=curves["trial"].eq(True) if "trial" in curves else False)
     with styled():
         figure = new_figure(7.2, 3.9)
         panels = figure.subplots(1, len(order_search.WIDTHS), sharey=True)

@@ -109,6 +109,7 @@ def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None
                 values = [ours[width][name] for width in WIDTHS for name in readings(width)]
                 rows.append((order, replica, distance(ours), *values))
     frame = pd.DataFrame(rows, columns=["order", "replica", "distance", *names])
+    frame = frame.astype(dict.fromkeys(["distance", *names], float))
     return frame.sort_values("distance", ignore_index=True)
 
 
@@ -120,16 +121,12 @@ def curves(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = Non
     Columns ``width``, ``order``, ``replica``, ``epoch`` and ``train_loss``, in nats.
     """
     parts = [
-        pd.DataFrame(
-            {
-                "width": width, "order": order, "replica": int(run["replica"].item()),
-                "epoch": run["epoch"][1 : EPOCHS + 1],
-                "train_loss": run["train_loss"][0, 1 : EPOCHS + 1],
-            }
+        run["train_loss"][0, 1 : EPOCHS + 1].to_dataframe().reset_index().assign(
+            width=width, order=order
         )
         for width in WIDTHS
         for order in orders
         for run in found(experiment(order, width), store)
     ]  # fmt: skip
-    columns = ["width", "order", "replica", "epoch", "train_loss"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+    names = ["width", "order", "replica", "epoch", "train_loss"]
+    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)

@@ -63,8 +63,6 @@ def measure(
 
     Parameters
     ----------
-    experiment, replica:
-        The run.
     folder:
         Of the record's file, which is written after every measurement.
     store:
@@ -89,12 +87,13 @@ def measure(
     )
     if (folder / record.file).is_file():
         record = read(folder / record.file)
+    drawn = sample(images, sample_size, sample_seed)
     with store.held(experiment, replica) as ours:
         if not ours:
             raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
         for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
             if not record.has(epoch):
-                record = _measured(experiment, replica, epoch, images, record, store)
+                record = _measured(experiment, epoch, drawn, record, store)
                 record.write(folder)
     return record
 
@@ -102,18 +101,14 @@ def measure(
 def largest_eigenvalue(
     experiment: Experiment, state: State, pixels: Any, labels: Any, tolerance: float = TOLERANCE
 ) -> tuple[float, float, int]:
-    """The largest eigenvalue of the Hessian of the mean loss.
+    """The largest eigenvalue of the Hessian of the experiment's mean loss.
 
     Parameters
     ----------
-    experiment:
-        For its loss.
     state:
         Weights and biases by name, as a store keeps them.
     pixels, labels:
         The samples, (sample, pixel) and (sample,), as `samples` has them.
-    tolerance:
-        As for `measure`.
 
     Returns
     -------
@@ -147,7 +142,7 @@ def largest_eigenvalue(
     return value, float(residual), taken
 
 
-def sample(experiment: Experiment, images: samples.Samples, size: int, seed: int) -> tuple:
+def sample(images: samples.Samples, size: int, seed: int) -> tuple:
     """So many images of the training set and their labels, drawn without repetition."""
     chosen = np.random.default_rng([0, seed]).permutation(len(images.y_train))[:size]
     chosen = ops.convert_to_tensor(np.sort(chosen).astype(np.int32))
@@ -155,16 +150,10 @@ def sample(experiment: Experiment, images: samples.Samples, size: int, seed: int
 
 
 def _measured(
-    experiment: Experiment,
-    replica: int,
-    epoch: int,
-    images: samples.Samples,
-    record: SharpnessRecord,
-    store: Store,
+    experiment: Experiment, epoch: int, drawn: tuple, record: SharpnessRecord, store: Store
 ) -> SharpnessRecord:
     began = time.monotonic()
-    state, run = _state_after(experiment, replica, epoch, store)
-    drawn = sample(experiment, images, record.sample_size, record.sample_seed)
+    state, run = _state_after(experiment, record.replica, epoch, store)
     evaluate = program.evaluation_program(experiment)
     tally = program.Tally(*evaluate(_parameters(experiment, state), *drawn))
     loss = float(tally.loss) / record.sample_size

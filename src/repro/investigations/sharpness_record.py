@@ -20,21 +20,10 @@ PREFIX = "sharpness-"
 
 @dataclass(frozen=True)
 class Measurement:
-    """The sharpness after one epoch.
+    """The sharpness after one epoch (0 is the initial state), None where there is no finite loss.
 
-    Attributes
-    ----------
-    epoch:
-        0 is the initial state.
-    sharpness:
-        Largest eigenvalue of the Hessian of the mean loss over the sample; None where the network
-        has no finite loss there.
-    residual:
-        |Hv - sharpness v| / |sharpness v|; None where the sharpness is zero or None.
-    products:
-        Hessian-vector products that the search took.
-    sample_loss:
-        Mean loss over the sample, in nats; None where it is not finite.
+    ``residual`` is |Hv - sharpness v| / |sharpness v|, ``products`` the Hessian-vector products
+    that the search took, ``sample_loss`` the mean loss over the sample, in nats.
     """
 
     epoch: int
@@ -46,20 +35,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class SharpnessRecord:
-    """The measurements of one run, and the run's own losses as far as it was trained for them.
+    """The measurements of one run by epoch, and its losses as far as it was trained for them.
 
-    Attributes
-    ----------
-    experiment, replica:
-        The run; the experiment's epochs are those trained.
-    sample_size, sample_seed, tolerance:
-        As `sharpness.measure` takes them.
-    train_loss, max_batch_loss:
-        Of every epoch trained, None where not finite: they tell whether it is the published run.
-    made:
-        What `provenance` tells: code_version, library_versions, backend, device, ...
-    measurements:
-        By epoch, rising.
+    ``train_loss`` and ``max_batch_loss`` are of every epoch trained (None where not finite); they
+    tell whether it is the published run. ``made`` is what `provenance` tells.
     """
 
     experiment: Experiment

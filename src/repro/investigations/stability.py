@@ -19,7 +19,6 @@ from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
-import xarray as xr
 from numpy.typing import ArrayLike
 
 from repro.investigations.controls import label
@@ -106,16 +105,14 @@ def _row(record: SharpnessRecord) -> dict[str, object]:
 
 
 def same_until(record: SharpnessRecord) -> float:
-    """The last epoch up to which a record's losses are the published run's; NaN without such."""
+    """The last epoch up to which a record's training losses are the published run's, to the last
+    bit; -1: none are, NaN: no such run is published."""
     place = Store(published_path())
     run = place.find(record.experiment, record.replica)
-    return float("nan") if run is None else alike_until(record, place.load(run))
-
-
-def alike_until(record: SharpnessRecord, run: xr.Dataset) -> int:
-    """The last epoch up to which the training losses are a run's to the last bit; -1: none."""
+    if run is None:
+        return float("nan")
     mine = losses(record).astype(np.float32)
-    theirs = run["train_loss"].isel(replica=0).to_numpy().astype(np.float32)
+    theirs = place.load(run)["train_loss"].isel(replica=0).to_numpy().astype(np.float32)
     shared = min(len(mine), len(theirs))
     other = np.flatnonzero(mine[:shared] != theirs[:shared])
     return int(other[0]) - 1 if other.size else shared - 1

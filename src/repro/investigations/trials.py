@@ -63,18 +63,13 @@ def table(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
     rows = []
     for name, values in curves:
         curve = np.asarray(values, dtype=float)
-        first = curve[:COMPARED_AT]
-        whole = len(curve) >= COMPARED_AT
-        rows.append(
-            {
-                "name": name, "epochs": len(curve),
-                "at_100": curve[99] if len(curve) >= 100 else np.nan,
-                "minimum": first.min() if whole else np.nan,
-                "minimum_at": first.argmin() + 1.0 if whole else np.nan,
-                f"at_{COMPARED_AT}": first[-LAST:].mean() if whole else np.nan,
-            }
-        )  # fmt: skip
-    return pd.DataFrame(rows)
+        first = curve[:COMPARED_AT] if len(curve) >= COMPARED_AT else np.array([np.nan])
+        at_100 = curve[99] if len(curve) >= 100 else np.nan
+        at = np.nan if np.isnan(first).all() else first.argmin() + 1.0
+        rows.append((name, len(curve), at_100, first.min(), at, first[-LAST:].mean()))
+    return pd.DataFrame(
+        rows, columns=["name", "epochs", "at_100", "minimum", "minimum_at", "at_250"]
+    )
 
 
 def last_batch() -> pd.DataFrame:
