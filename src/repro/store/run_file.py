@@ -181,6 +181,19 @@ def _along(variable: Any) -> list[int]:
     return found
 
 
+def read(path: Path) -> tuple[Run, xr.Dataset]:
+    """What run a file is of, and its results; the file is read once.
+
+    Raises
+    ------
+    DamagedFile
+        As `described`.
+    """
+    whole = _bytes(path)
+    run = described(path, whole)
+    return run, results(verified(path, whole), run)
+
+
 def results(content: bytes, run: Run) -> xr.Dataset:
     """The results in a file's netCDF content, which must be those of the run."""
     dataset = _opened(content, None)
