@@ -31,7 +31,7 @@ from repro.analysis import evidence, regimes
 from repro.analysis.captions import epochs_of
 from repro.commands import train_command
 from repro.experiment import Experiment
-from repro.investigations.found import folder
+from repro.runs import existing_folder, stored
 from repro.store.record import experiment_of
 from repro.training.grid import read_plan
 from repro.training.schedule import merged
@@ -69,9 +69,7 @@ def every_run(
     ReproError
         Where there is no such folder, or a file is damaged.
     """
-    place = folder(store)
-    runs = (run for run in place.runs() if run.experiment.dataset == dataset)
-    return evidence.in_order(map(place.load, runs))
+    return evidence.in_order(run for _, run in stored(existing_folder(store), dataset))
 
 
 def gather(
