@@ -5,13 +5,14 @@ epoch, from which the run can be continued. No damaged file is taken for a resul
 only looks like one.
 """
 
+import contextlib
 import errno
 import hashlib
 import io
 import json
 import math
 import os
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -38,6 +39,11 @@ _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
 _DESCRIBED: dict[tuple[Path, bytes], "Run"] = {}
 """What was found in files of this content: a page lists a hundred runs several times."""
+_COORDINATES = (
+    "replica", "epoch", "layer", "quantile", "histogram_epoch", "bin_edge", "joint_epoch",
+    "initial_edge", "final_edge", "matrix_epoch",
+)  # fmt: skip
+_FORM = {name: (name,) for name in _COORDINATES} | DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS
 _LARGEST_RUN = 4 * 2**30  # bytes in memory; no run is near that
 
 
@@ -87,98 +93,13 @@ def described(path: Path, whole: bytes | None = None) -> Run:
     DamagedFile
         Where it is damaged, or no run of this project.
     """
-    import h5py
-
     whole = _bytes(path) if whole is None else whole
     content = verified(path, whole)
     key = path, whole[-_TRAILER_LENGTH:]  # the checksum
-    if key in _DESCRIBED:
-        return _DESCRIBED[key]
-    try:
-        with h5py.File(io.BytesIO(content)) as file:
-            _check_form(file, len(content))
-            epochs = int(file["epoch"][-1])
-            parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
-            experiment = Experiment.from_json(json.dumps(parameters))
-            # HDF5 keeps a number as an array of one.
-            made = {n: np.ravel(file.attrs[n])[0] for n in _MADE if n in file.attrs}
-            run = Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
-    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
-    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
-        reason = str(error).rstrip(".")
-        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
-    _DESCRIBED[key] = run
-    return run
-
-
-def _check_form(file: Any, length: int) -> None:
-    """Raise an error where a file has no run's form, or says that it holds more than it can."""
-    variables = _variables(file)
-    held = sum(math.prod(one.shape or ()) * one.dtype.itemsize for one in variables.values())
-    # Compression makes a thousandth at best; what was never written takes no place at all.
-    if held > min(_LARGEST_RUN, 2000 * length + 2**26):
-        raise ValueError(f"it says that it holds {held / 2**30:.1f} GiB")
-    scales = _scales(variables)
-    for name, dimensions in (DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS).items():
-        if name in variables or name in DIMENSIONS:
-            _check_dimensions(variables[name], name, dimensions, scales)
-    if file["replica"].shape != (1,) or file["replica"][0] < 0:
-        raise ValueError("it is not of one replica")
-    if not np.array_equal(file["epoch"], np.arange(file["epoch"].shape[0])):
-        raise ValueError("its epochs are not 0, 1, 2, ...")
-
-
-def _variables(place: Any) -> dict[str, Any]:
-    """The identifiers of all variables of an HDF5 file or group, those in its groups included."""
-    from h5py import h5d, h5o
-
-    found: dict[str, Any] = {}
-
-    def note(name: bytes) -> None:
-        item = h5o.open(place.id, name)
-        if isinstance(item, h5d.DatasetID):
-            found[name.decode()] = item
-
-    h5o.visit(place.id, note)
-    return found
-
-
-def _check_dimensions(
-    variable: Any, name: str, dimensions: tuple[str, ...], scales: "_Scales"
-) -> None:
-    """Raise an error where an HDF5 variable does not lie along these dimensions."""
-    found = [scales.get(address, ("elsewhere", -1)) for address in _along(variable)]
-    if (names := tuple(dimension for dimension, _ in found)) != dimensions:
-        raise ValueError(f"{name} has the dimensions {names}, not {dimensions}")
-    if tuple(length for _, length in found) != variable.shape:
-        raise ValueError(f"{name} is not as long as its dimensions")
-
-
-# h5py's `Dataset.dims` says what follows in ten times the time: a page asks for a thousand.
-
-_Scales = dict[int, tuple[str, int]]
-"""Name and length of each dimension of an HDF5 group, by its address in the file."""
-
-
-def _scales(variables: Mapping[str, Any]) -> _Scales:
-    from h5py import h5ds, h5o
-
-    return {
-        h5o.get_info(one).addr: (name, one.shape[0])
-        for name, one in variables.items()
-        if h5ds.is_scale(one)
-    }
-
-
-def _along(variable: Any) -> list[int]:
-    """The addresses of the dimensions along which an HDF5 variable lies, by its identifier."""
-    from h5py import h5ds, h5o
-
-    found: list[int] = []
-    for axis in range(variable.rank):
-        if h5ds.get_num_scales(variable, axis):  # of none, iterating is an error
-            h5ds.iterate(variable, axis, lambda scale: found.append(h5o.get_info(scale).addr), 0)
-    return found
+    if key not in _DESCRIBED:
+        with _opened(path, content) as file:
+            _DESCRIBED[key] = _described(path, file, len(content))
+    return _DESCRIBED[key]
 
 
 def read(path: Path) -> tuple[Run, xr.Dataset]:
@@ -189,57 +110,104 @@ def read(path: Path) -> tuple[Run, xr.Dataset]:
     DamagedFile
         As `described`.
     """
-    whole = _bytes(path)
-    run = described(path, whole)
-    return run, results(verified(path, whole), run)
+    content = verified(path)
+    with _opened(path, content) as file:
+        return _described(path, file, len(content)), _results(file)
 
 
 def results(content: bytes, run: Run) -> xr.Dataset:
     """The results in a file's netCDF content, which must be those of the run."""
-    dataset = _opened(content, None)
+    with _opened(run.path, content) as file:
+        dataset = _results(file)
     found = experiment_of(dataset).digest, int(dataset["replica"].item())
     if found != (run.experiment.digest, run.replica):
         raise DamagedFile(f"{run.path} has become another run meanwhile")
     return dataset
 
 
-def state(content: bytes) -> State:
-    """The weights and biases in a file's netCDF content, by name."""
-    return {str(name): array.values for name, array in _opened(content, _STATE).items()}
-
-
-def _opened(content: bytes, group: str | None) -> xr.Dataset:
-    """What xarray reads from it, in a fifth of the time: a page reads a hundred runs."""
+@contextlib.contextmanager
+def _opened(path: Path, content: bytes) -> Iterator[Any]:
+    """A file's netCDF content as HDF5; what cannot be read of it raises a `DamagedFile`."""
     import h5py
 
-    with h5py.File(io.BytesIO(content)) as file:
-        place = file if group is None else file[group]
-        found = _variables(place)
-        variables = {name: found[name] for name in place if name in found}  # in the file's order
-        scales = _scales(variables)
-        items = {name: h5py.Dataset(one) for name, one in variables.items()}
-        read = {
-            name: _variable(name, item, scales)
-            for name, item in items.items()
-            if not _only_a_dimension(item)
-        }
-        attributes = _attributes(place)
-    coordinates = {name for name, one in read.items() if one.dims == (name,)}
+    try:
+        with h5py.File(h5py.h5f.open_file_image(content)) as file:
+            yield file
+    # HDF5 raises RuntimeError for what is damaged deep inside, JSON RecursionError.
+    except (OSError, LookupError, TypeError, ValueError, OverflowError, RuntimeError) as error:
+        reason = str(error).rstrip(".")
+        raise DamagedFile(f"{path} is no run of this project ({reason})") from error
+
+
+def _described(path: Path, file: Any, length: int) -> Run:
+    _check_form(file, length)
+    epochs = int(file["epoch"][-1])
+    parameters = json.loads(file.attrs["experiment"]) | {"epochs": epochs}
+    experiment = Experiment.from_json(json.dumps(parameters))
+    # HDF5 keeps a number as an array of one.
+    made = {n: np.ravel(file.attrs[n])[0] for n in _MADE if n in file.attrs}
+    return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
+
+
+def _check_form(file: Any, length: int) -> None:
+    """Raise an error where a file has no run's form, or says that it holds more than it can."""
+    sizes: dict[str, int] = {}
+    held = 0
+    for name, dimensions in _FORM.items():
+        if name not in file:
+            continue
+        variable = _variable(file, name)
+        if len(variable.shape or ()) != len(dimensions):
+            raise ValueError(f"{name} does not have the dimensions {dimensions}")
+        for dimension, size in zip(dimensions, variable.shape, strict=True):
+            if sizes.setdefault(dimension, size) != size:
+                raise ValueError(f"{name} is not as long as its dimensions")
+        held += math.prod(variable.shape) * variable.dtype.itemsize
+    # Compression makes a thousandth at best; what was never written takes no place at all.
+    if held > min(_LARGEST_RUN, 2000 * length + 2**26):
+        raise ValueError(f"it says that it holds {held / 2**30:.1f} GiB")
+    if missing := [name for name in DIMENSIONS if name not in file]:
+        raise ValueError(f"it has no {missing[0]}")
+    if file["replica"].shape != (1,) or file["replica"][0] < 0:
+        raise ValueError("it is not of one replica")
+    if not np.array_equal(file["epoch"], np.arange(file["epoch"].shape[0])):
+        raise ValueError("its epochs are not 0, 1, 2, ...")
+
+
+def _results(file: Any) -> xr.Dataset:
+    """What xarray reads from it, in a tenth of the time: a page reads a hundred runs."""
+    there = {name: dimensions for name, dimensions in _FORM.items() if name in file}
+    read = {name: xr.Variable(along, _values(file, name)) for name, along in there.items()}
     return xr.Dataset(
-        {name: variable for name, variable in read.items() if name not in coordinates},
-        {name: variable for name, variable in read.items() if name in coordinates},
-        attributes,
+        {name: one for name, one in read.items() if name not in _COORDINATES},
+        {name: one for name, one in read.items() if name in _COORDINATES},
+        _attributes(file),
     )
 
 
-def _variable(name: str, item: Any, scales: _Scales) -> xr.Variable:
-    """An HDF5 variable with its dimensions, values and attributes."""
-    import h5py
+def _variable(place: Any, name: str) -> Any:
+    """The identifier of a variable: the low level of h5py takes a tenth of the time."""
+    from h5py import h5d
 
-    text = h5py.check_string_dtype(item.dtype) is not None
-    values = np.array(item.asstr()[()], dtype=str) if text else item[()]
-    dimensions = (name,) if item.is_scale else tuple(scales[one][0] for one in _along(item.id))
-    return xr.Variable(dimensions, np.asarray(values), _attributes(item))
+    return h5d.open(place.id, name.encode())
+
+
+def _values(place: Any, name: str) -> np.ndarray:
+    from h5py import h5s
+
+    variable = _variable(place, name)
+    if variable.dtype.kind not in "fiu":
+        return np.asarray(place[name].asstr()[()], dtype=str)
+    values = np.empty(variable.shape, variable.dtype)
+    variable.read(h5s.ALL, h5s.ALL, values)
+    return values
+
+
+def state(content: bytes) -> State:
+    """The weights and biases in a file's netCDF content, by name."""
+    with _opened(Path(_STATE), content) as file:
+        place = file[_STATE]
+        return {name: place[name][()] for name in place if not _only_a_dimension(place[name])}
 
 
 def _only_a_dimension(item: Any) -> bool:
