@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -27,7 +28,11 @@ def code_version() -> str:
     package = Path(__file__).resolve().parent
 
     def git(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(["git", *words], cwd=package, capture_output=True, text=True)
+        # A hook of another repository names its own in GIT_DIR and the like.
+        alone = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+        return subprocess.run(
+            ["git", *words], cwd=package, env=alone, capture_output=True, text=True
+        )
 
     try:
         # The commit that last touched the package: pages and tests do not change what it computes.

@@ -56,7 +56,9 @@ def runs_by_dataset(
         for run, results in stored(place, name):
             if run.experiment.dataset in found and of_the_paper(run.experiment):
                 longer = run.epochs > paper.EPOCHS
-                found[run.experiment.dataset].append(cut(results, paper.EPOCHS) if longer else results)
+                found[run.experiment.dataset].append(
+                    cut(results, paper.EPOCHS) if longer else results
+                )
     return {name: in_order(runs) for name, runs in found.items()}
 
 
