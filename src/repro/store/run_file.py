@@ -107,16 +107,15 @@ def _described(path: Path, content: bytes) -> Run:
 
 
 def read(path: Path) -> tuple[Run, xr.Dataset]:
-    """What run a file is of, and its results; the file is read once.
+    """What run a file is of, and its results.
 
     Raises
     ------
     DamagedFile
         As `described`.
     """
-    whole = _bytes(path)
-    run = described(path, whole)
-    return run, results(verified(path, whole), run)
+    run = described(path)
+    return run, results(verified(path), run)
 
 
 def results(content: bytes, run: Run) -> xr.Dataset:
