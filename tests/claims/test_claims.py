@@ -264,7 +264,7 @@ def test_short_runs_never_count_and_are_named(one) -> None:
     assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=5)
 @given(scale=st.floats(1e-3, 1e3), replicas=st.integers(1, 3))
 def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float, replicas: int) -> None:
     runs = evidence.single_runs(run.isel(replica=slice(replicas)) for run in RUNS.values())
