@@ -5,19 +5,10 @@ from collections.abc import Sequence
 
 from repro.experiment import Experiment
 
-# The option of `repro train` for each parameter that has one of its own.
-_OPTIONS = {
-    "loss": "--loss",
-    "pixels": "--pixels",
-    "split": "--split",
-    "mark": "--mark",
-    "learning_rate": "--learning-rate",
-    "batch_size": "--batch-size",
-    "epsilon": "--epsilon",
-    "seed": "--seed",
-    "labels": "--labels",
-    "order": "--order",
-}
+
+def option(name: str) -> str:
+    """What the command line calls a parameter: ``--learning-rate`` for ``learning_rate``."""
+    return f"--{name.replace('_', '-')}"
 
 
 def train_command(
@@ -32,5 +23,5 @@ def train_command(
     words += ["--replicas", str(replicas)] if replicas != 1 else []
     words += ["--epochs", str(experiment.epochs)]
     for name, value in experiment.unusual.items():
-        words += [_OPTIONS[name], str(value)]
+        words += [option(name), str(value)]
     return shlex.join(words)

@@ -1,21 +1,31 @@
 """Runs by experiment: from the published results, from the user's store, or trained."""
 
+import functools
+import glob
 import os
-from collections.abc import Sequence
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import xarray as xr
 
 from repro.commands import train_command
 from repro.data import datasets
-from repro.errors import ReproError
+from repro.errors import DamagedFile, ReproError
 from repro.experiment import Experiment, replica_numbers
 from repro.places import published_path
+from repro.store import run_file
 from repro.store.record import cut, joined
 from repro.store.run_file import Run
 from repro.store.store import Store
 from repro.training import schedule
+from repro.training.schedule import Wanted
 
 FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes
+
+Loaded = tuple[Run, xr.Dataset]
+
+_FOLDER = re.compile(r"-N(\d+)(?:-mark[0-9a-f]+)?-[0-9a-f]{16}")  # the end of `Experiment.name`
 
 
 def run(
@@ -35,6 +45,8 @@ def run(
         How many (0, 1, ...), or the numbers of those wanted.
     store:
         Folder of the user's own runs; by default REPRO_STORE, else a folder of the platform's.
+    progress:
+        Whether to say on the error stream what is trained, and how far it is.
 
     Returns
     -------
@@ -46,12 +58,9 @@ def run(
     ReproError
         Where data or store cannot be used.
     """
-    numbers = replica_numbers(replicas)
-    own = Store(store)
-    schedule.train_missing([(experiment, numbers)], own, progress=progress)
-    stores = (Store(published_path()), own)
-    found = [schedule.long_enough(experiment, number, stores) for number in numbers]
-    return joined([cut(place.load(one), experiment.epochs) for place, one in found])
+    own, numbers = Store(store), replica_numbers(replicas)
+    _train([(experiment, numbers)], own, progress)
+    return _together(experiment, numbers, (Store(published_path()), own))
 
 
 def published(experiment: Experiment) -> xr.Dataset:
@@ -63,14 +72,16 @@ def published(experiment: Experiment) -> xr.Dataset:
         Where there is none; the message says what there is and how to train it.
     """
     store = Store(published_path())
-    found = [
-        one
-        for number in store.replicas(experiment)
-        if (one := store.find(experiment, number)) and one.epochs >= experiment.epochs
-    ]
-    if not found:
-        raise ReproError(_nothing_published(store, experiment))
-    return joined([cut(store.load(one), experiment.epochs) for one in found])
+    there = _replicas(store, experiment)
+    numbers = [one.replica for one, _ in there if one.epochs >= experiment.epochs]
+    if numbers:
+        return _together(experiment, numbers, (store,))
+    have = f"only {max(one.epochs for one, _ in there)} epochs" if there else "nothing"
+    raise ReproError(
+        f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in "
+        f"{store.path}; ask for fewer epochs, or train it with `{train_command(experiment)}` and "
+        "use repro.run."
+    )
 
 
 def published_runs() -> list[Run]:
@@ -93,11 +104,15 @@ def by_width(
     dataset:
         As in `Experiment`: a name, or the path of an .npz file.
     widths:
-        Those wanted; None for every published one, and then nothing is trained.
+        Those wanted, trained where they are missing; None for all there are, and then nothing is
+        trained, whatever else is asked for.
     epochs:
         How long; None for as long as each is published, and `FIRST_LOOK_EPOCHS` where it is not.
     replicas:
         How many; None for all that are published, and one where none is.
+    store:
+        Where trained runs are kept. Without ``widths``, a folder to read instead of the published
+        results; where none is named and nothing is published, the user's own store is read.
     options:
         Further parameters of `Experiment`: loss, pixels, mark, ...
 
@@ -109,41 +124,169 @@ def by_width(
     Raises
     ------
     ReproError
-        Where ``widths`` is None and nothing is published, and where `run` raises it.
+        Where ``widths`` is None and there is no run, and where `run` raises it.
     """
     dataset = datasets.identified(dataset)  # a file is read once, not for every width
-    runs = [one for one in published_runs() if _is_of(one.experiment, dataset, options)]
-    if widths is None and not runs:
-        raise ReproError(
-            f"No run of {dataset} with these parameters is published; name the widths to train."
-        )
-    found = {}
-    for width in sorted(set(widths or (one.experiment.width for one in runs))):
-        lengths = [one.epochs for one in runs if one.experiment.width == width]
-        length = epochs or max(lengths, default=FIRST_LOOK_EPOCHS)
+    numbers = None if replicas is None else replica_numbers(replicas)
+    if widths is None:
+        place, there = _existing(dataset, store, options)
+        found = {}
+        for width, runs in there.items():
+            longest = max(run.epochs for run, _ in runs)
+            length = min(epochs or longest, longest)
+            enough = [run.replica for run, _ in runs if run.epochs >= length]
+            experiment = Experiment(dataset, width, length, **options)
+            found[width] = _together(experiment, enough[: len(numbers or enough)], (place,))
+        return found
+    wanted = []
+    for width in sorted(set(widths)):
+        runs = _replicas(Store(published_path()), Experiment(dataset, width, 1, **options))
+        length = epochs or max((run.epochs for run, _ in runs), default=FIRST_LOOK_EPOCHS)
+        enough = [run.replica for run, _ in runs if run.epochs >= length] or [0]
         experiment = Experiment(dataset, width, length, **options)
-        if replicas is None and max(lengths, default=0) >= length:
-            found[width] = published(experiment)
-        else:
-            found[width] = run(experiment, replicas or 1, store)
-    return found
+        wanted.append((experiment, enough if numbers is None else numbers))
+    own = Store(store)
+    _train(wanted, own)
+    places = Store(published_path()), own
+    return {each.width: _together(each, those, places) for each, those in wanted}
 
 
-def _is_of(experiment: Experiment, dataset: str, options: dict[str, object]) -> bool:
-    if experiment.dataset != dataset:
-        return False
-    return Experiment(dataset, experiment.width, 1, **options).digest == experiment.digest
+def stored(store: Store, dataset: str | None = None) -> Iterator[Loaded]:
+    """Every run of a store with its results, by name; each file is read once a process.
+
+    Parameters
+    ----------
+    dataset:
+        Of this one alone, and then no other file is looked at.
+    """
+    folders = "*" if dataset is None else f"{glob.escape(dataset)}-N*"
+    for path in sorted(store.path.glob(f"{folders}/replica-*.nc")):
+        yield _loaded(store, path)
 
 
-def _nothing_published(store: Store, experiment: Experiment) -> str:
-    lengths = [
-        one.epochs
-        for number in store.replicas(experiment)
-        if (one := store.find(experiment, number)) is not None
-    ]
-    have = f"only {max(lengths)} epochs" if lengths else "nothing"
-    return (
-        f"Of {experiment.name} with {experiment.epochs} epochs {have} is published in "
-        f"{store.path}; ask for fewer epochs, or train it with `{train_command(experiment)}` and "
-        "use repro.run."
+def existing_folder(store: str | os.PathLike | None) -> Store:
+    """The store of that folder, which must be there; the published results for None.
+
+    Raises
+    ------
+    ReproError
+        Where there is no such folder.
+    """
+    place = Store(published_path() if store is None else store)
+    if store is not None and not place.path.is_dir():
+        raise ReproError(f"There is no folder {store}: name one that `repro train` has filled.")
+    return place
+
+
+def announce(wanted: Wanted) -> None:
+    """Say what is going to be trained, and for about how long, where runs like it are published."""
+    runs = [experiment for experiment, replicas in wanted for _ in replicas]
+    if not runs:
+        return
+    epochs = sum(each.epochs for each in runs)
+    times = [_seconds_per_epoch(each) for each in runs]
+    widths = sorted({each.width for each in runs})
+    words = (
+        f"Training {len(runs)} run{'s' if len(runs) > 1 else ''}, {epochs} epochs in all "
+        f"({', '.join(sorted({each.dataset for each in runs}))}, N = "
+        f"{', '.join(map(str, widths[:8]))}{', ...' if len(widths) > 8 else ''}): "
     )
+    if None in times:
+        words += "no run like it is published, the first epochs will show how long it takes."
+    else:
+        lanes = min(len(runs), len(os.sched_getaffinity(0)) if _AFFINITY else os.cpu_count() or 1)
+        seconds = sum(a * each.epochs for a, each in zip(times, runs, strict=True)) / lanes
+        words += f"about {max(seconds / 60, 0.1):.2g} minutes on a processor such as we had."
+    from repro.training.progress import tell
+
+    tell(words)
+
+
+_AFFINITY = hasattr(os, "sched_getaffinity")
+
+
+@functools.cache
+def _timed(dataset: str, published: Path) -> list[tuple[int, float]]:
+    """Widths of published runs that had a core for themselves, and their seconds per epoch."""
+    return [
+        (one.experiment.width, float(one.made["wall_seconds"]) / one.epochs)
+        for one, _ in stored(Store(published), dataset)
+        if str(one.made.get("device", "")).startswith("CPU") and one.made["trained_together"] == 1
+    ]
+
+
+def _seconds_per_epoch(experiment: Experiment) -> float | None:
+    """Of the published run nearest in width, as the square of the width where that is larger."""
+    timed = _timed(experiment.dataset, published_path())
+    if not timed:
+        return None
+    width, seconds = min(timed, key=lambda one: abs(one[0] - experiment.width))
+    return seconds * max(1.0, experiment.width / width) ** 2
+
+
+def _train(wanted: Wanted, own: Store, progress: bool = True) -> None:
+    """Train what of it is missing, all of it together."""
+    if progress:
+        places = Store(published_path()), own
+        announce(schedule.missing(schedule.merged(wanted), places))
+    schedule.train_missing(wanted, own, progress=progress)
+
+
+def _existing(
+    dataset: str, store: str | os.PathLike | None, options: dict[str, object]
+) -> tuple[Store, dict[int, list[Loaded]]]:
+    """The store with runs of the dataset and the options, and those runs by width."""
+    for place in (existing_folder(store), *([Store()] if store is None else [])):
+        names = [path.name for path in place.path.glob(f"{glob.escape(dataset)}-N*")]
+        found = {}
+        for width in sorted({int(end[1]) for name in names if (end := _FOLDER.search(name))}):
+            if runs := _replicas(place, Experiment(dataset, width, 1, **options)):
+                found[width] = runs
+        if found:
+            return place, found
+    where = "published" if store is None else f"in {store}"
+    raise ReproError(
+        f"No run of {dataset} with these parameters is {where}; name the widths to train."
+    )
+
+
+def _together(
+    experiment: Experiment, numbers: Sequence[int], stores: Sequence[Store]
+) -> xr.Dataset:
+    """The replicas as one dataset, each from the first store that has the experiment's epochs."""
+    found = []
+    for number in numbers:
+        place, one = schedule.long_enough(experiment, number, stores)
+        found.append(cut(_loaded(place, one.path)[1], experiment.epochs))
+    return joined(found)
+
+
+def _replicas(store: Store, experiment: Experiment) -> list[Loaded]:
+    """What a store has of an experiment, however long."""
+    paths = (store.file(experiment, number) for number in store.replicas(experiment))
+    return [_loaded(store, path) for path in paths]
+
+
+def _loaded(store: Store, path: Path) -> Loaded:
+    """A run at one of the store's paths; a dataset of its own around arrays that are shared."""
+    try:
+        status = path.stat()
+    except OSError:
+        run_file.read(path)  # which says what is wrong
+        raise
+    found, dataset = _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
+    if path != store.file(found.experiment, found.replica):
+        raise DamagedFile(
+            f"{path} holds another run ({found.experiment.name}, replica {found.replica}) than its "
+            "name says"
+        )
+    return found, dataset.copy()
+
+
+@functools.lru_cache(maxsize=2048)
+def _read(path: Path, *_: int) -> Loaded:
+    """A file's run and results; the numbers are those that change where the file is another."""
+    found, dataset = run_file.read(path)
+    for variable in dataset.variables.values():  # shared by all who ask for it
+        variable.values.setflags(write=False)
+    return found, dataset

@@ -1,10 +1,10 @@
 """The parameters of a notebook, however papermill was given them."""
 
-import operator
 from collections.abc import Iterable
 from typing import Any
 
 from repro.errors import ReproError, shown
+from repro.typed import whole
 
 
 def whole_numbers(name: str, value: Any) -> list[int] | None:
@@ -16,7 +16,7 @@ def whole_numbers(name: str, value: Any) -> list[int] | None:
         The parameter's name, for the message.
     value:
         A list (``-y "widths: [64, 96]"``), one number alone (``-p widths 64``), or text with
-        commas between them (``-p widths 64,96``).
+        commas between them (``-p widths 64,96``). ``1e2`` and ``64.0`` are whole numbers, too.
 
     Raises
     ------
@@ -32,7 +32,7 @@ def whole_numbers(name: str, value: Any) -> list[int] | None:
     try:
         if isinstance(value, bytes | bytearray | dict):
             raise TypeError  # their parts are numbers or names, but not those that were meant
-        numbers = list(dict.fromkeys(_whole(part) for part in parts))
+        numbers = list(dict.fromkeys(whole(part) for part in parts))
     except (TypeError, ValueError):
         numbers = []
     if not numbers or min(numbers) < 1:
@@ -44,7 +44,7 @@ def whole_numbers(name: str, value: Any) -> list[int] | None:
 
 
 def whole_number(name: str, value: Any) -> int | None:
-    """One whole number from 1, as a number or as text; None stays None.
+    """One whole number from 1, as a number or as text (``1e1``); None stays None.
 
     Raises
     ------
@@ -54,7 +54,7 @@ def whole_number(name: str, value: Any) -> int | None:
     if value is None:
         return None
     try:
-        number = _whole(value)
+        number = whole(value)
     except (TypeError, ValueError):
         number = 0
     if number < 1:
@@ -62,9 +62,3 @@ def whole_number(name: str, value: Any) -> int | None:
             f"{name} must be a whole number from 1, such as -p {name} 64, not {shown(value)}."
         )
     return number
-
-
-def _whole(part: Any) -> int:
-    if isinstance(part, bool):
-        raise TypeError
-    return int(part) if isinstance(part, str) else operator.index(part)

@@ -3,34 +3,41 @@
 A plan is a YAML file: one grid, or a list of them, each a mapping of KEYS to a value or a list.
 """
 
+import contextlib
 import itertools
 import math
 import os
 from collections.abc import Mapping
+from dataclasses import fields
 from pathlib import Path
-from typing import Any
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
+from repro import typed
 from repro.data import datasets
 from repro.errors import ReproError, shown
 from repro.experiment import Experiment, replica_numbers
 from repro.training.schedule import Wanted
 
-# What a grid may have several of, from the slowest to the fastest, and the parameter it stands for.
-AXES = {
-    "datasets": "dataset",
-    "losses": "loss",
-    "pixels": "pixels",
-    "marks": "mark",
-    "splits": "split",
-    "labels": "labels",
-    "orders": "order",
-    "learning_rates": "learning_rate",
-    "widths": "width",
-}
-SINGLE = ("epochs", "batch_size", "epsilon", "seed")
-KEYS = (*AXES, *SINGLE, "replicas")
+
+def plural(name: str) -> str:
+    """A parameter's key in a grid: ``losses`` for ``loss``, ``pixels`` as it is."""
+    if name.endswith("s") and not name.endswith("ss"):
+        return name
+    return f"{name}es" if name.endswith("s") else f"{name}s"
+
+
+_NAMES = [field.name for field in fields(Experiment)]
+# Widths change fastest: a figure's widths stand together.
+PARAMETERS = {plural(name): name for name in sorted(_NAMES, key=lambda name: name == "width")}
+"""The keys of a grid beside ``replicas``, from the slowest to the fastest, with what they name."""
+
+KEYS = (*PARAMETERS, "replicas")
 _REQUIRED = ("datasets", "widths")
 _LENGTH = 1000  # the paper's
+_KINDS = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Experiment).items()}
+NUMBERS = frozenset(name for name, kinds in _KINDS.items() if str not in kinds)
+"""The parameters that are numbers and nothing else."""
 
 MOST_RUNS = 100_000
 """In one grid, and in a plan: what is more is a slip, and listing it would take for ever."""
@@ -45,31 +52,58 @@ def experiments(grid: Mapping[str, Any]) -> Wanted:
     Parameters
     ----------
     grid:
-        Of KEYS; ``datasets`` and ``widths`` at least. What is left out is as the paper has it, with
-        1000 epochs and one replica. A value alone stands for a list of one.
+        Of KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is left
+        out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
+        list of one; numbers may be text.
 
     Raises
     ------
     ReproError
-        For a key that is not known or missing, for a value that makes no experiment, and for more
-        than MOST_RUNS runs.
+        For a key that is not known, missing or there twice, for a value that makes no experiment,
+        and for more than MOST_RUNS runs.
     """
-    for key in grid:
-        if key not in KEYS:
+    named: dict[str, Any] = {}
+    for key, value in grid.items():
+        known = plural(key) if key in _NAMES else key
+        if known not in KEYS:
             raise ReproError(f"A grid can have {', '.join(KEYS)}, not {shown(key)}.")
+        if known in named:
+            raise ReproError(f"A grid has {known} twice, once as {shown(key)}: leave one out.")
+        named[known] = value
     for key in _REQUIRED:
-        if key not in grid:
+        if key not in named:
             raise ReproError(f"A grid needs {' and '.join(_REQUIRED)}; {key} is missing.")
-    axes = {parameter: _listed(key, grid[key]) for key, parameter in AXES.items() if key in grid}
+    replicas = _replicas(named.get("replicas", 1))
+    named = {"epochs": _LENGTH} | named
+    axes = {
+        name: [read(name, each) for each in _listed(key, named[key])]
+        for key, name in PARAMETERS.items()
+        if key in named
+    }
     axes["dataset"] = [datasets.identified(each) for each in axes["dataset"]]  # a file is read once
-    single = {"epochs": _LENGTH} | {key: grid[key] for key in SINGLE if key in grid}
-    replicas = replica_numbers(grid.get("replicas", 1))
     _check_number(math.prod(map(len, axes.values())) * len(replicas))
-    found = []
-    for values in itertools.product(*axes.values()):
-        chosen = single | dict(zip(axes, values, strict=True))
-        found.append((Experiment(**chosen), replicas))
-    return found
+    return [
+        (Experiment(**dict(zip(axes, values, strict=True))), replicas)
+        for values in itertools.product(*axes.values())
+    ]
+
+
+def read(parameter: str, value: Any) -> Any:
+    """A value of a parameter as it may be typed: numbers in text, ``none`` for None."""
+    kinds = _KINDS[parameter]
+    if value == "none" and NoneType in kinds:
+        return None
+    for kind, number in ((int, typed.whole), (float, typed.real)):
+        if kind in kinds:
+            with contextlib.suppress(ValueError):
+                return number(value)
+    return value  # text, or what `Experiment` refuses in words
+
+
+def _replicas(value: Any) -> list[int]:
+    with contextlib.suppress(ValueError):
+        value = typed.whole(value)
+    return replica_numbers(value)
 
 
 def read_plan(path: str | os.PathLike) -> Wanted:
@@ -81,7 +115,7 @@ def read_plan(path: str | os.PathLike) -> Wanted:
         Where the file cannot be read, is no YAML, refers to a part of itself, has a key twice, or
         has a grid that `experiments` refuses; the message names the grid.
     """
-    path = Path(path)
+    path = Path(path).expanduser()
     try:
         with path.open("rb") as file:
             text = file.read(LARGEST_PLAN + 1)

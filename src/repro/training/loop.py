@@ -12,7 +12,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from tqdm.auto import tqdm
 
 from repro import provenance
 from repro.experiment import Experiment
@@ -24,6 +23,7 @@ from repro.store.run_file import State
 from repro.store.store import Store
 from repro.training import backend, optimizer, program, samples
 from repro.training.backend import ops
+from repro.training.progress import Bar
 
 CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
 
@@ -258,11 +258,11 @@ class _Group:
         }
 
 
-def _bar(group: _Group, progress: bool, line: int) -> tqdm:
+def _bar(group: _Group, progress: bool, line: int) -> Bar:
     experiment, replicas = group.experiment, group.replicas
     mark = f" mark {experiment.mark}" if experiment.mark else ""
     which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
-    return tqdm(
+    return Bar(
         desc=f"{experiment.dataset} N={experiment.width}{mark} {which}",
         initial=group.epoch,
         total=experiment.epochs,
