@@ -105,8 +105,9 @@ def _in_keras(experiment: Experiment, weights: dict, data) -> "keras.Model":
         {"optimizer": "momentum", "learning_rate": 0.02, "initializer": "glorot_normal"},
         {"optimizer": "adam", "learning_rate": 1e-3},
         {"hidden_layers": 1, "initializer": "he_uniform"},
-        {"hidden_layers": 3, "initializer": "he_normal", "optimizer": "adam", "width": 12},
-        {"hidden_layers": 4, "initializer": "lecun_normal"},
+        {"hidden_layers": 3, "initializer": "he_normal"},
+        {"hidden_layers": 4, "optimizer": "adam", "learning_rate": 1e-3, "loss": "logits"},
+        {"initializer": "lecun_normal"},
     ],
     ids=str,
 )

@@ -7,7 +7,8 @@ baseline, marked or not, is the one that is pictured: of its matrices those are 
 paper's Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most of the
 way, and the last. Of all others matrices and histograms, too, are kept at the last epoch alone, and
 of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
-all zero, the other quantiles NaN).
+all zero, the other quantiles NaN). Of what is no baseline that holds for every statistic, and runs
+shorter than the paper's have no histograms at all.
 """
 
 from pathlib import Path
@@ -25,6 +26,7 @@ from repro.store.store import Store
 _STATISTIC_BITS = 12
 _QUANTILE_BITS = 8
 _MATRIX_BITS = 6
+_OF_HISTOGRAMS = ("histogram_epoch", "bin_edge", "joint_epoch", "initial_edge", "final_edge")
 _MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
 
@@ -49,7 +51,7 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
             continue
         dataset = thinned(source.load(run))
         if complete:
-            written.append(target.save(without_what_is_not_shown(dataset, is_pictured(run)), None))
+            written.append(target.save(shown(dataset, run), None))
         else:
             written.append(target.save(dataset, source.load_state(run)))
     if problems:
@@ -74,19 +76,26 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
     )
 
 
-def is_pictured(run: Run) -> bool:
-    """Whether more than curves and the layer that is judged is shown of a complete run."""
-    return run.replica == 0 and not set(run.experiment.unusual) - {"mark", "seed"}
+def is_baseline(run: Run) -> bool:
+    """Whether it is trained as the paper has it, marked or not, from whatever seed."""
+    return not set(run.experiment.unusual) - {"mark", "seed"}
 
 
-def without_what_is_not_shown(dataset: xr.Dataset, pictured: bool) -> xr.Dataset:
-    """A complete run with the epochs and layers of its histograms and matrices that are kept."""
+def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
+    """A complete run with the epochs and layers of its statistics and matrices that are kept."""
+    pictured = is_baseline(run) and run.replica == 0
     at_last = ["joint_epoch"] if pictured else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
     if pictured:
         return _with_pictured_matrices(kept) if "matrix" in kept else kept
-    judged = kept["layer"] == LAYER
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
+    if not is_baseline(run):
+        empty |= dict.fromkeys(STATISTICS, np.float32("nan"))
+        if run.epochs < paper.EPOCHS:  # which no claim is judged on
+            kept = kept.drop_dims(_OF_HISTOGRAMS, errors="ignore")
+    judged = kept["layer"] == LAYER
+    if not judged.any():  # one hidden layer
+        return kept
     return kept.assign(
         {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
     )

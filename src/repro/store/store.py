@@ -62,7 +62,7 @@ class Store:
         return sorted(int(_FILE.fullmatch(path.name)[1]) for path in _files(folder))
 
     def runs(self, damaged: Callable[[DamagedFile], None] | None = None) -> Iterator[Run]:
-        """Every run, by name; each verified, and read once though it be loaded then.
+        """Every run, by name, each verified; `run_file.read` reads its results at once.
 
         Parameters
         ----------
@@ -84,16 +84,15 @@ class Store:
 
     def load(self, run: Run) -> xr.Dataset:
         """The results of a run, verified against their checksum, in memory."""
-        return run_file.results(run_file.verified(run.path), run)
+        return self.load_checkpoint(run)[0]
 
     def load_state(self, run: Run) -> State:
         """What training goes on from after the run's last epoch, by name: weights, biases, ..."""
-        return run_file.state(run_file.verified(run.path))
+        return self.load_checkpoint(run)[1]
 
     def load_checkpoint(self, run: Run) -> tuple[xr.Dataset, State]:
         """`load` and `load_state` of the same moment, though the file be replaced meanwhile."""
-        content = run_file.verified(run.path)
-        return run_file.results(content, run), run_file.state(content)
+        return run_file.checkpoint(run)
 
     def save(self, dataset: xr.Dataset, state: State | None) -> Path:
         """Write a run's file, whole or not at all, over an earlier one of the same run.
