@@ -27,11 +27,12 @@ def code_version() -> str:
     """
     package = Path(__file__).resolve().parent
 
+    # A hook of another repository sets GIT_DIR: the commit is of this folder, or there is none.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+
     def git(*words: str) -> subprocess.CompletedProcess:
-        # A hook of another repository names its own in GIT_DIR and the like.
-        alone = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
         return subprocess.run(
-            ["git", *words], cwd=package, env=alone, capture_output=True, text=True
+            ["git", *words], cwd=package, env=environment, capture_output=True, text=True
         )
 
     try:

@@ -137,7 +137,7 @@ def of_regime(runs: Iterable[xr.Dataset], wanted: Regime) -> list[xr.Dataset]:
 
 def regime_of(run: xr.Dataset) -> Regime:
     """The regime of a single run."""
-    return _regime(run.variables["train_loss"].values[0].tobytes())
+    return _regime(run.variables["train_loss"].values[0].astype(np.float32).tobytes())
 
 
 @functools.lru_cache(maxsize=4096)

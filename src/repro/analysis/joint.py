@@ -19,20 +19,10 @@ def joint_counts(
 ) -> xr.DataArray:
     """The joint counts of (initial weight, weight at an epoch) of one layer of one replica.
 
-    Parameters
-    ----------
-    dataset:
-        A run.
-    layer:
-        Such as ``"hidden_hidden"``.
-    epoch:
-        One at which the run kept its joint counts; None for the last of them.
-    replica:
-        The replica's number.
-
     Returns
     -------
-    Counts over (initial_bin, final_bin), with the scalar coordinate ``joint_epoch``.
+    Counts over (initial_bin, final_bin), with the scalar coordinate ``joint_epoch``: the epoch
+    asked for, or the last at which the run kept them.
 
     Raises
     ------
@@ -67,8 +57,7 @@ def conditional_quantiles(
     counts:
         Shape (initial bins, final bins).
     final_edge:
-        Increasing edges of the final bins, shape (final bins + 1,); the outermost may be
-        infinite.
+        Increasing, shape (final bins + 1,); the outermost may be infinite.
     quantiles:
         Numbers between 0 and 1.
 
@@ -84,12 +73,12 @@ def conditional_quantiles(
     """
     number = np.asarray(counts, dtype=np.float64)
     edge = np.asarray(final_edge, dtype=np.float64)
+    levels = np.asarray(quantiles, dtype=np.float64)
     if number.ndim != 2 or edge.shape != (number.shape[1] + 1,):
         raise ReproError(
             f"Joint counts of shape {number.shape} need one more edge than final bins, "
             f"not {edge.size}."
         )
-    levels = np.asarray(quantiles, dtype=np.float64)
     if not ((levels >= 0) & (levels <= 1)).all():
         raise ReproError(f"Quantiles lie between 0 and 1, not {list(quantiles)}.")
     result = np.full((len(levels), len(number)), np.nan)
@@ -102,44 +91,30 @@ def conditional_quantiles(
         index = np.minimum(np.searchsorted(reached, target), len(filled) - 1)
         low, high = edge[filled[index]], edge[filled[index] + 1]
         share = 1 - (reached[index] - target) / row[filled[index]]
-        within = np.where(
+        result[:, column] = np.where(
             np.isfinite(low) & np.isfinite(high),
             np.nan_to_num(low) * (1 - share) + np.nan_to_num(high) * share,
             np.where(np.isfinite(low), np.inf, -np.inf),
         )
-        result[:, column] = within
     return result
 
 
-def strip(counts: ArrayLike, initial_edge: ArrayLike, initial: float) -> NDArray[np.float64]:
-    """The counts over final bins in the one thin strip of initial weights around a value.
-
-    Parameters
-    ----------
-    counts:
-        Shape (initial bins, final bins).
-    initial_edge:
-        Increasing edges, shape (initial bins + 1,).
-    initial:
-        An initial weight, in the unit of the edges.
-
-    Returns
-    -------
-    Shape (final bins,).
+def strip_index(initial_edge: ArrayLike, initial: float) -> int:
+    """The index of the thin strip (initial bin) around an initial weight in the edges' unit.
 
     Raises
     ------
     ReproError
         For a value outside the edges.
     """
-    return np.asarray(counts)[strip_index(initial_edge, initial)]
-
-
-def strip_index(initial_edge: ArrayLike, initial: float) -> int:
-    """The index of the initial bin around a value (see :func:`strip`)."""
     edge = np.asarray(initial_edge, dtype=np.float64)
     if not edge[0] <= initial <= edge[-1]:
         raise ReproError(
             f"No initial weight lies at {initial:g}: choose between {edge[0]:g} and {edge[-1]:g}."
         )
     return int(np.clip(np.searchsorted(edge, initial, side="right") - 1, 0, len(edge) - 2))
+
+
+def strip(counts: ArrayLike, initial_edge: ArrayLike, initial: float) -> NDArray[np.float64]:
+    """The counts over final bins in the thin strip around an initial weight (`strip_index`)."""
+    return np.asarray(counts)[strip_index(initial_edge, initial)]

@@ -1,7 +1,7 @@
 """Marks: a letter written into a weight matrix, and how well it can still be seen.
 
 Figure 1 of the paper marks the hidden-to-hidden matrix before training: the strokes of a letter
-keep their Glorot values, every other link starts at zero. If training moves the weights little,
+keep their Glorot values, every other weight starts at zero. If training moves the weights little,
 the letter is still there afterwards.
 """
 
@@ -23,14 +23,11 @@ if TYPE_CHECKING:
 def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
     """How well the letter can be told from its surroundings by the size of the weights.
 
-    The area under the receiver operating characteristic of abs(w) for "this link is on the letter":
-    the probability that a link of the letter is larger in size than one outside, ties counted half.
-    1 at the start (everything outside is zero), 0.5 where no trace is left.
+    The area under the receiver operating characteristic of abs(w) for "this weight is on the
+    letter": 1 at the start (everything outside is zero), 0.5 where no trace is left.
 
-    Columns without a stroke are left out. All links into such a unit start at zero, so does its
-    bias: its input is exactly zero, a ReLU passes neither signal nor gradient there, and its links
-    stay zero for ever, whatever becomes of the letter. Counted in, they alone would keep the area
-    of a letter that takes two thirds of the columns above 0.7.
+    Columns without a stroke are left out: all weights into such a unit start at zero, so no
+    gradient ever reaches them, and they stay zero whatever becomes of the letter.
 
     Parameters
     ----------
@@ -62,38 +59,25 @@ def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
     letter = int(inside.sum())
     outside = inside.size - letter
     if letter == 0 or outside == 0:
-        raise ReproError("The contrast of a mark needs links on the letter and links outside it.")
+        raise ReproError("The contrast of a mark needs weights on the letter and outside it.")
     ranks = rankdata(size, axis=None)  # all NaN where one weight is
     surplus = ranks[inside.ravel()].sum() - letter * (letter + 1) / 2
     return float(surplus / (letter * outside))
 
 
 def contrast_of_run(run: xr.Dataset) -> xr.DataArray:
-    """The contrast of a marked run at every epoch it kept the matrix of.
+    """The contrast (:func:`mark_contrast`) of a marked run wherever it kept the matrix.
 
-    Taken from the matrix itself, so that it means the same whichever code trained the run.
-
-    Parameters
-    ----------
-    run:
-        With ``matrix`` over (..., matrix_epoch, row, column) and the attribute ``mark``.
-
-    Returns
-    -------
-    :func:`mark_contrast` over the matrix's other dimensions.
+    ``run`` has ``matrix`` over (..., matrix_epoch, row, column) and the attribute ``mark``; the
+    answer is over the matrix's other dimensions.
     """
     import xarray as xr
 
-    matrix = run["matrix"].transpose(..., "row", "column")
-    mask = letter_mask(run.attrs["mark"], matrix.sizes["row"])
-    values = [mark_contrast(one, mask) for one in matrix.values.reshape(-1, *mask.shape)]
-    kept = matrix.dims[:-2]
-    return xr.DataArray(
-        np.reshape(values, matrix.shape[:-2]),
-        dims=kept,
-        coords={name: matrix.coords[name] for name in kept if name in matrix.coords},
-        name="mark_contrast",
-    )
+    mask = letter_mask(run.attrs["mark"], run.sizes["row"])
+    return xr.apply_ufunc(
+        mark_contrast, run["matrix"], input_core_dims=[["row", "column"]], vectorize=True,
+        kwargs={"mask": mask},
+    ).rename("mark_contrast")  # fmt: skip
 
 
 def one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
@@ -102,8 +86,13 @@ def one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
     Raises
     ------
     ReproError
-        Where the run has no replica of that number.
+        Where the run has no matrices, or no replica of that number.
     """
+    if "matrix" not in run:
+        raise ReproError(
+            f"The run of width {width_of(run)} has no mark: run an experiment with one, such as "
+            "mark='a'."
+        )
     if replica not in run["replica"]:
         raise ReproError(
             f"There is no replica {replica} of the run at width {width_of(run)}, "
@@ -113,7 +102,7 @@ def one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
 
 
 def silent_share(run: xr.Dataset) -> float:
-    """Share of the second hidden layer's units whose incoming links are all still zero at the end.
+    """Share of the second hidden layer's units whose incoming weights are all zero at the end.
 
     ``run`` is a marked network's; the mean over its replicas. Such a unit never gets a gradient.
     """

@@ -10,27 +10,17 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from repro.analysis import regimes
-from repro.analysis.captions import (
-    LOSS_NAMES,
-    dataset_label,
-    epochs_of,
-    in_words,
-    setting,
-    width_of,
-)
+from repro.analysis.captions import LOSS_NAMES, dataset_label, epochs_of, in_words, width_of
 from repro.data.datasets import identified
 from repro.errors import ReproError
 from repro.figures.explorer import Explorer, rounded
-from repro.figures.figure_2 import figure_2
 from repro.figures.style import width_colour
-from repro.places import published_path
-from repro.runs import published_runs
-from repro.store.record import cut, experiment_of, joined
-from repro.store.store import Store
+from repro.runs import existing_folder, stored
+from repro.store.record import cut, experiment_of
 
 LAYER = "hidden_hidden"
 DRAWN = ("train_loss", "test_loss", "relative_deviation")
-POINTS = 120
+POINTS = 90
 """Epochs of a curve in the page, about: even in log(epoch) and in epoch, half and half. Minima and
 divergence are taken from all epochs."""
 
@@ -45,40 +35,33 @@ def published_unmarked(dataset: str | None = None, epochs: int | None = None) ->
     epochs:
         Longer runs are cut to so many; None for as long as each is.
     """
-    store = Store(published_path())
-    dataset = None if dataset is None else identified(dataset)
+    name = None if dataset is None else identified(dataset)
     return [
-        cut(store.load(run), epochs or run.epochs)[list(DRAWN)]  # hundreds of runs fit in memory
-        for run in published_runs()
-        if run.experiment.mark is None and dataset in (None, run.experiment.dataset)
+        cut(results, epochs or run.epochs)[list(DRAWN)]
+        for run, results in stored(existing_folder(None), name)
+        if run.experiment.mark is None
     ]
 
 
 def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
-    """Choose a dataset and a width; see the curves of every run, and what became of it.
+    """Choose a dataset and a width; see the curves of every run, and its outcome.
 
     Parameters
     ----------
     runs:
         Unmarked networks of any datasets, widths and lengths; such as :func:`published_unmarked`.
 
-    Returns
-    -------
-    The explorer; without scripts, Figure 2 of the first dataset.
-
     Raises
     ------
     ReproError
         For no runs.
     """
-    sets: dict[str, dict[int, list[xr.Dataset]]] = {}
+    sets: dict[str, dict[int, list[dict[str, Any]]]] = {}
     for run in sorted(runs, key=width_of):
-        for replica in run["replica"].values:
-            by_width = sets.setdefault(set_name(run), {})
-            by_width.setdefault(width_of(run), []).append(run.sel(replica=[replica]))
+        at_width = sets.setdefault(set_name(run), {}).setdefault(width_of(run), [])
+        at_width += [_run(run.sel(replica=[number])) for number in run["replica"].values]
     if not sets:
         raise ReproError("The explorer needs at least one run of an unmarked network.")
-    order = sorted(sets, key=lambda name: (-len(sets[name]), name))
     data = {
         "sets": [
             {
@@ -88,25 +71,23 @@ def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
                         "width": width,
                         "colour": width_colour(width),
                         "colourOnDark": width_colour(width, on_dark=True),
-                        "runs": [_run(one) for one in members],
+                        "runs": members,
                     }
                     for width, members in sets[name].items()
                 ],
             }
-            for name in order
+            for name in sorted(sets, key=lambda name: (-len(sets[name]), name))
         ]
     }
-    longest = {width: _longest(members) for width, members in sets[order[0]].items()}
-    return Explorer(
-        "phases", "Phase diagram: choose a dataset and a width", data, figure_2(longest)
-    )
+    return Explorer("phases", "Phase diagram: choose a dataset and a width", data)
 
 
 def set_name(run: xr.Dataset) -> str:
     """The runs of a phase diagram: the dataset, the loss, and what else is not as in the paper."""
+    experiment = experiment_of(run)
     told = ("split", "loss", "seed")
-    others = {name: value for name, value in experiment_of(run).unusual.items() if name not in told}
-    words = dataset_label(run), LOSS_NAMES[setting(run, "loss")], in_words(others)
+    others = {name: value for name, value in experiment.unusual.items() if name not in told}
+    words = dataset_label(run), LOSS_NAMES[experiment.loss], in_words(others)
     return ", ".join(filter(None, words))
 
 
@@ -122,25 +103,20 @@ def _run(run: xr.Dataset) -> dict[str, Any]:
     summary = regimes.summary(run).isel(replica=0)
     at = shown_epochs(epochs_of(run))
     one = run.isel(replica=0).sel(epoch=at)
-    (divergence,) = rounded([float(summary["divergence_epoch"])])
+    lowest = rounded([summary["minimum_train_loss"], summary["minimum_test_loss"]])
+    divergence = float(summary["divergence_epoch"])
     return {
         "replica": int(run["replica"][0]),
         "epochs": epochs_of(run),
         "at": at.tolist(),
-        "train": rounded(one["train_loss"].to_numpy()),
-        "test": rounded(one["test_loss"].to_numpy()),
-        "deviation": rounded(one["relative_deviation"].sel(layer=LAYER).to_numpy()),
+        "train": rounded(one["train_loss"].to_numpy(), 3),
+        "test": rounded(one["test_loss"].to_numpy(), 3),
+        "deviation": rounded(one["relative_deviation"].sel(layer=LAYER).to_numpy(), 3),
         "regime": str(summary["regime"].item()),
-        "minimumTrain": rounded([float(summary["minimum_train_loss"])])[0],
+        "minimumTrain": lowest[0],
         "minimumTrainEpoch": int(summary["epoch_of_minimum_train_loss"]),
         "minimumTrainAtEnd": bool(summary["minimum_at_end"]),
-        "minimumTest": rounded([float(summary["minimum_test_loss"])])[0],
+        "minimumTest": lowest[1],
         "minimumTestEpoch": int(summary["epoch_of_minimum_test_loss"]),
-        "divergence": None if divergence is None else int(divergence),
+        "divergence": None if np.isnan(divergence) else int(divergence),
     }
-
-
-def _longest(members: list[xr.Dataset]) -> xr.Dataset:
-    """Those of a width's replicas that got farthest, as one dataset."""
-    last = max(epochs_of(one) for one in members)
-    return joined([one for one in members if epochs_of(one) == last])

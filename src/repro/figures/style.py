@@ -1,31 +1,28 @@
-"""How the figures look: type, lines, colours. One colour per width, in every figure.
-
-And the tables: a cell says what it has to say to its end, on every page.
-"""
+"""How the figures look: type, lines, colours. One colour per width, in every figure."""
 
 from __future__ import annotations
 
 import io
-import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
+import matplotlib as mpl
 import numpy as np
 import pandas as pd
-from matplotlib import rc_context
+import seaborn as sns
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.colors import LinearSegmentedColormap, to_hex
+from matplotlib.cm import ScalarMappable
+from matplotlib.colorbar import Colorbar
+from matplotlib.colors import FuncNorm, LinearSegmentedColormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.legend import Legend
 from matplotlib.ticker import FuncFormatter, LogLocator, NullFormatter
+from numpy.typing import ArrayLike, NDArray
 
 from repro.figures.files import write_where_asked
-
-pd.set_option("display.max_colwidth", None)
 
 # Okabe and Ito's colours, told apart by colour-blind readers
 TRAIN = "#0072B2"
@@ -34,9 +31,10 @@ DIVERGENCE = "#000000"
 PAPER = "#8c8c8c"
 PAPER_LABEL = "paper (read off)"
 
-LOW_TRAINABILITY = "#f6e8c3"
-UNTRAINABILITY = "#d9d9d9"
-HIGH_TRAINABILITY = "#d4e7f3"
+# The regions of the phase diagram, in the paper's colours
+LOW_TRAINABILITY = "#e3f0fa"
+UNTRAINABILITY = "#fbd9b5"
+HIGH_TRAINABILITY = "#a8cbe8"
 
 # Dark blue to orange by way of purple: lightness rises all along, so that grey prints keep the
 # order, and stops where a line would fade on white.
@@ -48,40 +46,55 @@ _WIDTHS_ON_DARK = LinearSegmentedColormap.from_list(
     "width on dark", ["#5f8bff", "#a07bff", "#dd7ae0", "#ff8c9c", "#ffb36b", "#ffe27a"], N=4096
 )
 NARROWEST, WIDEST = 10, 1000
-_MIDDLE, _STEEPNESS = np.log10(200.0), 2.6
+_MIDDLE, _STEEPNESS = np.log10(200.0), 3.0
 
-SETTINGS = {
+PAGE_DPI = 100
+_COLOURS = 256
+
+SETTINGS: dict[str, Any] = sns.axes_style("ticks") | {
     "figure.dpi": 110,
-    "savefig.dpi": 200,
-    "font.size": 9,
-    "axes.titlesize": 9,
-    "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 7.5,
-    "legend.frameon": True,
+    "font.sans-serif": ["DejaVu Sans"],  # comes with matplotlib: the same everywhere
+    "font.size": 9.5,
+    "axes.titlesize": 10,
+    "axes.labelsize": 9.5,
+    "xtick.labelsize": 9,
+    "ytick.labelsize": 9,
+    "legend.fontsize": 8.5,
     "legend.framealpha": 0.85,
     "legend.edgecolor": "none",
     "legend.borderpad": 0.3,
     "legend.handlelength": 1.6,
-    "axes.linewidth": 0.7,
+    "axes.spines.top": False,
+    "axes.spines.right": False,
+    "axes.linewidth": 0.8,
     "axes.titlelocation": "left",
-    "axes.axisbelow": True,
-    "xtick.direction": "in",
-    "ytick.direction": "in",
-    "xtick.top": True,
-    "ytick.right": True,
-    "xtick.major.width": 0.7,
-    "ytick.major.width": 0.7,
-    "xtick.minor.width": 0.5,
-    "ytick.minor.width": 0.5,
-    "lines.linewidth": 1.2,
+    "xtick.major.size": 3.5,
+    "ytick.major.size": 3.5,
+    "xtick.minor.size": 2,
+    "ytick.minor.size": 2,
+    "lines.linewidth": 1.4,
     "lines.solid_joinstyle": "round",
-    "mathtext.fontset": "dejavusans",
-    "figure.facecolor": "white",
-    "axes.facecolor": "white",
-    "savefig.facecolor": "white",
 }
+
+
+@contextmanager
+def styled() -> Iterator[None]:
+    """The look of all figures, whatever the user's own settings of matplotlib are."""
+    with mpl.rc_context():
+        mpl.rcdefaults()
+        mpl.rcParams.update(SETTINGS)
+        yield
+
+
+def _rise(width: ArrayLike) -> NDArray[np.float64]:
+    """A width's place on the scale of colours, steepest around 200 units."""
+    return 1 / (1 + np.exp(-_STEEPNESS * (np.log10(np.maximum(width, 1e-9)) - _MIDDLE)))
+
+
+def _fall(place: ArrayLike) -> NDArray[np.float64]:
+    """The width at a place: the inverse of `_rise`."""
+    share = np.clip(place, 1e-6, 1 - 1e-6)
+    return 10 ** (_MIDDLE + np.log(share / (1 - share)) / _STEEPNESS)
 
 
 def width_colour(width: float, on_dark: bool = False) -> str:
@@ -101,90 +114,90 @@ def width_colour(width: float, on_dark: bool = False) -> str:
     -------
     The colour as ``#rrggbb``.
     """
-
-    def rise(value: float) -> float:
-        return float(1 / (1 + np.exp(-_STEEPNESS * (np.log10(value) - _MIDDLE) * np.log(10) / 2)))
-
-    low, high = rise(NARROWEST), rise(WIDEST)
-    place = (rise(float(np.clip(width, NARROWEST, WIDEST))) - low) / (high - low)
-    return to_hex((_WIDTHS_ON_DARK if on_dark else _WIDTHS)(place))
+    low, high = _rise(NARROWEST), _rise(WIDEST)
+    place = (_rise(np.clip(width, NARROWEST, WIDEST)) - low) / (high - low)
+    return to_hex((_WIDTHS_ON_DARK if on_dark else _WIDTHS)(float(place)))
 
 
-@contextmanager
-def styled() -> Iterator[None]:
-    """The look of all figures, for as long as they are being drawn."""
-    with rc_context(SETTINGS):
-        yield
+def width_bar(
+    figure: Figure, axes: Axes | Sequence[Axes], widths: Sequence[int], **changes: Any
+) -> Colorbar:
+    """One colour bar for the widths of lines drawn in `width_colour`, in place of a legend.
 
+    A tick at every width, a number where there is room.
 
-PAGE_DPI = 100
-
-
-@dataclass(frozen=True)
-class Description:
-    """What a reader needs to know of a figure apart from the picture.
-
-    Attributes
+    Parameters
     ----------
-    name:
-        Short and unique on its page (``losses``); part of the figure's address and file names.
-    caption:
-        Stands alone: what is drawn, of which runs. MyST Markdown, so mathematics is between
-        dollars.
-    alt:
-        What a screen reader says in place of the picture: plain text, no markup.
-    data:
-        What is drawn, as a table; None for the values that are read off the figure's lines, points
-        and histograms (:func:`repro.figures.files.drawn_values`).
+    figure, axes:
+        The figure, and the panels whose room the bar takes some of.
+    widths:
+        The widths drawn, at least one.
+    changes:
+        For ``figure.colorbar``, such as ``location="top"``.
     """
-
-    name: str
-    caption: str
-    alt: str
-    data: pd.DataFrame | None = None
+    low, high = min(widths), max(widths)
+    if low == high:
+        low, high = low / 1.3, high * 1.3
+    places = np.linspace(_rise(low), _rise(high), 256)
+    colours = ListedColormap([width_colour(width) for width in _fall(places)])
+    scale = ScalarMappable(FuncNorm((_rise, _fall), low, high), colours)
+    flat = changes.get("location") in ("top", "bottom")
+    looks: dict[str, Any] = {"pad": 0.02, "aspect": 60 if flat else 30}
+    bar = figure.colorbar(scale, ax=axes, **(looks | changes))
+    told: list[int] = []
+    for width in sorted(set(widths), reverse=True):
+        place = (_rise(width) - places[0]) / np.ptp(places)
+        if not told or (_rise(told[-1]) - places[0]) / np.ptp(places) - place > 0.055:
+            told.append(width)
+    bar.set_ticks(told, labels=[str(width) for width in told])
+    bar.set_ticks([width for width in set(widths) - set(told)], minor=True)
+    bar.set_label("width $N$")
+    bar.outline.set_visible(False)
+    return bar
 
 
 class PageFigure(Figure):
     """A figure that a notebook shows without pyplot, sharp on screens of twice the pixels.
 
-    The picture's metadata in the notebook carry the description, from which the book takes the
-    figure's number, caption and alternative text (:mod:`repro.book.pages`).
+    Attributes
+    ----------
+    data:
+        What is drawn, as a table for the figure's CSV; None for the values that are read off its
+        lines, points and histograms (:func:`repro.figures.files.drawn_values`).
     """
 
-    description: Description | None = None
+    data: pd.DataFrame | None = None
+    _told: dict[str, str] | None = None
 
     def described(
         self, name: str, caption: str, alt: str, data: pd.DataFrame | None = None
     ) -> PageFigure:
-        """The same figure, with a :class:`Description`."""
-        self.description = Description(name, caption, alt, data)
+        """The same figure; captions and alternative texts move into the pages' cell metadata."""
+        self.data = data
+        self._told = {"name": name, "caption": caption, "alt": alt}
         return self
 
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        picture = io.BytesIO()
-        # No version of matplotlib inside, so that the same figure is the same bytes.
-        self.savefig(picture, format="png", dpi=2 * PAGE_DPI, metadata={"Software": None})
-        width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
-        metadata: dict[str, Any] = {"width": width, "height": height, "alt": self.alternative()}
-        if (said := self.description) is not None:
-            metadata |= {"name": said.name, "caption": said.caption}
-            write_where_asked(self, picture.getvalue(), said.name, said.data)
-        else:
-            write_where_asked(self, picture.getvalue())
-        return picture.getvalue(), metadata
+    def png(self) -> bytes:
+        """The picture, at two pixels for each of the page's, in a palette of 256 colours."""
+        from PIL import Image
 
-    def alternative(self) -> str:
-        """The description's alternative text; without one, what the axes say of themselves."""
-        if self.description is not None:
-            return self.description.alt
-        panels = []
-        for axes in self.axes:
-            title = axes.get_title(loc="left") or axes.get_title()
-            labels = [text for text in (axes.get_ylabel(), axes.get_xlabel()) if text]
-            said = ": ".join(text for text in (title, " against ".join(labels)) if text)
-            if said:
-                panels.append(re.sub(r"[$\\{}]|mathbf|bf", "", said).strip())
-        return "; ".join(["Figure", *panels]) if panels else "Figure"
+        whole, small = io.BytesIO(), io.BytesIO()
+        with styled():
+            self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
+        picture = Image.open(whole).convert("RGB")
+        picture = picture.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE)
+        picture.save(
+            small, format="png", optimize=True
+        )  # no version inside: same figure, same bytes
+        return small.getvalue()
+
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
+        picture = self.png()
+        width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
+        told = self._told or {}
+        with styled():
+            write_where_asked(self, picture, self.data)
+        return picture, {"width": width, "height": height, **told}
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> PageFigure:
@@ -203,7 +216,9 @@ def plain_log_axis(axis: Axis) -> None:
     """Plain numbers (0.1, 1, 10) on a logarithmic axis whose limits are set, and enough of them."""
     low, high = axis.get_view_interval()
     decades = np.log10(high / low)
-    plain = FuncFormatter(lambda value, _: f"{value:g}")
+    plain = FuncFormatter(
+        lambda value, _: f"{value:g}" if value > 5e-4 else f"$10^{{{np.log10(value):.0f}}}$"
+    )
     axis.set_major_locator(LogLocator(numticks=12))
     axis.set_major_formatter(plain)
     if decades < 2:
@@ -212,7 +227,7 @@ def plain_log_axis(axis: Axis) -> None:
     else:
         axis.set_minor_locator(LogLocator(subs=range(2, 10), numticks=12))
         axis.set_minor_formatter(NullFormatter())
-    axis.set_tick_params(which="minor", labelsize=7.5)
+    axis.set_tick_params(which="minor", labelsize=8.5)
 
 
 def clear_legend(axes: Axes, **changes: Any) -> Legend:
