@@ -27,9 +27,11 @@ def trained(monkeypatch) -> list:
     """What would have been trained, instead of training it."""
     asked = []
 
-    def train_missing(wanted, store, **_):
-        published = Store(published_path())
-        for experiment, replicas in schedule.missing(wanted, (published, store)):
+    def train_missing(wanted, store, begin=None, **_):
+        left = schedule.missing(wanted, (Store(published_path()), store))
+        if left and begin:
+            begin(left)
+        for experiment, replicas in left:
             asked.append((experiment.width, experiment.epochs, list(replicas)))
             for replica in replicas:
                 store.save(*made_up_run(experiment.epochs, experiment, replica))
