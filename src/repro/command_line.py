@@ -120,9 +120,6 @@ def _grid(chosen: argparse.Namespace) -> dict[str, object]:
 
 def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
     own = store.Store(chosen.store)
-    stores = store.Store(published_path()), own
-    if not chosen.quiet:
-        runs.announce(schedule.missing(schedule.merged(wanted), stores))
 
     def finished(group: Group) -> None:
         from tqdm.auto import tqdm
@@ -131,8 +128,9 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
             tqdm.write(_losses(group.experiment, replica, own))
 
     left = schedule.train_missing(
-        wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished
-    )
+        wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished,
+        None if chosen.quiet else runs.announce,
+    )  # fmt: skip
     all_runs, without = (
         sum(len(replicas) for _, replicas in part) for part in (schedule.merged(wanted), left)
     )
@@ -184,7 +182,8 @@ def _claims(chosen: argparse.Namespace) -> int:
     if chosen.why:
         print()
         for one in found:
-            print(f"{one.claim.number} {one.dataset}: {one.reason}.")
+            print(f"{one.claim.number} {one.dataset}, measurement: {one.reason}.")
+            print(f"{one.claim.number} {one.dataset}, wording: {one.wording_reason}.")
     commands = list(dict.fromkeys(one.command for one in found if one.command))
     if commands:
         print("\nTo train what is missing:", *commands, sep="\n")

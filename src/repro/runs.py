@@ -226,10 +226,7 @@ def _seconds_per_epoch(experiment: Experiment) -> float | None:
 
 def _train(wanted: Wanted, own: Store, progress: bool = True) -> None:
     """Train what of it is missing, all of it together."""
-    if progress:
-        places = Store(published_path()), own
-        announce(schedule.missing(schedule.merged(wanted), places))
-    schedule.train_missing(wanted, own, progress=progress)
+    schedule.train_missing(wanted, own, progress=progress, begin=announce if progress else None)
 
 
 def _existing(

@@ -7,10 +7,13 @@ import subprocess
 import sys
 
 import pytest
+from made_up import made_up_run
 
-from repro import Experiment
+from repro import Experiment, command_options, commands
 from repro.command_line import main
+from repro.provenance import VERSION
 from repro.store.store import Store
+from repro.training import grid
 
 TINY = ["train", "--dataset", "digits", "--widths", "8,9", "--epochs", "2", "--quiet"]
 
@@ -25,14 +28,17 @@ def test_train_then_results(tmp_path, capsys):
     pytest.importorskip("keras")
     place = str(tmp_path / "store")
     assert main([*TINY, "--replicas", "2", "--store", place]) == 0
-    said = capsys.readouterr().out.splitlines()
-    assert len(said) == 5 and "4 of 4 runs" in said[-1]
-    assert all(re.search(r"replica [01]: 2 epochs, train loss \d", line) for line in said[:-1])
+    said = capsys.readouterr()
+    lines = said.out.splitlines()
+    assert len(lines) == 5 and "4 of 4 runs" in lines[-1] and said.err == ""
+    assert all(re.search(r"replica [01]: 2 epochs, train loss \d", line) for line in lines[:-1])
     assert main(["results", "--store", place]) == 0
     listing = capsys.readouterr().out.splitlines()
-    assert len(listing) == 5  # a head, a line an experiment, and where they are
-    assert all("digits-N" in line and "  0, 1  " in line for line in listing[1:3])
-    assert listing[-1] == f"own: 4 runs in {place}"
+    # A head, a line an experiment, and where they are.
+    assert [line.split()[:4] for line in listing[1:3]] == [
+        ["own", "digits", "8", "0,"], ["own", "digits", "9", "0,"]
+    ]  # fmt: skip
+    assert listing[3:] == [f"own: 4 runs in {place}"]
     assert main(["results", "--json", "--store", place]) == 0
     listed = json.loads(capsys.readouterr().out)["runs"]
     assert [(run["parameters"]["width"], run["replica"]) for run in listed] == [
@@ -42,6 +48,31 @@ def test_train_then_results(tmp_path, capsys):
     assert main(["publish", "--minimum-epochs", "2", "--store", place]) == 0
     assert len(capsys.readouterr().out.splitlines()) == 4
     assert len(list(Store(tmp_path / "published").runs())) == 4
+
+
+def test_a_listing_fits_a_hundred_columns(tmp_path, capsys):
+    experiment = Experiment("hasyv2", 512, 3, "logits", "inverted", split=0.85, learning_rate=0.03)
+    for replica in range(3):
+        run, state = made_up_run(3, experiment, replica)
+        run.attrs["device"] = f"CPU AMD EPYC 9R14 96-Core Processor, {replica + 1} cores"
+        Store().save(run, state)
+    assert main(["results"]) == 0
+    said = capsys.readouterr().out.splitlines()
+    assert all(len(line) <= 100 for line in said[:-1]) and "\x1b" not in "".join(said)
+    joined = " ".join(" ".join(said).split())
+    assert "0 to 2" in joined and "loss=logits" in joined and "96-Core" in joined
+
+
+def test_claims_are_a_table_and_their_reasons_come_on_demand(tmp_path, capsys):
+    Store(tmp_path / "store").save(*made_up_run(2, Experiment("mnist", 8, 2)))
+    assert main(["claims", "--store", str(tmp_path / "store")]) == 0
+    table = capsys.readouterr().out
+    assert table.count("inconclusive") == 21 and "reason" not in table
+    assert "repro train --dataset mnist" in table
+    assert main(["claims", "--why", "--store", str(tmp_path / "store")]) == 0
+    assert "only 1 shorter" in capsys.readouterr().out and "only 1 shorter" not in table
+    assert main(["claims", "--json", "--store", str(tmp_path / "store")]) == 0
+    assert len(json.loads(capsys.readouterr().out)["claims"]) == 21
 
 
 def test_a_time_limit_has_its_own_exit_code_and_the_same_command_goes_on(tmp_path, capsys):
@@ -61,17 +92,16 @@ def test_a_sweep_trains_the_grid(tmp_path, capsys):
     assert "4 of 4 runs are there" in capsys.readouterr().out
 
 
-def test_a_sweep_from_a_plan_and_its_results_in_one_file(tmp_path, capsys):
+def test_a_sweep_from_a_plan(tmp_path, monkeypatch, capsys):
     pytest.importorskip("keras")
-    plan = tmp_path / "plan.yml"
-    plan.write_text("- {datasets: digits, widths: 8, epochs: 1, marks: [null, a]}\n")
-    here, there, packed = tmp_path / "here", tmp_path / "there", tmp_path / "runs.tar"
-    assert main(["sweep", "--plan", str(plan), "--quiet", "--store", str(here)]) == 0
-    assert main(["pack", str(packed), "--store", str(here)]) == 0
-    assert main(["unpack", str(packed), "--store", str(there)]) == 0
-    assert [run.experiment.mark for run in Store(there).runs()] == [None, "a"]
-    # Nothing is left to train there.
-    assert main(["sweep", "--plan", str(plan), "--quiet", "--store", str(there)]) == 0
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "plan.yml").write_text(
+        "- {datasets: digits, widths: 8, epochs: 1e0, marks: [null, a]}"
+    )
+    command = ["sweep", "--plan", "~/plan.yml", "--quiet", "--store", "~/runs"]
+    assert main(command) == 0
+    assert [run.experiment.mark for run in Store(tmp_path / "runs").runs()] == [None, "a"]
+    assert main(command) == 0  # nothing is left to train
     assert capsys.readouterr().out.splitlines()[-1] == "2 of 2 runs are there."
 
 
@@ -79,7 +109,7 @@ def test_a_sweep_from_a_plan_and_its_results_in_one_file(tmp_path, capsys):
     ("words", "told"),
     [
         ("train --dataset hasyv2 --widths 64 --epochs 0", "epochs must be a whole number from 1"),
-        ("train --dataset hasyv2 --widths ten", "must be whole numbers with commas between them"),
+        ("train --dataset hasyv2 --widths ten", "width must be a whole number"),
         ("train --dataset cifar --widths 64", "dataset must be one of hasyv2, mnist"),
         ("train --dataset digits --widths 64 --replicas 0", "replicas must be a whole number"),
         ("train --dataset digits --widths 64 --mark ab", "mark must be one printable character"),
@@ -91,8 +121,11 @@ def test_a_sweep_from_a_plan_and_its_results_in_one_file(tmp_path, capsys):
         ("sweep --plan nowhere.yml", "nowhere.yml cannot be read (No such file"),
         ("sweep --plan nowhere.yml --widths 8", "leave out widths"),
         ("train --dataset digits --widths 8 --lanes 0", "must be a whole number from 1"),
-        ("pack out.tar", "There is no run in"),
-        ("unpack nowhere.tar", "nowhere.tar cannot be read (No such file"),
+        ("train --dataset digits --widths 8 --epochs 1.5", "epochs must be a whole number"),
+        ("train --dataset digits --widths 8 --time-limit soon", "must be a number of seconds"),
+        ("sweep --datasets digits --widths 8,,9", "width must be a whole number"),
+        ("bench --widths a", "must be whole numbers with commas between them"),
+        ("claims --store nowhere", "There is no folder nowhere"),
         ("data cifar", "cifar"),
         ("paint", "paint"),
         ("", "COMMAND"),
@@ -126,12 +159,39 @@ def test_a_folder_without_the_data_is_told(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "data", "train", "sweep", "results", "pack", "unpack", "claims", "bench", "publish"],
+    ["", "data", "train", "sweep", "results", "claims", "sharpness", "bench", "publish"],
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:
         main([*command.split(), "--help"])
     assert stop.value.code == 0 and "usage: repro" in capsys.readouterr().out
+
+
+def test_every_field_of_an_experiment_is_an_option_explained_by_its_docstring(capsys):
+    told = command_options.parameter_help()
+    assert set(told) == set(Experiment.__dataclass_fields__) and all(told.values())
+    for command, names in (("train", told), ("sweep", map(grid.plural, told))):
+        with pytest.raises(SystemExit):
+            main([command, "--help"])
+        shown = capsys.readouterr().out
+        for name in names:
+            assert commands.option("widths" if name == "width" else name) in shown
+        assert " ".join(told["seed"].split()[:4]) in shown
+
+
+def test_the_version(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--version"])
+    assert stop.value.code == 0 and capsys.readouterr().out == f"repro {VERSION}\n"
+
+
+def test_a_closed_error_stream_does_not_stop_a_training(tmp_path):
+    pytest.importorskip("keras")
+    command = f"'{sys.executable}' -m repro.command_line {' '.join(TINY)} --store '{tmp_path}' 2>&-"
+    ended = subprocess.run(
+        command.replace("--quiet", ""), shell=True, stdout=subprocess.PIPE, timeout=200
+    )
+    assert ended.returncode == 0 and b"2 of 2 runs" in ended.stdout
 
 
 def test_an_interrupted_training_is_saved_and_goes_on(tmp_path):

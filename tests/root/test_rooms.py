@@ -10,7 +10,7 @@ import repro
 PACKAGE = Path(repro.__file__).parent
 # A module may import those in its own place of this list and in places before it.
 ORDER = (
-    {"errors", "provenance", "whole_file", "sealed_json", "places", "paper"},
+    {"errors", "provenance", "whole_file", "sealed_json", "places", "paper", "typed"},
     {"data"},
     {"experiment"},
     {"model"},
@@ -22,7 +22,7 @@ ORDER = (
     {"figures"},
     {"book"},
     {"investigations", "bench"},
-    {"command_line"},
+    {"command_line", "command_options"},
 )
 PLACES = {room: place for place, rooms in enumerate(ORDER) for room in rooms}
 

@@ -27,9 +27,11 @@ def trained(monkeypatch) -> list:
     """What would have been trained, instead of training it."""
     asked = []
 
-    def train_missing(wanted, store, **_):
-        published = Store(published_path())
-        for experiment, replicas in schedule.missing(wanted, (published, store)):
+    def train_missing(wanted, store, begin=None, **_):
+        left = schedule.missing(wanted, (Store(published_path()), store))
+        if left and begin:
+            begin(left)
+        for experiment, replicas in left:
             asked.append((experiment.width, experiment.epochs, list(replicas)))
             for replica in replicas:
                 store.save(*made_up_run(experiment.epochs, experiment, replica))
@@ -45,6 +47,45 @@ def test_without_widths_everything_published_is_read_as_long_as_it_is(published_
     assert found[12].replica.values.tolist() == [0, 1]
     assert trained == []
     assert list(by_width("digits", loss="logits")) == [30]
+
+
+def test_without_widths_nothing_is_trained_whatever_else_is_asked_for(published_store, trained):
+    found = by_width("digits", epochs=1000, replicas=2)
+    assert {width: (run.epoch[-1], run.sizes["replica"]) for width, run in found.items()} == {
+        9: (5, 1), 12: (6, 2)
+    }  # fmt: skip
+    assert by_width("digits", epochs=4)[12].sizes["replica"] == 3
+    assert by_width("digits", replicas=1)[12].sizes["replica"] == 1
+    assert trained == []
+
+
+def test_without_widths_a_folder_named_is_read_or_ones_own_store(published_store, tmp_path):
+    for name in ("store", "elsewhere"):  # REPRO_STORE is the first
+        store = Store(tmp_path / name)
+        store.save(*made_up_run(3, Experiment("mnist", len(name), 3), 0))
+    assert list(by_width("mnist")) == [5]
+    assert list(by_width("mnist", store=tmp_path / "elsewhere")) == [9]
+    with pytest.raises(ReproError, match="There is no folder"):
+        by_width("digits", store=tmp_path / "nowhere")
+
+
+def test_what_is_trained_is_announced_and_what_is_there_is_not(
+    published_store, trained, tmp_path, capsys
+):
+    by_width("digits", [9, 12], epochs=5, store=tmp_path / "own")
+    assert capsys.readouterr().err == ""
+    by_width("digits", [9, 40], epochs=50, store=tmp_path / "own")
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "2 runs, 100 epochs" in told and "9, 40" in told
+    assert trained == [(9, 50, [0]), (40, 50, [0])]
+
+
+def test_the_announcement_estimates_from_published_runs(published_store, capsys):
+    made, state = made_up_run(10, Experiment("digits", 100, 10), 0)
+    made.attrs |= {"device": "CPU", "wall_seconds": 60.0}  # 6 s an epoch
+    published_store.save(made, state)
+    runs.announce([(Experiment("digits", 200, 100), [0])])
+    assert "about 40 minutes" in capsys.readouterr().err  # four times the weights
 
 
 def test_an_unpublished_width_gets_a_first_look(published_store, trained, tmp_path):

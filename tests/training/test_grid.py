@@ -24,6 +24,26 @@ def test_what_is_left_out_is_as_the_paper_has_it():
     assert experiment == Experiment("hasyv2", 150, 1000) and replicas == [0]
 
 
+def test_every_field_of_an_experiment_has_a_key_in_the_plural_and_in_the_singular():
+    fields = Experiment.__dataclass_fields__
+    assert sorted(grid.PARAMETERS.values()) == sorted(fields)
+    assert {"datasets", "losses", "pixels", "widths", "batch_sizes", "epochs"} <= set(grid.KEYS)
+    one = Experiment("hasyv2", 9, 5, loss="logits", mark="a", batch_size=4)
+    named = {name: getattr(one, name) for name in fields}
+    plural = {grid.plural(name): [value] for name, value in named.items()}
+    assert grid.experiments(named) == grid.experiments(plural) == [(one, [0])]
+
+
+def test_numbers_are_taken_as_people_type_them():
+    typed = {"datasets": "digits", "widths": ["8", 9.0], "epochs": "1e1", "learning_rates": "0.3",
+             "replicas": "2.0", "marks": ["none"]}  # fmt: skip
+    assert grid.experiments(typed) == [
+        (Experiment("digits", width, 10, learning_rate=0.3), [0, 1]) for width in (8, 9)
+    ]
+    shares = grid.experiments({"datasets": "hasyv2", "widths": 8, "splits": ["0.7", "fold-2"]})
+    assert [each.split for each, _ in shares] == [0.7, "fold-2"]
+
+
 def test_a_fold_is_for_the_datasets_that_have_folds():
     found = grid.experiments({"datasets": ["hasyv2", "mnist"], "widths": 8, "splits": "fold-1"})
     assert [experiment.split for experiment, _ in found] == ["fold-1", None]
@@ -35,7 +55,9 @@ def test_a_fold_is_for_the_datasets_that_have_folds():
         ({"widths": 8}, "datasets is missing"),
         ({"datasets": "digits", "widths": []}, "widths must name at least one"),
         ({"datasets": "digits", "widths": "ten"}, "width must be a whole number"),
-        ({"datasets": "digits", "widths": 8, "width": 9}, "not 'width'"),
+        ({"datasets": "digits", "widths": 8, "width": 9}, "has widths twice"),
+        ({"datasets": "digits", "widths": 8, "depths": 9}, "not 'depths'"),
+        ({"datasets": "digits", "widths": True}, "width must be a whole number"),
         ({"datasets": "digits", "widths": 8, "replicas": 0}, "replicas must be"),
         ({"datasets": "digits", "widths": 8, "epochs": 2.5}, "epochs must be a whole number"),
         ({"datasets": {"digits": 1}, "widths": 8}, "dataset must be one of"),
@@ -76,6 +98,12 @@ def test_a_plan_that_cannot_be_read_is_told(text, told, tmp_path):
     (tmp_path / "plan.yml").write_text(text)
     with pytest.raises(ReproError, match=told):
         grid.read_plan(tmp_path / "plan.yml")
+
+
+def test_a_plan_is_found_in_the_home_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "plan.yml").write_text("{datasets: digits, widths: 8, epochs: 1e1}")
+    assert grid.read_plan("~/plan.yml") == [(Experiment("digits", 8, 10), [0])]
 
 
 def test_the_papers_plan_has_the_figures_and_the_early_marks():

@@ -9,14 +9,14 @@ from __future__ import annotations
 
 import functools
 import os
-from collections.abc import Hashable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
 
 from repro import paper
 from repro.analysis import regimes
-from repro.analysis.captions import dataset_label, epochs_of, replica_of, setting, width_of
+from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.regimes import Regime
 from repro.data.datasets import identified
 from repro.experiment import Experiment
@@ -167,28 +167,14 @@ def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
     """The runs by width, such as ``4 runs (N = 300, 350: 1 each; N = 500: 2)``."""
     widths = [width_of(run) for run in runs]
     number = f"{len(widths)} run{'' if len(widths) == 1 else 's'}"
-    alike = in_groups({width: widths.count(width) for width in sorted(set(widths))})
+    alike: dict[int, list[int]] = {}
+    for width in sorted(set(widths)):
+        alike.setdefault(widths.count(width), []).append(width)
     counts = "; ".join(
         f"N = {', '.join(map(str, those))}: {count}{' each' if len(those) > 1 else ''}"
         for count, those in alike.items()
     )
     return f"{number} ({counts})" if widths else "no run"
-
-
-def shown_in_words(runs: Sequence[xr.Dataset]) -> str:
-    """What a figure shows, for its caption: ``HASYv2 (fold-1): 2 runs (N = 10, 50: 1 each)``."""
-    names = " and ".join(dict.fromkeys(dataset_label(run) for run in runs))
-    few = short(runs)
-    tail = f", {len(few)} of them shorter than {paper.EPOCHS} epochs" if few else ""
-    return f"{names}: {widths_in_words(runs)}{tail}"
-
-
-def in_groups(of_width: Mapping[int, Hashable]) -> dict[Hashable, list[int]]:
-    """The widths with the same value together, by that value, in the order of their first."""
-    found: dict[Hashable, list[int]] = {}
-    for width, value in of_width.items():
-        found.setdefault(value, []).append(width)
-    return found
 
 
 def _place(run: xr.Dataset) -> tuple[int, str, int, int]:

@@ -22,8 +22,8 @@ if TYPE_CHECKING:
 
 COLUMNS = 100  # of a listing that no terminal shows
 _COLOURS = {
-    "reproduced": "green", "partly": "yellow", "not reproduced": "red", "holds": "green",
-    "fails": "red",
+    "reproduced": "green", "holds": "green", "partly": "yellow", "not reproduced": "red",
+    "does not hold": "red", "True": "green", "False": "red",
 }  # fmt: skip
 
 
@@ -64,7 +64,7 @@ def table(listed: Sequence[Mapping[str, Any]]) -> Table:
 def verdict_table(found: Sequence["Verdict"]) -> Table:
     """Claim by dataset: the verdict, and the effect of its first part with its interval.
 
-    Where the verdict on the claim's wording is another one, it stands below.
+    The verdict on the claim's wording stands beside the one on its measurement.
     """
     names = list(dict.fromkeys(one.dataset for one in found))
     shown = _table("claim", *map(dataset_name, names))
@@ -111,12 +111,10 @@ def _table(*columns: str) -> Table:
 
 def _verdict(one: "Verdict") -> Text:
     cell = Text(one.verdict, _COLOURS.get(one.verdict, ""))
-    wording = getattr(one, "wording", one.verdict)
-    if wording != one.verdict:
-        cell += Text("\nwording: ") + Text(wording, _COLOURS.get(wording, ""))
+    cell += Text("\nwording: ") + Text(one.wording, _COLOURS.get(one.wording, ""))
     if one.effect is not None:
         limits = f" [{one.interval[0]:.3g}, {one.interval[1]:.3g}]" if one.interval else ""
-        cell += Text(f"\n{one.effect:.3g}{limits} {one.parts[0].unit}".rstrip(), "dim")
+        cell += Text(f"\n{one.effect:.3g}{limits} {one.unit}".rstrip(), "dim")
     return cell
 
 

@@ -85,6 +85,7 @@ def train_missing(
     lanes: int | None = None,
     together: int | None = None,
     finished: Callable[[Group], None] | None = None,
+    begin: Callable[[Wanted], None] | None = None,
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
@@ -101,6 +102,8 @@ def train_missing(
         Groups at the same time, and replicas in a group; None for what suits the device.
     finished:
         Called with each group that is complete, from the lane that trained it.
+    begin:
+        Called with what is going to be trained, once it is known to be possible.
 
     Raises
     ------
@@ -120,6 +123,8 @@ def train_missing(
     for experiment, _ in wanted:
         network.check(experiment)  # told before any training
     store.check_writable()
+    if begin is not None:
+        begin(wanted)
     from repro.training import backend, samples
 
     for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
