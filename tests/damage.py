@@ -9,17 +9,14 @@ file gives, the damage was *harmless* (the padding of an archive, say). Anything
 import argparse
 import bz2
 import contextlib
-import gzip
 import json
 import os
-import struct
 import sys
 import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import astuple, dataclass
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -31,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parent / "data"))
 from test_datasets import SmallArchive
 
 from repro import Experiment, sealed_json
-from repro.data import datasets, hasyv2, own_dataset
+from repro.data import hasyv2, own_dataset
 from repro.errors import Mended, ReproError
 from repro.store.store import Store
 
@@ -84,22 +81,6 @@ def _hasyv2(archive: Path, small: SmallArchive, share: int) -> Iterator[Format]:
     yield Format("HASYv2 archive", archive, sound, other, read_archive, share)
 
 
-def _idx(folder: Path, share: int) -> Format:
-    names = ("train-images-idx3-ubyte.gz", "t10k-images-idx3-ubyte.gz")
-    generator = np.random.default_rng(0)
-    header = struct.pack(">4i", 2051, 20, 28, 28)
-    contents = [header + generator.bytes(20 * 784) for _ in names]
-    files = {n: (20, sha256(c).hexdigest()) for n, c in zip(names, contents, strict=True)}
-    (folder / "mnist").mkdir()
-    path = folder / "mnist" / names[0]
-
-    def read() -> Any:
-        with mock.patch.dict(datasets.IDX_FILES, mnist=files):
-            return datasets._idx_array("mnist", names[0], False).tobytes()
-
-    return Format("idx file", path, *(gzip.compress(each) for each in contents), read, share)
-
-
 def _own_dataset(folder: Path, share: int) -> Format:
     generator, names, contents = np.random.default_rng(1), [], []
     for number in range(2):
@@ -140,7 +121,6 @@ def formats(folder: Path) -> Iterator[list[Format]]:
             _runs(folder / "own", True, 30),
             _runs(folder / "published", False, 20),
             *_hasyv2(archive, small, 10),
-            _idx(data, 10),
             _own_dataset(folder, 10),
             _json(folder, 10),
         ]
