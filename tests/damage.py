@@ -7,7 +7,6 @@ file gives, the damage was *harmless* (the padding of an archive, say). Anything
 """
 
 import argparse
-import bz2
 import contextlib
 import json
 import os
@@ -16,7 +15,7 @@ import tempfile
 import traceback
 import warnings
 from collections.abc import Callable, Iterator
-from dataclasses import astuple, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from unittest import mock
@@ -24,11 +23,8 @@ from unittest import mock
 import numpy as np
 from made_up import made_up_run
 
-sys.path.insert(0, str(Path(__file__).parent / "data"))
-from test_datasets import SmallArchive
-
 from repro import Experiment, sealed_json
-from repro.data import hasyv2, own_dataset
+from repro.data import datasets
 from repro.errors import Mended, ReproError
 from repro.store.store import Store
 
@@ -66,36 +62,22 @@ def _runs(folder: Path, state: bool, share: int) -> Format:
     return Format(name, paths[0], *(path.read_bytes() for path in paths), read, share)
 
 
-def _hasyv2(archive: Path, small: SmallArchive, share: int) -> Iterator[Format]:
-    def read_prepared() -> Any:
-        return hasyv2.load_content(False, small.edition).to_bytes()
-
-    def read_archive() -> Any:
-        return hasyv2.decode(archive, False, small.edition).to_bytes()
-
-    sound = read_prepared()
-    other = sound[: len(sound) // 2][::-1] + sound[len(sound) // 2 :]
-    yield Format("prepared HASYv2", hasyv2.prepared_path(), sound, other, read_prepared, share)
-    sound = archive.read_bytes()
-    other = bz2.compress(bz2.decompress(sound).replace(b"png,31,", b"png,107,", 1))
-    yield Format("HASYv2 archive", archive, sound, other, read_archive, share)
-
-
 def _own_dataset(folder: Path, share: int) -> Format:
-    generator, names, contents = np.random.default_rng(1), [], []
+    """The checked copy that is kept of one's own arrays."""
+    generator, copies = np.random.default_rng(1), []
     for number in range(2):
         pixels = generator.integers(0, 256, (30, 9), np.uint8)
         labels = np.arange(30) % 3
         file = folder / f"mine-{number}.npz"
         np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:5], y_test=labels[:5])
-        names.append(own_dataset.register(file))
-        contents.append(own_dataset.copy_path(names[-1]).read_bytes())
+        datasets.load(str(file))
+        copies += [each for each in folder.rglob(f"mine-{number}-*.npz") if each not in copies]
 
     def read() -> Any:
-        arrays = own_dataset.load(names[0])
-        return [(str(a.dtype), a.shape, a.tobytes()) for a in astuple(arrays)]
+        data = datasets.load(copies[0].stem)
+        return [each.tobytes() for each in (data.x_train, data.y_train, data.x_test, data.y_test)]
 
-    return Format("one's own dataset", own_dataset.copy_path(names[0]), *contents, read, share)
+    return Format("one's own dataset", copies[0], *(c.read_bytes() for c in copies), read, share)
 
 
 def _json(folder: Path, share: int) -> Format:
@@ -112,17 +94,12 @@ def _json(folder: Path, share: int) -> Format:
 @contextlib.contextmanager
 def formats(folder: Path) -> Iterator[list[Format]]:
     """All of them, in a folder that the environment names."""
-    data = folder / "data"
-    places = {"REPRO_DATA_DIR": str(data), "REPRO_CACHE_DIR": str(folder / "cache")}
-    with mock.patch.dict(os.environ, places):
-        small = SmallArchive()
-        archive = small.write(data)
+    with mock.patch.dict(os.environ, {"REPRO_CACHE_DIR": str(folder / "cache")}):
         yield [
-            _runs(folder / "own", True, 30),
-            _runs(folder / "published", False, 20),
-            *_hasyv2(archive, small, 10),
-            _own_dataset(folder, 10),
-            _json(folder, 10),
+            _runs(folder / "own", True, 40),
+            _runs(folder / "published", False, 30),
+            _own_dataset(folder, 15),
+            _json(folder, 15),
         ]
 
 
