@@ -1,43 +1,20 @@
-"""The table of what else gives the same numbers: every row's test exists, and those kept here."""
+"""The same run again: in another process, in two lanes, on one core."""
 
-import ast
 import os
 import subprocess
 import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 
 from repro import Experiment
-from repro.book import reproducibility
 from repro.store.store import Store
 from repro.training import schedule
 
-TESTS = Path(__file__).parent
 EXPERIMENT = Experiment("digits", 300, 3, mark="a")  # wide enough to be shared by threads
 REPLICAS = [0, 1]
 TIMES = ("wall_seconds", "started", "finished")
 COMMIT = "code_version"  # of each process: someone may commit while the tests run
-
-
-@pytest.mark.parametrize("row", reproducibility.ROWS, ids=lambda row: row.varied[:40])
-def test_every_row_has_its_test_or_says_why_not(row):
-    assert (row.test is None) == bool(row.untested) == (row.equal == "unknown")
-    if row.test is not None:
-        file, _, name = row.test.partition("::")
-        defined = [
-            node.name
-            for node in ast.parse((TESTS / file).read_text()).body
-            if isinstance(node, ast.FunctionDef)
-        ]
-        assert defined.count(name) == 1 and name.startswith("test_"), "pytest collects it"
-
-
-def test_the_table_shows_every_row():
-    table = reproducibility.table()
-    assert len(table) == len(reproducibility.ROWS)
-    assert table["held by"].str.startswith(("test_", "untested: ")).all()
 
 
 @pytest.fixture(scope="module")
