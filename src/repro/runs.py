@@ -250,7 +250,9 @@ def _existing(
     )
 
 
-def _together(experiment: Experiment, numbers: Sequence[int], stores: Sequence[Store]) -> xr.Dataset:
+def _together(
+    experiment: Experiment, numbers: Sequence[int], stores: Sequence[Store]
+) -> xr.Dataset:
     """The replicas as one dataset, each from the first store that has the experiment's epochs."""
     found = []
     for number in numbers:

@@ -91,7 +91,7 @@ def test_a_slow_steady_climb_is_not_a_plateau(growth: float) -> None:
     climb = 0.25 * np.exp(growth * np.arange(int(np.log(20) / growth)))
     curve = np.concatenate([down, climb])
     assert divergence_epoch(curve) is None
-    assert regime(curve) == "undecided"
+    assert regime(curve) == ("unstable" if len(curve) > 1000 else "undecided")
 
 
 def test_a_loss_that_falls_again_slowly_has_not_come_to_rest() -> None:
@@ -166,8 +166,33 @@ def test_a_short_run_is_undecided_unless_told_its_full_length(kind: str) -> None
     assert regime(curve, full_length=600) == kind
 
 
-def test_a_low_loss_lost_again_without_a_plateau_is_undecided() -> None:
-    curve = np.concatenate([np.geomspace(5.9, 0.3, 400), np.geomspace(0.3, 0.9, 700)])
+@pytest.mark.parametrize("end", [0.9, 0.45])
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.03])
+def test_a_minimum_left_for_good_by_a_loss_that_still_rises_is_unstable(end, noise) -> None:
+    curve = np.concatenate([np.geomspace(5.9, 0.3, 320), np.geomspace(0.3, end, 681)])
+    curve *= np.exp(noise * np.random.default_rng(0).standard_normal(curve.size))
+    assert divergence_epoch(curve) is None
+    assert regime(curve) == "unstable"
+    assert regime(curve[:900]) == "undecided", "it may still come to rest"
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.01, 0.05])
+@pytest.mark.parametrize("seed", range(5))
+def test_what_only_seems_to_rise_stays_strong(noise: float, seed: int) -> None:
+    scatter = np.exp(noise * np.random.default_rng(seed).standard_normal(1001))
+    epoch = np.arange(1001)
+    falling = np.geomspace(5.9, 0.05, 1001)
+    flat = np.concatenate([np.geomspace(5.9, 0.3, 200), np.full(801, 0.3)])
+    little = np.concatenate([np.geomspace(5.9, 0.3, 500), np.geomspace(0.3, 0.36, 501)])
+    higher = np.where(epoch < 600, flat, 0.42)  # settled, not rising
+    for curve in (falling, flat, little, higher):
+        assert regime(curve * scatter) == "strong"
+    for at in (700, 880, 930):  # spikes of ten epochs and more, and their recovery
+        assert regime((flat + 3 * (epoch >= at) * np.exp(-(epoch - at) / 15)) * scatter) == "strong"
+
+
+def test_a_low_loss_lost_again_that_falls_is_undecided() -> None:
+    curve = np.concatenate([np.geomspace(5.9, 0.3, 400), np.geomspace(3.0, 0.9, 601)])
     assert regime(curve) == "undecided"
 
 

@@ -113,3 +113,8 @@ def strip_index(initial_edge: ArrayLike, initial: float) -> int:
             f"No initial weight lies at {initial:g}: choose between {edge[0]:g} and {edge[-1]:g}."
         )
     return int(np.clip(np.searchsorted(edge, initial, side="right") - 1, 0, len(edge) - 2))
+
+
+def strip(counts: ArrayLike, initial_edge: ArrayLike, initial: float) -> NDArray[np.float64]:
+    """The counts over final bins in the thin strip around an initial weight (`strip_index`)."""
+    return np.asarray(counts)[strip_index(initial_edge, initial)]

@@ -62,4 +62,3 @@ def whole_number(name: str, value: Any) -> int | None:
             f"{name} must be a whole number from 1, such as -p {name} 64, not {shown(value)}."
         )
     return number
-

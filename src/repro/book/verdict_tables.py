@@ -1,187 +1,162 @@
-"""Verdicts as the book shows them: the table of all, and the account of one claim."""
+"""Verdicts as the book and the command line show them: chips, headlines and tables."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 import pandas as pd
 
 from repro.analysis.captions import dataset_name
-from repro.analysis.evidence import in_groups
 from repro.analysis.intervals import Interval
-from repro.book.prose import Prose, Table, in_sentences
-from repro.claims.verdict import VERDICTS
-from repro.claims.verdicts import Claim, Verdict
+from repro.claims import controls
+from repro.claims.verdict import WORDS, Part
+from repro.claims.verdicts import CLAIMS, Claim, Verdict
 
-COLOURS = {
-    "reproduced": "#d5ecd8",
-    "partly": "#f6e8c3",
-    "not reproduced": "#f4d3cc",
-    "inconclusive": "#ececec",
-}
-"""Behind the verdicts; the word itself is always written."""
+CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
+"""Words on the wording look as those on the measurement do."""
 
 
-def verdict_table(found: Sequence[Verdict]) -> Table:
-    """All verdicts, claim by dataset, each with its effect and interval and a link to the page."""
-    datasets = list(dict.fromkeys(one.dataset for one in found))
-    rows = {}
+FORMER = ("written", "replaced", "rule", "reason")
+
+
+class Shown(str):
+    """Markdown with HTML in it that a notebook shows as such; a string everywhere else."""
+
+    def _repr_markdown_(self) -> str:
+        return str(self)
+
+
+def chip(word: str) -> str:
+    """A verdict as a coloured word, for use in Markdown: its class is the word with dashes."""
+    name = CLASSES.get(word, word).replace(" ", "-")
+    return f'<span class="verdict {name}">{word}</span>'
+
+
+def headline(found: Verdict) -> Shown:
+    """Both verdicts on one claim as chips, each with the effect that it rests on."""
+    lines = []
+    for question, word in (("measurement", found.verdict), ("wording", found.wording)):
+        first = found.first(question)
+        told = f": {first.statistic} {_effect(first)}" if first and first.effect is not None else ""
+        lines.append(f"{question.capitalize()} {chip(word)}{told}")
+    return Shown("<br>".join(lines))
+
+
+def verdict_table(found: Sequence[Verdict]) -> Shown:
+    """All verdicts, claim by dataset: the measurement's chip above the wording's."""
+    cells: dict[str, dict[str, str]] = {}
     for one in found:
-        label = (
-            f'<a href="{one.claim.page}.html">{one.claim.number}. {one.claim.title}</a>'
-            f"<br><small>{one.parts[0].statistic if one.parts else ''}</small>"
+        label = f'<a href="{one.claim.page}.html">{one.claim.number}. {one.claim.title}</a>'
+        chips = f"{chip(one.verdict)}<br>{chip(one.wording)}"
+        cells.setdefault(label, {})[dataset_name(one.dataset)] = chips
+    return _html(pd.DataFrame.from_dict(cells, orient="index"))
+
+
+def changes(found: Sequence[Verdict]) -> pd.DataFrame:
+    """The verdicts before and after the last change of rules, a row per claim and dataset.
+
+    Returns
+    -------
+    Columns ``claim``, ``dataset``, ``verdict before``, ``effect before``, ``measurement``,
+    ``wording`` and ``effect``.
+    """
+    rows = []
+    for one in found:
+        before = one.claim.former[-1]["verdicts"].get(one.dataset, {})
+        rows.append(
+            {
+                "claim": one.claim.title,
+                "dataset": dataset_name(one.dataset),
+                "verdict before": before.get("verdict", ""),
+                "effect before": effect_in_words(before.get("effect"), before.get("interval")),
+                "measurement": one.verdict,
+                "wording": one.wording,
+                "effect": effect_in_words(one.effect, one.interval),
+            }
         )
-        cells = rows.setdefault(one.claim.number, {"claim": label})
-        if one.parts:
-            cells["claim"] = label
-        effect = effect_in_words(one)
-        cells[dataset_name(one.dataset)] = _chip(one) + (
-            f"<br><small>{effect}</small>" if effect else ""
-        )
-    columns = ["claim", *(dataset_name(name) for name in datasets)]
-    table = pd.DataFrame(list(rows.values()), columns=columns).set_index("claim")
-    return in_sentences(table)
+    return pd.DataFrame(rows)
 
 
-def verdict_row(found: Sequence[Verdict], dataset: str) -> Prose:
-    """The claims on one dataset by their verdict, in a line, each a link to its evidence."""
-    parts = []
-    for word in VERDICTS:
-        here = [one for one in found if (one.dataset, one.verdict) == (dataset, word)]
-        if here:
-            links = (f"[{one.claim.title}]({one.claim.page}.html)" for one in here)
-            parts.append(f"{_chip(here[0])} {', '.join(links)}")
-    label = f"[The claims](verdicts.html) on {dataset_name(dataset)}"
-    return Prose(f"{label}: {' · '.join(parts) or 'none judged'}")
-
-
-def verdict_words(found: Sequence[Verdict], dataset: str) -> str:
-    """The claims on one dataset by their verdict, in a sentence, as the README has it."""
-    parts = []
-    for word in VERDICTS:
-        titles = [one.claim.title for one in found if (one.dataset, one.verdict) == (dataset, word)]
-        if titles:
-            parts.append(f"**{word}**: {', '.join(titles)}")
-    return f"{dataset_name(dataset)}: {'; '.join(parts) or 'none judged'}."
-
-
-def account(one: Claim, found: Sequence[Verdict]) -> Prose:
-    """A claim's rule in words with its date, and the reason of its verdict on every dataset."""
-    lines = [
-        f"**The rule**, written on {one.written}. {' '.join(one.rule.split())}",
-        "",
+def former_table(claims: Claim | Sequence[Claim]) -> Shown:
+    """The rules that were replaced: text, dates and the reason for the change."""
+    rows = [
+        {"claim": one.title} | {name: former[name] for name in FORMER}
+        for one in ([claims] if isinstance(claims, Claim) else claims)
+        for former in one.former
     ]
-    for verdict in found:
-        if verdict.claim.name == one.name:
-            lines += [*_reasons(verdict), ""]
-    return Prose("\n".join(lines))
+    return _html(pd.DataFrame(rows, columns=["claim", *FORMER]).set_index("claim"))
 
 
-def part_table(found: Verdict) -> Table:
-    """The parts of one verdict: statistic, effect, interval, over what, answer."""
+def rule_table(claims: Sequence[Claim] = CLAIMS) -> Shown:
+    """The rules in force."""
+    rows = {one.title: {"written": one.written, "rule": one.rule} for one in claims}
+    return _html(pd.DataFrame.from_dict(rows, orient="index"))
+
+
+def part_table(found: Verdict) -> pd.DataFrame:
+    """The parts of one verdict: question, statistic, effect, interval, over what, answer."""
     rows = [
         {
+            "question": part.question,
             "statistic": part.statistic,
-            "effect": number(part.effect),
-            "95 % interval": interval_in_words(part.interval) or "none",
+            "effect": _effect(part),
             "over": part.over,
             "answer": part.answer,
         }
         for part in found.parts
     ]
-    columns = ["statistic", "effect", "95 % interval", "over", "answer"]
-    return in_sentences(pd.DataFrame(rows, columns=columns).set_index("statistic"))
+    columns = ["question", "statistic", "effect", "over", "answer"]
+    return pd.DataFrame(rows, columns=columns).set_index(["question", "statistic"])
 
 
-def headline(found: Verdict) -> Prose:
-    """The verdict in one line, and what counted and what did not."""
-    lines = [
-        f"**{found.claim.number}. {found.claim.title}** on {dataset_name(found.dataset)}: "
-        f"**{found.verdict}**. {found.claim.statement}"
-    ]
-    counted = f"{len(found.runs)} run{'' if len(found.runs) == 1 else 's'}"
-    listed = f": {_listed(found.runs)}" if found.runs else ""
-    lines += ["", f"Counted: {counted}{listed}."]
-    if found.left_out:
-        lines[-1] += f" Too short to count: {len(found.left_out)}."
-    if found.command:
-        lines += ["", f"{found.reason}; to train them: `{found.command}`"]
-    return Prose("\n".join(lines))
+def controls_table(claim: Claim | None = None) -> pd.DataFrame:
+    """The controls of one claim's rule, or of all: what must be found and what is."""
+    shown = controls.controls(claim.name if claim else None)
+    if claim is not None:
+        shown = shown.drop(columns="claim")
+    return shown.set_index([n for n in ("claim", "question", "control") if n in shown])
 
 
-def missing(found: Sequence[Verdict]) -> Prose:
-    """The datasets without runs of the paper's length, and the commands that would train them."""
+def missing(found: Sequence[Verdict]) -> Shown:
+    """The commands that would train what a dataset has no runs of; empty where none is missing."""
     commands = {dataset_name(one.dataset): one.command for one in found if one.command}
-    if not commands:
-        return Prose("Every dataset has published runs of the paper's length.")
-    lines = [f"- {name}: `{command}`" for name, command in commands.items()]
-    return Prose("\n".join(["Datasets without such runs, and what would train them:", "", *lines]))
-
-
-def effect_in_words(found: Verdict) -> str:
-    """Effect and interval in short; empty where there is no effect."""
-    if found.effect is None:
-        return ""
-    interval = interval_in_words(found.interval)
-    return f"{number(found.effect)} {interval or '(no interval)'}"
-
-
-def interval_in_words(interval: Interval | None) -> str:
-    """``[0.1, 0.3]``; empty where there is none."""
-    return "" if interval is None else f"[{number(interval[0])}, {number(interval[1])}]"
-
-
-def number(value: float | None) -> str:
-    """Three digits; empty for None."""
-    return "" if value is None else f"{value:.3g}"
-
-
-def _listed(runs: Sequence[Mapping[str, Any]]) -> str:
-    """Which runs, those of a kind together: ``N = 10, 50: replica 0; N = 150: replicas 0, 1``."""
-    of_kind: dict[tuple[str | None, int], dict[int, tuple[int, ...]]] = {}
-    for run in runs:
-        of_width = of_kind.setdefault((run["mark"], run["seed"]), {})
-        of_width[run["width"]] = (*of_width.get(run["width"], ()), run["replica"])
-    words = []
-    for (mark, seed), of_width in of_kind.items():
-        for replicas, widths in in_groups(of_width).items():
-            words.append(
-                f"N = {', '.join(map(str, widths))}"
-                + (f", marked “{mark}”" if mark else "")
-                + (f", seed {seed}" if seed else "")
-                + f": replica{'' if len(replicas) == 1 else 's'} {', '.join(map(str, replicas))}"
-            )
-    return "; ".join(words)
-
-
-def _reasons(found: Verdict) -> list[str]:
-    name = dataset_name(found.dataset)
-    if not found.parts:
-        return [f"- {name}: **{found.verdict}**: {found.reason}"]
-    lines = [f"- {name}: **{found.verdict}**"]
-    return lines + [f"  - {part.answer}: {part.reason}" for part in found.parts]
+    return Shown("\n".join(f"- {name}: `{command}`" for name, command in commands.items()))
 
 
 def report(found: Sequence[Verdict]) -> str:
     """What `repro claims` prints: a line for each claim and dataset, and the reasons below."""
-    row = "{:<20} {:<14} {:<15} {}"
-    lines = [row.format("claim", "dataset", "verdict", "effect [95 % interval]")]
+    row = "{:<20} {:<14} {:<15} {:<15} {}"
+    lines = [row.format("claim", "dataset", "measurement", "wording", "effect [95 % interval]")]
     lines += [
         row.format(
-            f"{one.claim.number} {one.claim.title}", one.dataset, one.verdict, effect_in_words(one)
+            f"{one.claim.number} {one.claim.title}", one.dataset, one.verdict, one.wording,
+            effect_in_words(one.effect, one.interval),
         )
         for one in found
-    ]
+    ]  # fmt: skip
     lines += ["", "Why:"]
-    lines += [f"{one.claim.number} {one.dataset}: {one.reason}." for one in found]
+    for one in found:
+        lines += [f"{one.claim.number} {one.dataset}: measurement: {one.reason}."]
+        lines += [f"{one.claim.number} {one.dataset}: wording: {one.wording_reason}."]
     commands = dict.fromkeys(one.command for one in found if one.command)
     if commands:
         lines += ["", "To train what is missing:", *commands]
     return "\n".join(lines)
 
 
-def _chip(one: Verdict) -> str:
-    # The colour of the words, too: on a dark page they would be light.
-    style = f"background:{COLOURS[one.verdict]};color:#1b1b1b;padding:0 .4em;border-radius:.2em"
-    return f'<span style="{style};white-space:nowrap">{one.verdict}</span>'
+def effect_in_words(effect: float | None, interval: Interval | None, unit: str = "") -> str:
+    """``0.2 [0.1, 0.3] epochs``; empty where there is no effect."""
+    if effect is None:
+        return ""
+    limits = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
+    return f"{effect:.3g}{limits} {unit}".strip()
+
+
+def _effect(part: Part) -> str:
+    return effect_in_words(part.effect, part.interval, part.unit)
+
+
+def _html(table: pd.DataFrame) -> Shown:
+    """A table of texts as a page shows it: whole, left-aligned, HTML in its cells kept."""
+    with pd.option_context("display.max_colwidth", None):  # pandas shortens texts
+        return Shown(table.rename_axis(None).to_html(escape=False, classes="sentences", border=0))

@@ -1,8 +1,8 @@
 """The paper's seven claims (SPEC section 3), and a verdict on each for every dataset.
 
-Each claim's statistics and rule are in a module of their own; the rules were written on the date
-they bear, before they met a result. A verdict is a pure function of runs: nothing here trains, and
-runs that are published later change it by themselves.
+Their statements, rules and former rules are in ``claims.yml``; each rule was written on the date it
+bears. A verdict is a pure function of runs: nothing here trains, and runs that are published later
+change it by themselves.
 """
 
 from __future__ import annotations
@@ -11,21 +11,24 @@ import json
 import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from importlib import resources
 from typing import Any
 
+import numpy as np
 import xarray as xr
+import yaml
 
 from repro import paper
 from repro.analysis import evidence
 from repro.analysis.captions import epochs_of, setting, width_of
 from repro.analysis.evidence import DATASETS
 from repro.analysis.intervals import Interval
-from repro.claims import jump as claim_jump
-from repro.claims import large as claim_large
-from repro.claims import near as claim_near
-from repro.claims import regimes as claim_regimes
-from repro.claims import wider as claim_wider
-from repro.claims.verdict import Part, VerdictWord, plain, verdict_of
+from repro.claims.jump import judge_jump, judge_only_near
+from repro.claims.large import judge_large
+from repro.claims.near import judge_near, judge_traces
+from repro.claims.regimes import judge_regimes
+from repro.claims.verdict import NO_EVENT, Part, Question, word_of
+from repro.claims.wider import judge_wider
 from repro.commands import train_command
 from repro.errors import ReproError
 from repro.experiment import Experiment
@@ -35,27 +38,19 @@ from repro.experiment import Experiment
 class Claim:
     """A statement of the paper, and the rule by which runs are held against it.
 
-    Attributes
-    ----------
-    name, number, title:
-        What it is called.
-    statement:
-        What the paper says, in our words.
-    rule, written:
-        The rule in words, and the date it was written.
-    page:
-        The page of the book with the evidence.
-    judge:
-        From the runs of one dataset to the claim's parts.
+    ``page`` has the evidence; ``rule`` was written on the date ``written`` and replaced those of
+    ``former``, each with ``rule``, ``written``, ``replaced``, ``reason`` and by dataset the
+    ``verdicts`` it gave; ``judge`` leads from the runs of one dataset to the claim's parts.
     """
 
     name: str
     number: int
     title: str
+    page: str
     statement: str
     rule: str
     written: str
-    page: str
+    former: Sequence[Mapping[str, Any]]
     judge: Callable[[Sequence[xr.Dataset]], list[Part]]
 
 
@@ -65,63 +60,97 @@ class Verdict:
 
     Attributes
     ----------
-    claim, dataset, verdict:
-        Of what, on what, and the word.
+    claim, dataset:
+        Of what, on what.
+    verdict, wording:
+        Whether the measurement is reproduced, and whether the wording holds.
     parts:
-        The claim's statistics; the first is the one that tables show.
-    reason:
-        Why, in sentences.
+        The claim's statistics, of both questions.
+    reason, wording_reason:
+        Why, question by question.
     runs:
         The runs that counted, each with its width, mark, seed, replica and epochs.
     left_out:
         The runs with the paper's settings that are too short to count.
+    looked_for:
+        Where no run crosses: the widths, epochs and number of the runs that were looked at.
     command:
         What would train the missing runs; None where there are some.
     """
 
     claim: Claim
     dataset: str
-    verdict: VerdictWord
+    verdict: str
+    wording: str
     parts: tuple[Part, ...]
     reason: str
-    runs: tuple[Mapping[str, Any], ...]
-    left_out: tuple[Mapping[str, Any], ...]
+    wording_reason: str
+    runs: tuple[Mapping[str, Any], ...] = ()
+    left_out: tuple[Mapping[str, Any], ...] = ()
+    looked_for: Mapping[str, Any] | None = None
     command: str | None = None
+
+    def parts_of(self, question: Question) -> tuple[Part, ...]:
+        """The parts that bear on one question."""
+        return tuple(part for part in self.parts if part.question == question)
+
+    def first(self, question: Question) -> Part | None:
+        """The first part of a question that has an effect, or else its first."""
+        parts = self.parts_of(question)
+        return next((p for p in parts if p.effect is not None), parts[0] if parts else None)
 
     @property
     def effect(self) -> float | None:
-        """The first part's effect."""
-        return self.parts[0].effect if self.parts else None
+        """The effect of the measurement's first part."""
+        return first.effect if (first := self.first("measurement")) else None
 
     @property
     def interval(self) -> Interval | None:
-        """The first part's interval."""
-        return self.parts[0].interval if self.parts else None
+        """The interval of the measurement's first part."""
+        return first.interval if (first := self.first("measurement")) else None
+
+    @property
+    def unit(self) -> str:
+        """The effect's unit; empty for pure numbers."""
+        return first.unit if (first := self.first("measurement")) else ""
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
-        first = self.parts[0] if self.parts else None
+        from repro.claims.controls import controls
+
+        first = self.first("measurement")
+        former = [
+            {name: one[name] for name in ("rule", "written", "replaced", "reason")}
+            | dict(one["verdicts"].get(self.dataset, {}))
+            for one in self.claim.former
+        ]
         return {
             "claim": self.claim.name,
             "number": self.claim.number,
             "title": self.claim.title,
             "dataset": self.dataset,
             "verdict": self.verdict,
+            "wording": self.wording,
             "effect": plain(self.effect),
             "interval": _plain_interval(self.interval),
             "interval_over": first.over if first else "no run",
-            "unit": first.unit if first else "",
+            "unit": self.unit,
             "statistic": first.statistic if first else "",
             "runs": [dict(run) for run in self.runs],
             "runs_too_short": [dict(run) for run in self.left_out],
+            "looked_for": self.looked_for,
             "reason": self.reason,
+            "wording_reason": self.wording_reason,
             "command": self.command,
             "statement": self.claim.statement,
-            "rule": _one_line(self.claim.rule),
+            "rule": self.claim.rule,
             "rule_written": self.claim.written,
+            "former": former,
+            "controls": controls(self.claim.name).to_dict("records"),
             "page": f"{self.claim.page}.html",
             "parts": [
                 {
+                    "question": part.question,
                     "statistic": part.statistic,
                     "unit": part.unit,
                     "effect": plain(part.effect),
@@ -136,47 +165,17 @@ class Verdict:
         }
 
 
-CLAIMS: tuple[Claim, ...] = (
+_JUDGES = {
+    "near": judge_near, "jump": judge_jump, "only-near": judge_only_near, "wider": judge_wider,
+    "large": judge_large, "regimes": judge_regimes, "traces": judge_traces,
+}  # fmt: skip
+
+CLAIMS: tuple[Claim, ...] = tuple(
     Claim(
-        "near", 1, "Near",
-        "Successful training ends close to the initial weights.",
-        claim_near.NEAR_RULE, claim_near.WRITTEN, "near", claim_near.judge_near,
-    ),
-    Claim(
-        "jump", 2, "Jump",
-        "When a network crosses into untrainability, the distribution of the deviation jumps "
-        "together with the loss.",
-        claim_jump.JUMP_RULE, claim_jump.WRITTEN, "jump", claim_jump.judge_jump,
-    ),
-    Claim(
-        "only-near", 3, "Only near",
-        "The minimum that gradient descent finds lies before the jump; after it no lower loss is "
-        "found.",
-        claim_jump.ONLY_NEAR_RULE, claim_jump.WRITTEN, "jump", claim_jump.judge_only_near,
-    ),
-    Claim(
-        "wider", 4, "Wider moves less",
-        "At the first crossing of any chosen loss, the deviation falls with width.",
-        claim_wider.RULE, claim_wider.WRITTEN, "wider", claim_wider.judge_wider,
-    ),
-    Claim(
-        "large", 5, "Large moves more",
-        "Weights that start larger are updated more, in the direction of their sign.",
-        claim_large.RULE, claim_large.WRITTEN, "large", claim_large.judge_large,
-    ),
-    Claim(
-        "regimes", 6, "Three regimes",
-        "Networks are weak, unstable or strong, in this order of width, as in the paper's phase "
-        "diagram.",
-        claim_regimes.RULE, claim_regimes.WRITTEN, "regimes", claim_regimes.judge_regimes,
-    ),
-    Claim(
-        "traces", 7, "Traces",
-        "The success of wide networks comes with recognisable traces of the initial configuration "
-        f"after {paper.EPOCHS} epochs.",
-        claim_near.TRACES_RULE, claim_near.WRITTEN, "near", claim_near.judge_traces,
-    ),
-)  # fmt: skip
+        judge=_JUDGES[one["name"]], **{k: v.strip() if k == "rule" else v for k, v in one.items()}
+    )
+    for one in yaml.safe_load(resources.files("repro.claims").joinpath("claims.yml").read_text())
+)
 """In the order of SPEC section 3."""
 
 
@@ -230,23 +229,26 @@ def verdict(
     """
     ordered = evidence.in_order(runs)
     short = tuple(map(_described, evidence.short(ordered)))
-    if not evidence.complete(ordered):
+    whole = evidence.complete(ordered)
+    if not whole:
         reason = f"no {origin}"
         if short:
             reason += f" of {paper.EPOCHS} epochs, only {len(short)} shorter"
-        command = training_command(dataset)
-        return Verdict(one, dataset, "inconclusive", (), reason, (), short, command)
+        command, unknown = training_command(dataset), "inconclusive"
+        return Verdict(
+            one, dataset, unknown, unknown, (), reason, reason, left_out=short, command=command
+        )
     parts = tuple(one.judge(ordered))
     counted = {name for part in parts for name in part.runs}
+    measured = word_of(parts, "measurement")
+    widths = sorted({width_of(run) for run in whole})
+    looked_for = {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)}
     return Verdict(
-        one,
-        dataset,
-        verdict_of(parts),
-        parts,
-        "; ".join(f"({part.answer}) {part.reason}" for part in parts),
+        one, dataset, measured, word_of(parts, "wording"), parts,
+        _reason(parts, "measurement"), _reason(parts, "wording"),
         tuple(_described(run) for run in ordered if evidence.name_of(run) in counted),
-        short,
-    )
+        short, looked_for if measured == NO_EVENT else None,
+    )  # fmt: skip
 
 
 def training_command(dataset: str) -> str:
@@ -258,6 +260,16 @@ def training_command(dataset: str) -> str:
 def as_json(found: Sequence[Verdict]) -> str:
     """What `repro claims --json` prints."""
     return json.dumps({"claims": [one.to_json() for one in found]}, indent=1, ensure_ascii=False)
+
+
+def plain(value: Any) -> float | None:
+    """A number as JSON has it: None for what is not finite, floats for NumPy's."""
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
+def _reason(parts: Sequence[Part], question: Question) -> str:
+    told = [part for part in parts if part.question == question]
+    return "; ".join(f"({part.answer}) {part.reason}" for part in told)
 
 
 def _described(run: xr.Dataset) -> dict[str, Any]:
@@ -274,7 +286,3 @@ def _described(run: xr.Dataset) -> dict[str, Any]:
 
 def _plain_interval(interval: Interval | None) -> list[float | None] | None:
     return None if interval is None else [plain(limit) for limit in interval]
-
-
-def _one_line(text: str) -> str:
-    return " ".join(text.split())

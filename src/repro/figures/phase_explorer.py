@@ -15,10 +15,8 @@ from repro.data.datasets import identified
 from repro.errors import ReproError
 from repro.figures.explorer import Explorer, rounded
 from repro.figures.style import width_colour
-from repro.places import published_path
-from repro.runs import published_runs
+from repro.runs import existing_folder, stored
 from repro.store.record import cut, experiment_of
-from repro.store.store import Store
 
 LAYER = "hidden_hidden"
 DRAWN = ("train_loss", "test_loss", "relative_deviation")
@@ -37,12 +35,11 @@ def published_unmarked(dataset: str | None = None, epochs: int | None = None) ->
     epochs:
         Longer runs are cut to so many; None for as long as each is.
     """
-    store = Store(published_path())
-    dataset = None if dataset is None else identified(dataset)
+    name = None if dataset is None else identified(dataset)
     return [
-        cut(store.load(run), epochs or run.epochs)[list(DRAWN)]  # hundreds of runs fit in memory
-        for run in published_runs()
-        if run.experiment.mark is None and dataset in (None, run.experiment.dataset)
+        cut(results, epochs or run.epochs)[list(DRAWN)]
+        for run, results in stored(existing_folder(None), name)
+        if run.experiment.mark is None
     ]
 
 

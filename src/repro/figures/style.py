@@ -196,7 +196,7 @@ class PageFigure(Figure):
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
         told = self._told or {}
         with styled():
-            write_where_asked(self, picture, told.get("name", "figure"), self.data)
+            write_where_asked(self, picture, self.data)
         return picture, {"width": width, "height": height, **told}
 
 
