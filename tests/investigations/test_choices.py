@@ -8,11 +8,11 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
-from repro.data.symbol_ids import SYMBOL_IDS
 from synthetic import synthetic_run
 
 from repro import Experiment, ReproError, paper
 from repro.data import datasets
+from repro.data.hasyv2 import SYMBOL_IDS
 from repro.investigations import choices, order_search, trials
 from repro.investigations.choices import BASELINE, CHOICES
 from repro.investigations.figures import orders_figure
