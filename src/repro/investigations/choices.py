@@ -45,15 +45,7 @@ LATER_MARKS = ("minimum_train_loss", "epoch_of_minimum_train_loss", "divergence_
 
 @dataclass(frozen=True)
 class Choice:
-    """One reading of what the paper leaves open.
-
-    Attributes
-    ----------
-    name:
-        What it is called on the page.
-    changed:
-        The parameters of `Experiment` that are not the baseline's.
-    """
+    """One reading of what the paper leaves open: its name, and what it changes of the baseline."""
 
     name: str
     changed: Mapping[str, Any] = field(hash=False)
@@ -77,9 +69,7 @@ PROBES = (
     Choice("batches of 100", {"batch_size": 100}),
     Choice("learning rate 0.13", {"learning_rate": 0.13}),
 )
-"""What the paper does say, changed all the same, to see whether that would give its later marks.
-
-No readings of the paper: they take no part in distances and recommendation."""
+"""What the paper does say, changed all the same: no part of distances and recommendation."""
 
 Runs = Mapping[tuple[Choice, int], Sequence[xr.Dataset]]  # by choice and width, a replica each
 
@@ -89,20 +79,9 @@ def runs_of_choices(
     store: str | os.PathLike | None = None,
     choices: Sequence[Choice] = CHOICES,
 ) -> dict[tuple[Choice, int], list[xr.Dataset]]:
-    """The runs of every choice at every width, of whatever length; empty where there is none.
-
-    Parameters
-    ----------
-    widths, choices:
-        Those wanted.
-    store:
-        A folder of runs to look into beside the published results.
-    """
-    return {
-        (choice, width): found(choice.experiment(width), store)
-        for width in widths
-        for choice in choices
-    }
+    """The runs of every choice at every width, however long; ``store`` as `found` takes it."""
+    pairs = [(choice, width) for width in widths for choice in choices]
+    return {pair: found(pair[0].experiment(pair[1]), store) for pair in pairs}
 
 
 def papers(mark: str, width: int) -> Reading | None:

@@ -42,9 +42,8 @@ def controls_figure(curves: pd.DataFrame) -> PageFigure:
         return nothing_to_draw("There is no control run to draw.")
     widths = sorted(curves["width"].unique())
     names = list(dict.fromkeys(curves["run"]))
-    colours = {
-        name: BASELINE if name == "baseline" else f"C{place}" for place, name in enumerate(names)
-    }
+    colours = dict(zip(names, sns.color_palette("colorblind"), strict=False))
+    colours["baseline"] = BASELINE
     with styled():
         figure = new_figure(7.2, 1.3 + 1.5 * len(widths))
         panels = figure.subplots(len(widths), len(CHANGES), sharex=True, sharey=True, squeeze=False)
@@ -143,7 +142,7 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> PageFigure:
                 here = curves[(curves["width"] == width) & (curves["order"] == order)]
                 _lines(
                     axes, here, "train_loss", style="trial", units="replica",
-                    color=BASELINE if order == "fresh" else _order_colour(order),
+                    color=_order_colour(order),
                     alpha=0.5 if order == "fresh" else 1, style_order=[False, True],
                     linewidth=2.4 if order == bold else 0.8 if order == "fresh" else 1.2,
                 )  # fmt: skip
@@ -154,7 +153,13 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> PageFigure:
             axes.set(xlabel="epoch", ylabel="training loss", xlim=(0, order_search.EPOCHS))
             panel_label(axes, letter, f"$N$ = {width}")
         plain_log_axis(panels[0].yaxis)
-        _legend_of_orders(figure, curves)
+        handles = [
+            Line2D([], [], color=_order_colour(order), label=order)
+            for order in order_search.ORDERS
+            if order in set(curves["order"])
+        ]
+        handles.append(Line2D([], [], label=PAPER_LABEL, **paper_marker()))
+        figure.legend(handles=handles, loc="outside lower center", ncols=6)
     return figure
 
 
@@ -166,22 +171,14 @@ def _lines(axes: Axes, frame: pd.DataFrame, y: str, **looks: object) -> None:
         legend.remove()
 
 
-def _order_colour(order: str) -> tuple[float, ...]:
+def _order_colour(order: str) -> str | tuple[float, ...]:
     """Cycles from orange to purple, buffers from green to blue, by their place in the search."""
+    if order == "fresh":
+        return BASELINE
     kind = order.partition(":")[0]
     alike = [each for each in order_search.ORDERS if each.startswith(kind)]
     colours = sns.color_palette("flare" if kind == "cycle" else "crest", len(alike))
     return colours[alike.index(order)]
-
-
-def _legend_of_orders(figure: PageFigure, curves: pd.DataFrame) -> None:
-    handles = [
-        Line2D([], [], color=BASELINE if order == "fresh" else _order_colour(order), label=order)
-        for order in order_search.ORDERS
-        if order in set(curves["order"])
-    ]
-    handles.append(Line2D([], [], label=PAPER_LABEL, **paper_marker()))
-    figure.legend(handles=handles, loc="outside lower center", ncols=6)
 
 
 def _papers_points(width: int) -> list[tuple[float, float, float, float]]:

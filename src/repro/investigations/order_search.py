@@ -81,14 +81,7 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
 
 
 def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The candidates with all marks.
-
-    Parameters
-    ----------
-    orders:
-        Those wanted.
-    store:
-        A folder of runs to look into beside the published results.
+    """The candidates with all marks; ``store`` as `found` takes it.
 
     Returns
     -------

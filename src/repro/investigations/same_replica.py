@@ -58,12 +58,10 @@ def table(found: list[Pair]) -> pd.DataFrame:
         apart = np.abs(np.log(one / other))[1 : EARLY + 1].mean()
         for run, loss in zip(pair, (one, other), strict=True):
             lowest, diverged = regimes.minimum(loss), regimes.divergence_epoch(loss)
-            rows.append(
-                {
-                    "width": width_of(run), "replica": int(run["replica"].item()),
-                    "device": run.attrs["device"], "minimum": lowest.value,
-                    "minimum_at": lowest.epoch, "spikes": int((loss[2:] > 2 * loss[1:-1]).sum()),
-                    "diverged": np.nan if diverged is None else float(diverged), "apart": apart,
-                }
-            )  # fmt: skip
-    return pd.DataFrame(rows)
+            rows.append((
+                width_of(run), int(run["replica"].item()), run.attrs["device"], lowest.value,
+                lowest.epoch, int((loss[2:] > 2 * loss[1:-1]).sum()),
+                np.nan if diverged is None else float(diverged), apart,
+            ))  # fmt: skip
+    names = ["width", "replica", "device", "minimum", "minimum_at", "spikes", "diverged", "apart"]
+    return pd.DataFrame(rows, columns=names)

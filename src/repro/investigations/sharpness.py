@@ -175,10 +175,10 @@ def _state_after(
 ) -> tuple[State, Run | None]:
     """Weights and biases after an epoch, trained from the store's checkpoint or anew."""
     if epoch == 0:
-        weights = network.initial_weights(experiment, replica)
-        biases = network.initial_biases(experiment)
-        state = {f"weights_{layer}": values for layer, values in weights.items()}
-        return state | {f"biases_{layer}": values for layer, values in biases.items()}, None
+        initial = {"weights": network.initial_weights(experiment, replica),
+                   "biases": network.initial_biases(experiment)}  # fmt: skip
+        return {f"{kind}_{layer}": values for kind, layers in initial.items()
+                for layer, values in layers.items()}, None  # fmt: skip
     run = store.find(experiment, replica)
     if run is not None and run.epochs > epoch:
         run.path.unlink()  # there is no way back from a later epoch

@@ -35,10 +35,7 @@ EDGE = 0.1
 def first_spike(max_batch_loss: ArrayLike) -> int | None:
     """The epoch of a run's first spike, by this module's rule; None where there is none.
 
-    Parameters
-    ----------
-    max_batch_loss:
-        Shape (epochs + 1,), in nats; that of epoch 0 is not looked at.
+    ``max_batch_loss`` is of shape (epochs + 1,), in nats; that of epoch 0 is not looked at.
     """
     worst = np.asarray(max_batch_loss, dtype=float)
     for epoch in range(SPIKE_BEFORE + 1, len(worst)):
