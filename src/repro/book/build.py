@@ -237,7 +237,7 @@ def keep_figures(folder: Path) -> None:
 
 def draw_readme_picture() -> None:
     """Figure 2 of the published runs, for the README."""
-    from repro.figures.all import figure_2
+    from repro.figures.figure_2 import figure_2
     from repro.runs import by_width
 
     target = ROOT / PAGES / "images" / "figure-2.png"
