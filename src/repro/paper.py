@@ -11,8 +11,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from importlib import resources
 from types import MappingProxyType
-from typing import Literal
+from typing import Any, Literal
+
+import yaml
 
 Kind = Literal["value", "about", "at least", "more than", "none by"]
 
@@ -77,9 +80,31 @@ class CurvePoint:
     what: str
 
 
-_A = "Figure 2a"
-_C = "Figure 2c"
-_D = "Figure 2d"
+_READ: Mapping[str, Any] = yaml.safe_load(
+    resources.files("repro").joinpath("paper.yml").read_text(encoding="utf-8")
+)
+
+
+def _reading(read: Any, source: str) -> Reading | None:
+    """As `paper.yml` has it: a number, with its error bar or its kind, or none."""
+    if read is None:
+        return None
+    value, more = read if isinstance(read, list) else (read, None)
+    if isinstance(more, str):
+        return Reading(value, source, kind=more)
+    return Reading(value, source, more)
+
+
+def _readings(name: str, source: str) -> dict[Any, Any]:
+    """The readings of one figure, as deep as they are nested."""
+
+    def made(read: Any) -> Any:
+        if isinstance(read, dict):
+            return MappingProxyType({key: made(value) for key, value in read.items()})
+        return _reading(read, source)
+
+    return dict(made(_READ[name]))
+
 
 FIGURE_2_WIDTHS: tuple[int, ...] = (50, 100, 150, 200, 225, 250, 275, 300, 350, 400, 450, 500)
 """Widths on the axis of Figure 2c; Figure 2d has 10 as well."""
@@ -88,88 +113,17 @@ SINGLE_RUN_WIDTHS: tuple[int, ...] = (10, 150, 275, 500)
 """Widths whose single runs Figures 2a and 2b show."""
 
 FIGURE_2: Mapping[str, Mapping[int, Reading | None]] = MappingProxyType(
-    {
-        "epoch_of_minimum_train_loss": {
-            50: None,
-            100: Reading(320, _C),
-            150: Reading(165, _C),
-            200: Reading(145, _C),
-            225: Reading(128, _C),
-            250: Reading(130, _C, error=25),
-            275: Reading(450, _C, error=118),
-            300: Reading(880, _C, error=370),
-            500: Reading(1000, _C, kind="more than"),
-        },
-        "divergence_epoch": {
-            50: None,
-            100: Reading(1000, _C, kind="about"),
-            150: Reading(421, _C),
-            200: Reading(370, _C),
-            225: Reading(330, _C),
-            250: Reading(330, _C),
-            275: Reading(660, _C, error=112),
-            300: Reading(1000, _C, kind="at least"),
-            500: Reading(1000, _C, kind="none by"),
-        },
-        "epoch_of_minimum_test_loss": {
-            50: Reading(85, _C, error=25),
-            100: Reading(30, _C),
-            150: Reading(24, _C),
-            200: Reading(18, _C),
-            225: Reading(18, _C),
-            250: Reading(18, _C),
-            275: Reading(17, _C),
-            300: Reading(17, _C),
-            500: Reading(17, _C),
-        },
-        "minimum_train_loss": {
-            10: Reading(2.22, _D, error=0.08),
-            50: Reading(0.69, _D),
-            100: Reading(0.41, _D),
-            150: Reading(0.29, _D),
-            200: Reading(0.18, _D),
-            225: Reading(0.155, _D),
-            250: Reading(0.115, _D),
-            275: Reading(0.02, _D),
-            300: Reading(0.016, _D),
-            500: Reading(0.0157, _D),
-        },
-        "minimum_test_loss": {
-            10: Reading(2.05, _D),
-            50: Reading(1.09, _D),
-            100: Reading(0.98, _D),
-            150: Reading(0.94, _D),
-            200: Reading(0.905, _D),
-            225: Reading(0.885, _D),
-            250: Reading(0.885, _D),
-            275: Reading(0.87, _D),
-            300: Reading(0.87, _D),
-            500: Reading(0.84, _D),
-        },
-    }
+    _readings("figure_2c", "Figure 2c") | _readings("figure_2d", "Figure 2d")
 )
 """Quantity, then width: means over ten runs. The quantities are those of ``regimes.summary``."""
 
 EARLY_EPOCHS = 100
 """Where the train loss is read early: the length of a run for the early marks (`choices`)."""
 
-TRAIN_LOSS_AT_100: Mapping[int, Reading] = MappingProxyType({150: Reading(0.33, "Figure 2a")})
+TRAIN_LOSS_AT_100: Mapping[int, Reading] = _readings("train_loss_at_100", "Figure 2a")
 """Width, then the train loss of the single run at epoch 100; read at that width alone."""
 
-_READ: Mapping[int, Mapping[int, float]] = {
-    10: {1: 4.6, 1000: 2.4},
-    150: {100: 0.345, 155: 0.305, 200: 0.33, 300: 0.49, 350: 1.0, 400: 2.3, 432: 15.7},
-    275: {100: 0.105, 140: 0.04, 146: 0.45, 200: 0.03, 300: 0.022, 312: 0.55, 345: 0.10, 400: 0.21,
-          500: 3.4, 550: 15.7},
-    500: {1: 3.05, 100: 0.035, 200: 0.022, 1000: 0.0157},
-}  # fmt: skip
-
-TRAIN_LOSS: Mapping[int, Mapping[int, Reading]] = MappingProxyType(
-    {
-        width: {epoch: Reading(value, _A) for epoch, value in read.items()}
-        for width, read in _READ.items()
-    }
-)
+TRAIN_LOSS: Mapping[int, Mapping[int, Reading]] = _readings("figure_2a", "Figure 2a")
 """Width, epoch, then the train loss of the single run: a second reading of the picture."""
 
 PLATEAU_LEVEL = Reading(15.7, "Figures 1b and 2a", error=0.35)
@@ -185,16 +139,9 @@ MATRIX_EPOCHS: Mapping[int, tuple[int, ...]] = MappingProxyType(
 """Width, then the epochs at which Figure 1 pictures the marked matrix."""
 
 FIGURE_1: Mapping[str, Reading] = MappingProxyType(
-    {
-        "stable_final_train_loss": Reading(0.015, "Figure 1a", kind="about"),
-        "stable_minimum_test_loss": Reading(0.82, "Figure 1a"),
-        "stable_epoch_of_minimum_test_loss": Reading(20, "Figure 1a", kind="about"),
-        "stable_final_test_loss": Reading(2.15, "Figure 1a"),
-        "unstable_train_loss_at_200": Reading(0.025, "Figure 1b", kind="about"),
-        "unstable_start_of_climb": Reading(290, "Figure 1b", kind="about"),
-        "unstable_divergence_epoch": Reading(500, "Figure 1b", kind="about"),
-        "unstable_plateau_level": PLATEAU_LEVEL,
-    }
+    _readings("figure_1a", "Figure 1a")
+    | _readings("figure_1b", "Figure 1b")
+    | {"unstable_plateau_level": PLATEAU_LEVEL}
 )
 
 FIGURE_1_SPIKES: Mapping[int, tuple[int, ...]] = MappingProxyType(
@@ -230,13 +177,9 @@ OUTER_STRIP_SHARE = 0.98
 
 FIGURE_3: Mapping[tuple[float, float], Reading] = MappingProxyType(
     {
-        (0.0, 0.02): Reading(-0.245, "Figure 3"),
-        (0.0, 0.25): Reading(-0.06, "Figure 3", kind="about"),
-        (0.0, 0.75): Reading(0.045, "Figure 3", kind="about"),
-        (0.0, 0.98): Reading(0.23, "Figure 3"),
-        (0.075, 0.25): Reading(0.05, "Figure 3"),
-        (0.075, 0.5): Reading(0.085, "Figure 3", kind="about"),
-        (0.075, 0.75): Reading(0.16, "Figure 3"),
+        (initial, quantile): reading
+        for initial, readings in _readings("figure_3", "Figure 3").items()
+        for quantile, reading in readings.items()
     }
 )
 """(initial weight, quantile), then the final weight at that quantile."""

@@ -5,22 +5,22 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import stats
-from synthetic import jumping_run, loss_curve, synthetic_run
+from synthetic import loss_curve, synthetic_run
 
 from repro.analysis import evidence
+from repro.analysis.crossing import crossing
 from repro.analysis.intervals import (
     jackknife_interval,
     mean_interval,
     permutation_probability,
     share_interval,
 )
+from repro.claims import made
 from repro.claims import near as claim_near
-from repro.claims.jump import crossing, distribution_steps, excursion, jumps, log_ratio
+from repro.claims.jump import excursion, lag_table, log_ratio, rise_epochs
 from repro.claims.large import (
     BINNING,
-    papers_slope,
     slope,
-    slope_interval,
     updates,
     updates_of_run,
 )
@@ -87,34 +87,37 @@ def test_spikes_that_recover_lie_before_the_crossing() -> None:
     assert crossing(curve) == (199, 200)
 
 
-@pytest.mark.parametrize("lag", [-3, -1, 0, 1, 5])
-def test_jumps_are_found_at_their_epochs(lag: int) -> None:
-    found = jumps(jumping_run(24, 500, lag))
-    assert found.loss == 500
-    assert found.width == found.distribution == 500 + lag
-    assert found.lag == lag
-    assert found.crossing.start < 490 and found.crossing.end == 500
+@pytest.mark.parametrize("lag", [-20, -4, 0, 4, 20])
+def test_the_middles_of_the_rises_are_found_on_the_linear_scale(lag: int) -> None:
+    runs = made.rises(lag)
+    for replica, run in enumerate(runs):
+        found = rise_epochs(run)
+        middle = 450 + 60 * replica
+        assert found.loss == pytest.approx((middle - 30, middle, middle + 30), abs=4)
+        assert found.loss[1] == pytest.approx(middle, abs=1.5)
+        assert found.deviation[1] == pytest.approx(middle + lag, abs=2.5)
+        assert found.lag == pytest.approx(lag, abs=2.5) and found.jumps
+        assert found.start < middle - 30 < middle + 30 < found.end
+    table = lag_table(runs).iloc[0]
+    assert (table["width"], table["runs"]) == (150, 3)
+    assert table["lag from"] <= table["lag"] <= table["lag to"]
+    assert table["lag"] == pytest.approx(lag, abs=2.5)
+    assert table["lag / rise"] == pytest.approx(abs(lag) / 60, abs=0.04)
 
 
-def test_a_run_that_does_not_diverge_has_no_jump() -> None:
-    assert jumps(synthetic_run(8, 1000, "strong", joint_layers=())) is None
+def test_a_deviation_that_grows_evenly_does_not_jump() -> None:
+    found = [rise_epochs(run) for run in made.without_a_jump()]
+    assert not any(one.jumps for one in found)
+    assert all(one.distance == one.rise for one in found)
+    frozen = made.made_run(150, made.papers_curve(150), deviation=np.ones(1001))
+    assert not rise_epochs(frozen).jumps and np.isnan(rise_epochs(frozen).lag)
 
 
-def test_a_loss_that_is_no_number_jumps_where_it_is_lost() -> None:
-    run = synthetic_run(8, 400, "strong", joint_layers=())
-    run["train_loss"][0, 222:] = np.nan
-    for name in ("deviation_std", "deviation_quantiles"):
-        run[name][0, 222:] = np.nan
-    found = jumps(run)
-    assert (found.loss, found.width, found.distribution) == (222, 222, 222)
-
-
-def test_the_move_of_a_distribution_is_its_wasserstein_distance() -> None:
-    levels = np.array([0.0, 0.5, 1.0])
-    shift = np.repeat([0.0, 3.0], 10)[:, None]
-    moved = distribution_steps(np.array([-1.0, 0.0, 1.0]) + shift, levels, np.full(20, 2.0))
-    assert moved[9] == pytest.approx(1.5)  # all moved by three, two wide
-    assert np.delete(moved, 9) == pytest.approx(np.zeros(18))
+def test_a_run_that_does_not_diverge_has_no_rise() -> None:
+    assert rise_epochs(made.made_run(150)) is None
+    lost = made.made_run(150, np.where(np.arange(1001) < 222, made.strong_loss(), np.nan))
+    assert rise_epochs(lost) is None, "no finite loss to rise to"
+    assert lag_table([made.made_run(150)]).empty
 
 
 def test_an_excursion_and_what_is_found_after_it() -> None:
@@ -171,8 +174,8 @@ def test_updates_by_hand() -> None:
     assert found.initial == pytest.approx([0.5, 1.5])
     assert found.outward == pytest.approx([-0.5, 0.5])
     assert found.size == pytest.approx([0.5, 0.5])
-    assert found.links == pytest.approx([2, 4])
-    assert slope(found.initial, found.outward, found.links) == pytest.approx(1.0)
+    assert found.weights == pytest.approx([2, 4])
+    assert slope(found.initial, found.outward, found.weights) == pytest.approx(1.0)
     assert found.open_share == 0
 
 
@@ -192,7 +195,7 @@ def made_counts(outward: float, spread: float, seed: int = 0) -> np.ndarray:
 
 def slopes(counts: np.ndarray) -> tuple[float, float]:
     found = updates(counts, INITIAL_EDGES, FINAL_EDGES)
-    return tuple(slope(found.initial, v, found.links) for v in (found.outward, found.size))
+    return tuple(slope(found.initial, v, found.weights) for v in (found.outward, found.size))
 
 
 def test_bins_alone_do_not_make_a_slope() -> None:
@@ -221,22 +224,11 @@ def test_a_drift_of_all_weights_cancels() -> None:
     assert abs(slopes(drifted)[0]) < BINNING
 
 
-def test_the_interval_of_one_runs_slope_is_about_the_bins() -> None:
-    x = np.arange(1.0, 11.0)
-    low, high = slope_interval(x, 2 * x, np.ones(10))
-    assert (low, high) == pytest.approx((2.0, 2.0))
-    assert slope_interval(x[:2], x[:2], x[:2]) is None
-
-
 def test_the_updates_of_a_run_are_those_of_its_last_epoch() -> None:
     (run,) = evidence.single_runs([synthetic_run(16, 200, "strong")])
     counts = run["joint_histogram"].sel(layer="hidden_hidden", joint_epoch=200, replica=0)
     expected = updates(counts, run["initial_edge"], run["final_edge"])
     assert updates_of_run(run).outward == pytest.approx(expected.outward)
-
-
-def test_the_papers_slope() -> None:
-    assert papers_slope() == pytest.approx((0.085 - 0.075) / 0.075)
 
 
 # Regimes
@@ -293,3 +285,9 @@ def test_the_papers_own_relative_deviation_is_read_off_its_quartiles():
     spread = claim_near.papers_relative_deviation() * np.sqrt(2 / 1024)
     lower, upper = stats.norm(scale=spread).ppf([0.25, 0.75])
     assert upper - lower == pytest.approx(0.045 + 0.06, rel=1e-3)
+
+
+def test_figure_3_of_the_paper_is_its_own_quantiles():
+    table = claim_near.figure_3_quantiles(made.of_weights())
+    assert table["theirs"].tolist() == [-0.245, -0.06, 0.045, 0.23, 0.05, 0.085, 0.16]
+    assert table["difference"].abs().max() < 0.05

@@ -2,29 +2,20 @@
 
 import json
 import random
-import re
 
-import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from made_up import made_up_run
-from synthetic import jumping_run, synthetic_run, with_curves, with_final
+from synthetic import synthetic_run, with_final
 
 from repro import Experiment
-from repro.analysis import evidence
-from repro.book.verdict_tables import (
-    account,
-    effect_in_words,
-    headline,
-    missing,
-    part_table,
-    verdict_row,
-    verdict_table,
-    verdict_words,
-)
+from repro.analysis import crossing, evidence, regimes
+from repro.book import verdict_tables
+from repro.claims import controls, jump, large, made, near, wider
+from repro.claims import regimes as claim_regimes
 from repro.claims import verdicts as claims
-from repro.claims.verdict import VERDICTS, Part, mean_part, share_part, verdict_of
+from repro.claims.verdict import VERDICTS, WORDS, Part, mean_part, share_part, word_of
 from repro.claims.verdicts import CLAIMS, Verdict, claim, verdict
 from repro.command_line import main
 from repro.errors import ReproError
@@ -57,23 +48,28 @@ def part(answer: str) -> Part:
 
 
 @pytest.mark.parametrize(
-    ("answers", "expected"),
+    ("answers", "place"),
     [
-        ("holds", "reproduced"),
-        ("holds holds absent told", "reproduced"),
-        ("fails fails", "not reproduced"),
-        ("fails absent", "not reproduced"),
-        ("holds fails", "partly"),
-        ("holds open", "partly"),
-        ("mixed", "partly"),
-        ("open", "inconclusive"),
-        ("open fails", "inconclusive"),
-        ("absent", "inconclusive"),
-        ("", "inconclusive"),
+        ("holds", 0),
+        ("holds holds absent told", 0),
+        ("holds fails", 1),
+        ("holds open", 1),
+        ("mixed", 1),
+        ("fails fails", 2),
+        ("fails absent", 2),
+        ("open fails", 2),
+        ("open", 3),
+        ("absent", 3),
+        ("", 3),
+        ("no-run-crosses absent", 4),
+        ("no-run-crosses open", 4),
+        ("no-run-crosses fails", 2),
     ],
 )
-def test_the_verdict_follows_from_the_parts(answers: str, expected: str) -> None:
-    assert verdict_of([part(answer) for answer in answers.split()]) == expected
+def test_the_verdict_follows_from_the_parts_of_its_question(answers: str, place: int) -> None:
+    parts = [part(answer.replace("-", " ")) for answer in answers.split()]
+    assert word_of(parts, "measurement") == WORDS["measurement"][place]
+    assert word_of(parts, "wording") == "inconclusive", "none of them bears on it"
 
 
 def test_the_mean_of_runs_against_a_limit() -> None:
@@ -107,51 +103,76 @@ def test_a_width_on_the_wrong_side_makes_it_mixed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("obeys", "chance", "answer"),
+    ("obeys", "answer"),
     [
-        ("yyyyyy", 0.1, "holds"),
-        ("yyyyyn", 0.1, "holds"),
-        ("yyyyyy", 0.9, "open"),
-        ("yyyynn", 0.1, "mixed"),
-        ("yyynnn", 0.1, "fails"),
-        ("nnnnnn", 0.1, "fails"),
-        ("yy", 0.1, "open"),
-        ("", 0.1, "open"),
+        ("yyyyyy", "holds"), ("yyyyyn", "holds"), ("yyyynn", "mixed"), ("yyynnn", "fails"),
+        ("nnnnnn", "fails"), ("yy", "open"), ("", "open"),
     ],
-)
-def test_the_share_of_runs_that_obey(obeys: str, chance: float, answer: str) -> None:
+)  # fmt: skip
+def test_the_share_of_runs_that_obey(obeys: str, answer: str) -> None:
     runs = strong(1.0, 0.5)[: len(obeys)]
-    found = share_part(runs, [o == "y" for o in obeys], statistic="s", chance=chance, kind="run")
+    found = share_part(runs, [o == "y" for o in obeys], statistic="s", kind="run")
     assert found.answer == answer
+    if answer == "holds":
+        told = share_part(runs, [o == "y" for o in obeys], statistic="s", kind="run", most=1.0)
+        assert told.answer == ("mixed" if "n" in obeys else "holds")
 
 
-# Claim by claim: near and traces
+# The controls, and that they can tell
+
+
+def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() -> None:
+    table = controls.controls()
+    assert table.passes.all(), table[~table.passes].to_string()
+    for one in CLAIMS:
+        kinds = table[table.claim == one.name].groupby("question").kind.agg(set)
+        assert kinds["measurement"] == {"positive", "negative"}, one.name
+        assert kinds["wording"] == {"positive", "negative"}, one.name
 
 
 @pytest.mark.parametrize(
-    ("deviation", "correlation", "expected"),
+    ("name", "module", "limit", "broken"),
     [
-        (0.5, 0.9, "reproduced"),
-        (2.0, 0.2, "not reproduced"),
-        (2.0, 0.7, "partly"),
+        ("near", near, "QUANTILE_DIFFERENCE", 0.01),
+        ("near", near, "NEAR_DEVIATION", 5.0),
+        ("near", near, "NEAR_CORRELATION", 0.1),
+        ("near", near, "NEAR_AREA", 0.3),
+        ("traces", near, "NULL_ERRORS", -100),
+        ("traces", near, "RECOGNISABLE_AREA", 0.99),
+        ("jump", jump, "LAG_SHARE", 0.5),
+        ("jump", jump, "GROWTH", 0.0),
+        ("jump", jump, "RESOLUTION", 10.0),
+        ("only-near", crossing, "PLATEAU_RATIO", 1e3),
+        ("wider", wider, "MINIMUM_WIDTHS", 50),
+        ("large", large, "BINNING", -0.1),
+        ("regimes", regimes, "LEFT_RATIO", 10.0),
+        ("regimes", regimes, "LOW_LOSS_SHARE", 0.5),
+        ("regimes", claim_regimes, "SIGNIFICANT", 1.1),
     ],
 )
-def test_near(deviation: float, correlation: float, expected: str) -> None:
-    runs = strong(deviation, correlation)
-    found = judged("near", runs)
-    assert found.verdict == expected
-    assert found.effect == pytest.approx(deviation)
+def test_a_broken_rule_fails_a_control(name, module, limit, broken, monkeypatch) -> None:
+    monkeypatch.setattr(module, limit, broken)
+    assert not controls.controls.__wrapped__(name).passes.all()
+
+
+# Claim by claim
+
+
+@pytest.mark.parametrize(
+    ("deviation", "correlation", "measurement", "wording"),
+    [
+        (0.5, 0.9, "reproduced", "holds"),
+        (2.0, 0.7, "reproduced", "partly"),
+        (2.0, 0.3, "reproduced", "does not hold"),
+        (2.0, 0.01, "not reproduced", "does not hold"),
+    ],
+)
+def test_near(deviation: float, correlation: float, measurement: str, wording: str) -> None:
+    found = judged("near", strong(deviation, correlation))
+    assert (found.verdict, found.wording) == (measurement, wording)
+    assert found.first("wording").effect == pytest.approx(deviation)
     assert len(found.runs) == 6
     assert judged("near", strong(deviation, correlation, (32,), 1)).verdict == "inconclusive"
-
-
-def test_the_headline_lists_what_counted_those_of_a_kind_together() -> None:
-    runs = [run.assign_attrs(seed=0) for run in strong(0.5, 0.9)]
-    lines = str(headline(judged("near", runs))).splitlines()
-    assert lines[-1] == "Counted: 6 runs: N = 32, 48: replicas 0, 1, 2."
-    runs[0] = runs[0].assign_attrs(seed=7)
-    told = str(headline(judged("near", runs)))
-    assert "N = 32: replicas 1, 2; N = 48: replicas 0, 1, 2; N = 32, seed 7: replica 0" in told
 
 
 def test_near_looks_at_strong_runs_alone() -> None:
@@ -163,160 +184,55 @@ def test_near_looks_at_strong_runs_alone() -> None:
 def test_one_run_has_no_interval_and_says_so() -> None:
     told = judged("near", strong(0.5, 0.9, (32,), 1)).to_json()
     assert told["interval"] is None and "no interval" in told["interval_over"]
-    assert told["effect"] == pytest.approx(0.5)
+    assert told["effect"] == pytest.approx(0.9 - 5 / 32)
     widths = judged("near", strong(0.5, 0.9, (32, 48), 1)).to_json()
     assert "widths stand in for replicas" in widths["interval_over"]
 
 
-def test_the_mark_decides_with_where_there_is_one() -> None:
-    runs = strong(0.5, 0.9)
-    letters = synthetic_run(40, 1000, "strong", replicas=3, mark="a", joint_layers=())
-    kept = letters.copy(deep=True)
-    kept["matrix"][:, -1] = kept["matrix"][:, 0].values
-    assert judged("near", runs + evidence.single_runs([kept])).verdict == "reproduced"
-    lost = letters.copy(deep=True)
-    lost["matrix"][:, -1] = np.random.default_rng(0).normal(size=(3, 40, 40))
-    found = judged("near", runs + evidence.single_runs([lost]))
-    assert found.verdict == "partly"
-    assert found.parts[-1].effect == pytest.approx(0.5, abs=0.05)
-    assert judged("traces", runs + evidence.single_runs([lost])).verdict == "partly"
-
-
-def test_traces() -> None:
-    diverged = evidence.single_runs([with_final(RUNS[24, "unstable"], correlation=0.1)])
-    assert judged("traces", strong(2.0, 0.4)).verdict == "reproduced"
-    assert judged("traces", strong(2.0, 0.4) + diverged).verdict == "reproduced"
-    assert judged("traces", strong(2.0, 0.05)).verdict == "not reproduced"
-    more = evidence.single_runs([with_final(RUNS[24, "unstable"], correlation=0.8)])
+def test_traces_are_more_than_unstable_runs_keep() -> None:
+    less, more = (
+        evidence.single_runs([with_final(RUNS[24, "unstable"], correlation=kept)])
+        for kept in (0.1, 0.8)
+    )
+    assert judged("traces", strong(2.0, 0.4) + less).verdict == "reproduced"
     assert judged("traces", strong(2.0, 0.4) + more).verdict == "partly"
-    assert judged("traces", strong(2.0, 0.4, (32,), 2)).verdict == "inconclusive"
+    assert judged("traces", strong(2.0, 0.4)).wording == "holds"
+    assert judged("traces", strong(2.0, 0.2)).wording == "does not hold"
 
 
-def test_a_correlation_within_the_scatter_of_shuffled_pairs_is_no_trace() -> None:
-    narrow = with_final(
-        synthetic_run(8, 1000, "strong", replicas=3, joint_layers=()), correlation=0.4
-    )
-    assert judged("traces", evidence.single_runs([narrow])).verdict == "not reproduced"
+def test_where_no_run_crosses_it_is_told_where_that_was_looked_for() -> None:
+    runs = strong(0.5, 0.9)
+    for name in ("jump", "only-near", "regimes"):
+        found = judged(name, runs)
+        assert (found.verdict, found.wording) == ("no run crosses",) * 2
+        assert found.to_json()["looked_for"] == {"widths": [32, 48], "epochs": 1000, "runs": 6}
+        assert "N = 32, 48: 3 each" in found.reason
+        assert judged(name, runs[:2]).verdict == "inconclusive"
+    assert judged("near", runs).to_json()["looked_for"] is None
 
 
-# Jump and only near
-
-
-def test_jump() -> None:
-    together = [jumping_run(24, replica=r) for r in range(4)]
-    assert judged("jump", together).verdict == "reproduced"
-    apart = [jumping_run(24, lag=7, replica=r) for r in range(4)]
-    assert judged("jump", apart).verdict == "not reproduced"
-    assert judged("jump", together[:2]).verdict == "inconclusive"
-    assert judged("jump", strong(0.5, 0.9)).verdict == "inconclusive"
-    late = [jumping_run(24, lag=7, replica=r) for r in (8, 9)]
-    some = [*together[:3], *late]
-    assert judged("jump", some).verdict == "partly"
-
-
-def with_loss(loss: np.ndarray, number: int = 3) -> list:
-    run = synthetic_run(24, 1000, "unstable", joint_layers=())
-    spread = np.linspace(0.1, 2, 1001)
-    return [
-        with_curves(run, loss * (1 + 0.001 * r), spread).assign_coords(replica=[r])
-        for r in range(number)
-    ]
-
-
-def test_only_near() -> None:
-    diverged = [jumping_run(24, replica=r) for r in range(3)]
-    assert judged("only-near", diverged).verdict == "reproduced"
-    assert judged("only-near", diverged[:2]).verdict == "inconclusive"
-    assert judged("only-near", strong(0.5, 0.9)).verdict == "inconclusive", (
-        "none leaves its low loss"
-    )
-    down = np.geomspace(5.9, 0.3, 300)
-    recovers = np.concatenate([down, np.full(100, 9.0), np.geomspace(0.29, 0.05, 601)])
-    found = judged("only-near", with_loss(recovers))
-    assert found.verdict == "not reproduced"
-    # The lowest after is that of the end, the lowest before that of epoch 299.
-    assert found.effect == pytest.approx(np.log(0.05 / 0.3), rel=1e-5)
-    both = diverged + with_loss(recovers, 1)
-    assert judged("only-near", both).verdict != "reproduced"
-
-
-# Wider, large, regimes
-
-
-def test_wider() -> None:
-    def scaled(power: float) -> list:
-        changed = []
-        for (width, _), run in RUNS.items():
-            factor = width**power / float(run["glorot_std"].sel(layer="hidden_hidden"))
-            spread = 0.01 * factor * np.log1p(np.arange(1001))
-            loss = run["train_loss"].isel(replica=0).to_numpy()
-            changed.append(with_curves(run, loss, spread))
-        return evidence.single_runs(changed)
-
-    assert judged("wider", scaled(-2.0)).verdict == "reproduced"
-    assert judged("wider", scaled(2.0)).verdict == "not reproduced"
-    assert judged("wider", scaled(-2.0)[:6]).verdict == "inconclusive", "two widths"
-    assert judged("wider", scaled(-2.0)).parts[1].answer == "told"
-
-
-def with_counts(outward: float, size: float, replicas: int = 3) -> list:
-    """Strong runs whose updates grow so with the initial size."""
-    run = RUNS[48, "strong"].isel(replica=slice(replicas)).copy(deep=True)
-    generator = np.random.default_rng(5)
-    for replica in range(replicas):
-        start = generator.uniform(-np.sqrt(3), np.sqrt(3), 200_000)
-        noise = (0.5 + size * np.abs(start)) * generator.normal(size=start.size)
-        counts = np.histogram2d(
-            start, start + outward * start + noise, (run["initial_edge"], run["final_edge"])
-        )[0]
-        run["joint_histogram"].loc[{"replica": replica, "layer": "hidden_hidden"}] = counts
-    return evidence.single_runs([run])
-
-
-@pytest.mark.parametrize(
-    ("outward", "size", "expected"),
-    [(0.3, 0.4, "reproduced"), (0.0, 0.0, "not reproduced"), (0.0, 0.4, "partly"),
-     (-1.0, -0.1, "partly")],
-)  # fmt: skip
-def test_large(outward: float, size: float, expected: str) -> None:
-    found = judged("large", with_counts(outward, size))
-    assert found.effect == pytest.approx(outward, abs=0.02)
-    assert found.verdict == expected
+def test_some_runs_that_jump_apart_make_the_measurement_open() -> None:
+    together, apart = made.rises(), made.rises(made.RISE / 3)
+    assert judged("jump", together).effect == pytest.approx(0.0, abs=0.02)
+    assert judged("jump", apart).effect == pytest.approx(1 / 3, abs=0.03)
+    assert judged("jump", [*together[:2], apart[2]]).verdict == "inconclusive"
 
 
 def test_large_needs_several_strong_runs_within_the_bins() -> None:
-    assert judged("large", with_counts(0.3, 0.4, 1)).verdict == "inconclusive"
-    beyond = with_counts(0.3, 0.4)
-    for run in beyond:
+    runs = made.moved(0.3, 0.4)
+    assert judged("large", runs, "mnist").effect == pytest.approx(0.3, abs=0.02)
+    assert judged("large", runs[:1], "mnist").verdict == "inconclusive"
+    for run in runs:
         run["joint_histogram"][..., -1] += 1_000_000
-    assert judged("large", beyond).verdict == "inconclusive"
+    assert judged("large", runs, "mnist").verdict == "inconclusive"
 
 
-def test_regimes() -> None:
-    kinds = ((8, "weak"), (12, "weak"), (20, "unstable"), (24, "unstable"), (32, "strong"))
-
-    def runs(order: tuple, replicas: int = 2, dataset: str = "mnist") -> list:
-        return evidence.single_runs(
-            synthetic_run(
-                width, 1000, kind, replicas=replicas, joint_layers=(), seed=width, dataset=dataset
-            )
-            for width, kind in order
-        )
-
-    assert judged("regimes", runs(kinds), "mnist").verdict == "reproduced"
-    assert judged("regimes", runs(kinds[:4]), "mnist").verdict == "inconclusive", "none is strong"
-    turned = tuple((width, kind) for (width, _), (_, kind) in zip(kinds, kinds[::-1], strict=True))
-    assert judged("regimes", runs(turned), "mnist").verdict != "reproduced"
-    few = ((8, "weak"), (20, "unstable"), (32, "strong"))
-    assert judged("regimes", runs(few, 1), "mnist").verdict == "inconclusive"
-    missing_one = tuple((width, "weak") for width in (10, 50, 100, 150, 200, 500))
-    # Small networks that bear wide names, so as to be quick
-    wide = []
-    for width, _ in missing_one:
-        run = synthetic_run(8, 1000, "weak", joint_layers=(), dataset="mnist")
-        run.attrs["width"] = width
-        wide.append(run)
-    assert judged("regimes", wide, "mnist").verdict == "not reproduced"
+def test_too_few_widths_decide_nothing() -> None:
+    assert judged("wider", made.powers(-1.0)[:6]).verdict == "inconclusive"
+    kinds = ((8, "weak"), (20, "unstable"), (32, "strong"))
+    few = [synthetic_run(n, 1000, kind, joint_layers=(), dataset="mnist") for n, kind in kinds]
+    assert judged("regimes", evidence.single_runs(few), "mnist").verdict == "inconclusive"
+    assert judged("regimes", evidence.single_runs(few[:2]), "mnist").verdict == "inconclusive"
 
 
 # What holds for all claims
@@ -345,7 +261,7 @@ def test_short_runs_never_count_and_are_named(one) -> None:
     told = with_short.to_json() | {"runs_too_short": []}
     assert told == without.to_json()
     only = verdict(one, "hasyv2", evidence.short(runs))
-    assert only.verdict == "inconclusive" and "only 1 shorter" in only.reason
+    assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
 @settings(deadline=None, max_examples=15)
@@ -359,16 +275,35 @@ def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float, replicas
     assert after.interval == pytest.approx(before.interval, abs=1e-3)
 
 
-def test_every_claim_tells_rule_date_and_page_and_one_verdict_a_dataset(tmp_path) -> None:
+def test_every_claim_tells_its_rules_with_their_dates_and_one_verdict_a_dataset(tmp_path) -> None:
     found = claims.verdicts(tmp_path)
     assert [one.number for one in CLAIMS] == [1, 2, 3, 4, 5, 6, 7]
     assert len(found) == 21
     for one in found:
         told = one.to_json()
-        assert told["verdict"] == "inconclusive" and told["effect"] is None
+        assert told["verdict"] == told["wording"] == "inconclusive" and told["effect"] is None
         assert told["command"].startswith(f"repro train --dataset {one.dataset} ")
-        assert told["rule_written"] == "2026-11-24" and len(told["rule"]) > 100
+        assert told["rule_written"] == "2026-11-28" and len(told["rule"]) > 100
+        for former in told["former"]:
+            assert former["written"] < former["replaced"] <= told["rule_written"]
+            assert former["rule"] != told["rule"] and former["reason"]
+            assert former["verdict"] in VERDICTS
     assert verdict(CLAIMS[0], "mnist", []).reason == "no published runs"
+
+
+@pytest.mark.parametrize(
+    ("name", "limits"),
+    [
+        ("near", (near.NEAR_DEVIATION, near.NEAR_CORRELATION, near.NEAR_AREA)),
+        ("traces", (near.RECOGNISABLE_CORRELATION, near.RECOGNISABLE_AREA, near.NULL_ERRORS)),
+        ("jump", (jump.LAG_SHARE, jump.RESOLUTION)),
+        ("wider", (len(wider.LOSS_SHARES), max(wider.LOSS_SHARES), min(wider.LOSS_SHARES))),
+        ("large", (large.BINNING,)),
+        ("regimes", (claim_regimes.MINIMUM_READINGS,)),
+    ],
+)
+def test_the_rule_in_words_has_the_limits_of_the_code(name: str, limits: tuple) -> None:
+    assert all(f" {limit:g}" in claim(name).rule for limit in limits)
 
 
 def test_the_command_that_trains_is_one_that_the_command_line_knows() -> None:
@@ -419,46 +354,27 @@ def found() -> list[claims.Verdict]:
 
 
 def test_the_command_line_prints_what_the_page_shows(found, capsys, monkeypatch) -> None:
+    monkeypatch.setattr(claims, "verdicts", lambda *_, **__: found)  # as they have just come out
     assert main(["claims", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)["claims"]
-    assert printed == json.loads(claims.as_json(found))["claims"]
-    table = verdict_table(found)
-    for one in printed:
-        assert one["verdict"] in VERDICTS
-        assert f'href="{one["page"]}"' in table
-    for one in found:
-        assert f">{one.verdict}</span>" in table and effect_in_words(one) in table
-        words = account(one.claim, found)
-        assert one.claim.written in words and all(p.reason in words for p in one.parts)
-        part_table(one)
-    row = verdict_row(found, "hasyv2")
-    for one in found:
-        assert row.count(f"[{one.claim.title}]({one.claim.page}.html)") == 1
-    kinds = {one.verdict for one in found if one.dataset == "hasyv2"}
-    assert sorted(re.findall(r'nowrap">([^<]+)</span>', row)) == sorted(kinds)
-    assert all(one.command in missing(found) for one in found if one.command)
-    monkeypatch.setattr(claims, "verdicts", lambda *_, **__: found)  # as they have just come out
+    table = verdict_tables.verdict_table(found)
+    for one, told in zip(found, printed, strict=True):
+        assert (told["verdict"], told["wording"]) == (one.verdict, one.wording)
+        assert told["verdict"] in VERDICTS and told["wording"] in WORDS["wording"]
+        assert f'href="{told["page"]}"' in table
+        assert all(row["passes"] for row in told["controls"])
+        chips = [verdict_tables.chip(word) for word in (one.verdict, one.wording)]
+        assert all(chip in table and chip in verdict_tables.headline(one) for chip in chips)
+        assert len(verdict_tables.part_table(one)) == len(one.parts)
+    assert len(verdict_tables.changes(found)) == 21
     assert main(["claims"]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert len([line for line in lines[1:22] if any(word in line for word in VERDICTS)]) == 21
 
 
-def test_the_committed_page_has_the_verdicts_of_the_published_runs(found) -> None:
-    import nbformat
-
-    from repro.book import build as book
-
-    page = nbformat.read(book.ROOT / book.PAGES / "verdicts.ipynb", as_version=4)
-    shown = [
-        output["data"]["text/html"]
-        for cell in page.cells
-        for output in cell.get("outputs", [])
-        if "text/html" in output.get("data", {})
-    ]
-    assert shown[0].strip() == verdict_table(found).strip()
-    readme = (book.ROOT / "README.md").read_text()
-    for dataset in ("hasyv2", "mnist", "fashion-mnist"):
-        assert f"- {verdict_words(found, dataset)}\n" in readme, "make the README say it anew"
+def test_a_chip_has_the_class_of_its_word() -> None:
+    assert 'class="verdict not-reproduced">not reproduced<' in verdict_tables.chip("not reproduced")
+    assert 'class="verdict not-reproduced">does not hold<' in verdict_tables.chip("does not hold")
 
 
 def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys) -> None:

@@ -18,4 +18,3 @@ def test_the_letter_before_and_after_and_the_phase_diagram() -> None:
     before, after = (np.asarray(axes.get_images()[0].get_array()) for axes in pictures[:2])
     assert (before == 0).mean() > 0.5 > (after == 0).mean()
     assert [axes.get_ylabel() for axes in figure.axes][-1] == "epoch"
-    front_figure({}, outcomes(runs.values())).canvas.draw()

@@ -9,11 +9,14 @@ import pandas as pd
 from repro.analysis.captions import dataset_name
 from repro.analysis.intervals import Interval
 from repro.claims import controls
-from repro.claims.verdict import VERDICTS, WORDS
+from repro.claims.verdict import WORDS, Part
 from repro.claims.verdicts import CLAIMS, Claim, Verdict
 
-CLASSES = dict(zip(WORDS["wording"], VERDICTS, strict=True))
+CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
 """Words on the wording look as those on the measurement do."""
+
+
+FORMER = ("written", "replaced", "rule", "reason")
 
 
 class Shown(str):
@@ -74,10 +77,14 @@ def changes(found: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def former_table(claim: Claim) -> Shown:
-    """The rules that a claim's rule replaced: text, dates and the reason for the change."""
-    columns = ["written", "replaced", "rule", "reason"]
-    return _html(pd.DataFrame(list(claim.former), columns=columns).set_index("written"))
+def former_table(claims: Claim | Sequence[Claim]) -> Shown:
+    """The rules that were replaced: text, dates and the reason for the change."""
+    rows = [
+        {"claim": one.title} | {name: former[name] for name in FORMER}
+        for one in ([claims] if isinstance(claims, Claim) else claims)
+        for former in one.former
+    ]
+    return _html(pd.DataFrame(rows, columns=["claim", *FORMER]).set_index("claim"))
 
 
 def rule_table(claims: Sequence[Claim] = CLAIMS) -> Shown:
@@ -105,21 +112,15 @@ def part_table(found: Verdict) -> pd.DataFrame:
 def controls_table(claim: Claim | None = None) -> pd.DataFrame:
     """The controls of one claim's rule, or of all: what must be found and what is."""
     shown = controls.controls(claim.name if claim else None)
-    return (
-        shown.set_index(["claim", "question", "control"])
-        if claim is None
-        else shown.drop(columns="claim").set_index(["question", "control"])
-    )
+    if claim is not None:
+        shown = shown.drop(columns="claim")
+    return shown.set_index([n for n in ("claim", "question", "control") if n in shown])
 
 
-def verdict_words(found: Sequence[Verdict], dataset: str) -> str:
-    """The claims on one dataset by the verdict on their measurement, as the README has it."""
-    parts = []
-    for word in VERDICTS:
-        titles = [one.claim.title for one in found if (one.dataset, one.verdict) == (dataset, word)]
-        if titles:
-            parts.append(f"**{word}**: {', '.join(titles)}")
-    return f"{dataset_name(dataset)}: {'; '.join(parts) or 'none judged'}."
+def missing(found: Sequence[Verdict]) -> Shown:
+    """The commands that would train what a dataset has no runs of; empty where none is missing."""
+    commands = {dataset_name(one.dataset): one.command for one in found if one.command}
+    return Shown("\n".join(f"- {name}: `{command}`" for name, command in commands.items()))
 
 
 def report(found: Sequence[Verdict]) -> str:
@@ -151,7 +152,7 @@ def effect_in_words(effect: float | None, interval: Interval | None, unit: str =
     return f"{effect:.3g}{limits} {unit}".strip()
 
 
-def _effect(part) -> str:
+def _effect(part: Part) -> str:
     return effect_in_words(part.effect, part.interval, part.unit)
 
 

@@ -86,7 +86,7 @@ def word_of(parts: Sequence[Part], question: Question) -> str:
     """
     yes, partly, no, unknown, nothing = WORDS[question]
     answers = {part.answer for part in parts if part.question == question} - {"absent", "told"}
-    if answers == {NO_EVENT}:
+    if answers - {"open"} == {NO_EVENT}:
         return nothing
     answers.discard(NO_EVENT)
     if answers == {"holds"}:

@@ -1,129 +1,108 @@
-"""How single runs are drawn beside each other: a colour per width, dots where a run is short."""
+"""Runs as tidy frames, and how the pages of the claims draw them: width by colour, regime by shape.
+
+The frames have a row per run and epoch (`curves_of`) or a row per run (`ends_of`).
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import pandas as pd
+import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.ticker import NullFormatter
 
 from repro import paper
-from repro.analysis.captions import epochs_of, setting, width_of
+from repro.analysis.captions import epochs_of, width_of
 from repro.analysis.evidence import regime_of
-from repro.analysis.intervals import mean_interval
-from repro.figures.style import PageFigure, new_figure, styled, width_colour
-
-TICK_NUMBER = 0.3
-"""Inches that the number of a width takes on an axis, with the gap to the next."""
+from repro.figures.style import new_figure, styled, width_colour
+from repro.model.network import JUDGED_LAYER as LAYER
 
 REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 
 
-def looks(runs: Sequence[xr.Dataset]) -> Iterator[tuple[xr.Dataset, dict[str, Any]]]:
-    """Each run with the look of its line; a label only for the first of its kind.
+def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -> pd.DataFrame:
+    """Curves of single runs from epoch 1 on, one row per run and epoch.
 
-    A kind is a width, with or without a mark, short or of the paper's length; short runs are
-    dotted and their label says how long they are.
+    Returns
+    -------
+    Columns ``run`` (its place in ``runs``), ``width``, ``short`` (shorter than the paper's),
+    ``epoch`` and the variables, of the layer where they have layers; infinite values are NaN.
     """
-    named = set()
-    for run in runs:
-        short = epochs_of(run) < paper.EPOCHS
-        label = f"N = {width_of(run)}"
-        if mark := setting(run, "mark"):
-            label += f" “{mark}”"
-        if short:
-            label += f" ({epochs_of(run)} epochs only)"
-        yield (
-            run,
-            {
-                "color": width_colour(width_of(run)),
-                "linestyle": ":" if short else "-",
-                "label": None if label in named else label,
-            },
-        )
-        named.add(label)
+    parts = []
+    for number, run in enumerate(runs):
+        one = run.isel(replica=0, epoch=slice(1, None)).sel(layer=layer)
+        row = {"run": number, "width": width_of(run), "short": epochs_of(run) < paper.EPOCHS}
+        row |= {name: one[name].to_numpy().astype(float) for name in ("epoch", *variables)}
+        parts.append(pd.DataFrame(row))
+    if not parts:
+        return pd.DataFrame(columns=["run", "width", "short", "epoch", *variables])
+    return pd.concat(parts, ignore_index=True).replace([np.inf, -np.inf], np.nan)
 
 
-def points_by_width(axes: Axes, runs: Sequence[xr.Dataset], values: Sequence[float]) -> None:
-    """One value per run against width: markers by regime, hollow where short, means with intervals.
+def ends_of(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
+    """What single runs came to, one row each.
 
-    Replicas of one width stand side by side. An interval of the mean is drawn where a width has
-    several runs of the paper's length.
+    Returns
+    -------
+    Columns ``run``, ``width``, ``regime``, ``epochs``, ``lowest`` and ``final`` (train loss as a
+    share of the initial one), ``relative_deviation`` and ``weight_correlation`` of the layer.
     """
-    widths = np.array([width_of(run) for run in runs])
-    whole = np.array([epochs_of(run) >= paper.EPOCHS for run in runs], dtype=bool)
-    sample = np.asarray(values, dtype=float)
-    for width in np.unique(widths):
-        here = np.flatnonzero(widths == width)
-        spread = 1 + 0.012 * (np.arange(len(here)) - (len(here) - 1) / 2)
-        for place, number in zip(width * spread, here, strict=True):
-            colour = width_colour(width)
-            axes.plot(
-                place, sample[number], REGIME_MARKERS[regime_of(runs[number])], color=colour,
-                markersize=5.5, markerfacecolor=colour if whole[number] else "white", zorder=3,
-                linestyle="none",
-            )  # fmt: skip
-        counted = sample[here][whole[here]]
-        interval = mean_interval(counted)
-        if interval is not None:
-            axes.errorbar(
-                width, counted.mean(), yerr=(interval[1] - interval[0]) / 2, fmt="_", capsize=4,
-                color="0.25", elinewidth=1, markersize=9, zorder=2.5,
-            )  # fmt: skip
+    columns = ["run", "width", "regime", "epochs", "lowest", "final"]
+    columns += ["relative_deviation", "weight_correlation"]
+    rows = []
+    for number, run in enumerate(runs):
+        last = run.isel(replica=0, epoch=-1).sel(layer=layer)
+        share = run["train_loss"].isel(replica=0).to_numpy().astype(float)
+        share = share / share[0]
+        of_run = (number, width_of(run), regime_of(run), epochs_of(run), np.nanmin(share))
+        rows.append((*of_run, share[-1], *(float(last[name]) for name in columns[-2:])))
+    return pd.DataFrame(rows, columns=columns).replace([np.inf, -np.inf], np.nan)
 
 
-def regime_handles(runs: Sequence[xr.Dataset]) -> list[Line2D]:
-    """Legend entries of the markers that occur."""
-    there = {regime_of(run) for run in runs}
-    handles = [
-        Line2D([], [], marker=marker, color="0.35", linestyle="none", label=name)
-        for name, marker in REGIME_MARKERS.items()
-        if name in there
-    ]
-    if any(epochs_of(run) < paper.EPOCHS for run in runs):
-        handles.append(
-            Line2D(
-                [], [], marker="o", color="0.35", markerfacecolor="white", linestyle="none",
-                label="hollow: too short to count",
-            )
-        )  # fmt: skip
-    return handles
+def colours(widths: Sequence[int] | pd.Series) -> dict[int, str]:
+    """The colour of every width, as seaborn takes a palette."""
+    return {int(width): width_colour(width) for width in sorted(set(widths))}
 
 
-def width_axis(axes: Axes, widths: Sequence[int]) -> None:
-    """A logarithmic axis with a tick at every width there is, and a number where it has room.
+def draw_lines(axes: Axes, curves: pd.DataFrame, x: str, y: str, **look: Any) -> None:
+    """A line for each run of `curves_of`, coloured by width; dotted where it is short."""
+    look = {"linewidth": 0.8, "alpha": 0.8, "legend": False} | look
+    sns.lineplot(
+        curves, x=x, y=y, hue="width", palette=colours(curves["width"]), style="short",
+        dashes={False: "", True: (1, 1)}, units="run", estimator=None, sort=False, ax=axes, **look,
+    )  # fmt: skip
 
-    Its figure must be divided into panels already: what room there is follows from how many stand
-    side by side.
-    """
-    axes.set_xscale("log")
-    low, high = 0.8 * min(widths), 1.25 * max(widths)
-    apart = (high / low) ** (TICK_NUMBER / _inches(axes))
-    there = sorted(set(widths), reverse=True)  # the wide ones lie closest
-    shown: list[int] = []
-    for width in there:
-        if not shown or shown[-1] / width > apart:
-            shown.append(width)
-    axes.set_xticks(shown, [str(width) for width in shown])
-    axes.set_xticks([width for width in there if width not in shown], minor=True)
-    axes.xaxis.set_minor_formatter(NullFormatter())
-    axes.set_xlim(low, high)
+
+def draw_points(axes: Axes, ends: pd.DataFrame, y: str) -> None:
+    """A point for each run of `ends_of` against width, its shape the regime; replicas apart."""
+    there = ends.groupby("width")["run"]
+    aside = there.cumcount() - (there.transform("size") - 1) / 2
+    sns.scatterplot(
+        ends, x=ends["width"] + 0.004 * ends["width"].max() * aside, y=y, hue="width",
+        style="regime", palette=colours(ends["width"]), markers=REGIME_MARKERS, s=26,
+        linewidth=0.4, ax=axes, legend=False,
+    )  # fmt: skip
+    axes.set_xlim(0, 1.07 * ends["width"].max())
     axes.set_xlabel("width $N$")
 
 
-def _inches(axes: Axes) -> float:
-    """About how wide a panel is before it is laid out."""
-    place = axes.get_subplotspec()
-    assert axes.figure is not None
-    side_by_side = 1 if place is None else place.get_gridspec().ncols
-    return 0.8 * axes.figure.get_size_inches()[0] / side_by_side
+def regime_handles(ends: pd.DataFrame) -> list[Line2D]:
+    """Legend entries of the regimes that occur."""
+    look: dict[str, Any] = {"color": "0.35", "linestyle": "none", "markersize": 5}
+    there = set(ends["regime"])
+    return [
+        Line2D([], [], marker=marker, label=name, **look)
+        for name, marker in REGIME_MARKERS.items()
+        if name in there
+    ]
 
 
-def nothing_to_draw(what: str) -> PageFigure:
+def nothing_to_draw(what: str) -> Figure:
     """A figure that says there is nothing to draw, in place of one that would be empty."""
     with styled():
         figure = new_figure(7.2, 0.7)

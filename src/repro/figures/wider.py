@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import xarray as xr
-from matplotlib import colormaps
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import LogNorm
+from matplotlib.figure import Figure
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
@@ -20,131 +22,110 @@ from repro.claims.wider import (
     first_crossing,
     losses_reached,
 )
-from repro.figures.curves import LAYER_NAMES
-from repro.figures.run_lines import looks, nothing_to_draw, width_axis
-from repro.figures.style import PageFigure, new_figure, panel_label, plain_log_axis, styled
+from repro.figures.run_lines import curves_of, draw_lines, nothing_to_draw
+from repro.figures.style import new_figure, panel_label, plain_log_axis, styled, width_bar
 from repro.model.network import JUDGED_LAYER as LAYER
 
 VARIABLES = {
-    "deviation_std": "standard deviation of $d$",
+    "deviation_std": "deviation (standard deviation of $d$)",
     "relative_deviation": "relative deviation",
 }
 
 
-def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
-    """(a) standard deviation of the deviation and (b) relative deviation, by width and loss.
+def at_losses(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
+    """The deviation of unmarked runs at the first epoch at or below each chosen loss.
 
-    Each colour is one loss, as a share of the initial one, each marker one run at the first epoch
-    at or below it; lines join the geometric means of the widths. Unmarked runs, those too short to
-    count are hollow and not in the lines.
+    Returns
+    -------
+    Columns ``width``, ``loss`` (share of the initial one), ``deviation_std`` and
+    ``relative_deviation``; a row per run and loss that it reaches.
     """
-    plain = evidence.unmarked(runs)
-    shown = [share for share in LOSS_SHARES if any(first_crossing(run, share) for run in plain)]
-    if not shown:
-        return nothing_to_draw("There is no unmarked run that reaches a loss.")
-    colours = colormaps["viridis"](np.linspace(0.92, 0.05, len(LOSS_SHARES)))
-    whole, short = evidence.complete(plain), evidence.short(plain)
+    rows = [
+        (width_of(run), share, *(deviation_at(run, share, name, layer) for name in VARIABLES))
+        for run in evidence.unmarked(runs)
+        for share in LOSS_SHARES
+        if first_crossing(run, share) is not None
+    ]
+    return pd.DataFrame(rows, columns=["width", "loss", *VARIABLES])
+
+
+def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+    """(a) deviation and (b) relative deviation at the first crossing of a loss, against width.
+
+    A line for each loss: medians over the runs of a width, bars from the least to the
+    most. Dashed in (a): how the initial spread falls with width.
+    """
+    table = at_losses(runs, layer)
+    if table.empty:
+        return nothing_to_draw("no run reaches a chosen loss")
+    norm = LogNorm(min(LOSS_SHARES), max(LOSS_SHARES))
     with styled():
-        figure = new_figure(7.2, 3.7)
-        panels = figure.subplots(1, 2)
-        for (variable, words), axes in zip(VARIABLES.items(), panels, strict=True):
-            for share, colour in zip(LOSS_SHARES, colours, strict=True):
-                if share not in shown:
-                    continue
-                # Runs together, for a thousand lines of one point each take seconds to draw.
-                counted, told = (
-                    ([width_of(run) for run in some],
-                     [deviation_at(run, share, variable, layer) for run in some])
-                    for some in (whole, short)
-                )  # fmt: skip
-                means = _means(*counted)
-                look: dict[str, Any] = {"color": colour, "markersize": 4}
-                axes.plot(*counted, "o", **look)
-                axes.plot(
-                    list(means), list(means.values()), color=colour, linewidth=1, label=f"{share:g}"
-                )
-                axes.plot(*told, "o", **look, markerfacecolor="white")
-            width_axis(axes, [width_of(run) for run in plain])
-            axes.set_yscale("log")
+        figure = new_figure(7.2, 3.6)
+        panels = figure.subplots(1, 2, sharex=True)
+        for axes, letter, (name, words) in zip(panels, "ab", VARIABLES.items(), strict=True):
+            sns.lineplot(
+                table, x="width", y=name, hue="loss", palette="viridis", hue_norm=norm,
+                estimator="median", errorbar=("pi", 100), err_style="bars", marker="o",
+                markersize=4, markeredgewidth=0, linewidth=1, err_kws={"linewidth": 0.8}, legend=False, ax=axes,
+            )  # fmt: skip
+            axes.set(xscale="log", yscale="log", xlabel="width $N$", ylabel=words)
+            panel_label(axes, letter)
+        ends = np.array([table["width"].min(), table["width"].max()])
+        spread = 0.8 * table["deviation_std"].min() * np.sqrt(ends.max() / ends)
+        panels[0].plot(ends, spread, color="0.45", linewidth=0.9, linestyle="--")
+        panels[0].text(0.03, 0.03, r"dashed: $1/\sqrt{N}$", transform=panels[0].transAxes)
+        for axes in panels:
+            plain_log_axis(axes.xaxis)
             plain_log_axis(axes.yaxis)
-            axes.set_ylabel(words)
-        panel_label(panels[0], "a", "the deviation")
-        panel_label(panels[1], "b", "in units of the initial spread")
-        figure.legend(
-            *panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=13,
-            title="train loss as a share of the initial loss", handlelength=1, columnspacing=0.9,
-        )  # fmt: skip
-    return figure.described(
-        "wider",
-        f"{evidence.shown_in_words(plain)}. Deviation of the hidden-to-hidden matrix at the first "
-        "epoch at or below a train loss, against the width: (a) its standard deviation, (b) that "
-        "in units of the initial spread. Each colour is a loss, as a share of the initial one.",
-        "Two panels of points against the width, joined by lines, one for each of "
-        f"{len(shown)} losses.",
-    )
+        bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, pad=0.02, aspect=30)
+        bar.set_label("train loss / initial loss")
+        bar.set_ticks(list(LOSS_SHARES[::3]), labels=[f"{share:g}" for share in LOSS_SHARES[::3]])
+        bar.minorticks_off()
+        bar.outline.set_visible(False)
+    return figure
 
 
-def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> PageFigure:
-    """Train loss against the deviation, each run as a path: how far a loss is from the start.
+def learning_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
+    """Lowest train loss so far against the deviation, each unmarked run a path to its lowest.
 
-    (a) the standard deviation of the deviation, (b) the relative deviation. Up to the lowest loss.
+    (a) the deviation, (b) the relative deviation.
     """
     plain = evidence.unmarked(runs)
     if not plain:
-        return nothing_to_draw("There is no unmarked run to draw.")
+        return nothing_to_draw("no unmarked run")
+    paths = curves_of(plain, "train_loss", *VARIABLES, layer=layer)
+    lowest = paths.loc[paths.groupby("run")["train_loss"].idxmin(), ["run", "epoch"]]
+    last = paths["run"].map(lowest.set_index("run")["epoch"])
+    paths = paths[paths["epoch"] <= last]
+    paths["train_loss"] = paths.groupby("run")["train_loss"].cummin()  # without the spikes
     with styled():
-        figure = new_figure(7.2, 3.6)
-        panels = figure.subplots(1, 2)
-        for run, look in looks(plain):
-            one = run.isel(replica=0).sel(layer=layer)
-            last = int(one["train_loss"].to_numpy().argmin())
-            one = one.isel(epoch=slice(1, max(last, 1) + 1))
-            for variable, axes in zip(VARIABLES, panels, strict=True):
-                axes.plot(one[variable], one["train_loss"], **look)
-        for (_, words), axes in zip(VARIABLES.items(), panels, strict=True):
-            axes.set(xscale="log", yscale="log", xlabel=words)
+        figure = new_figure(7.2, 3.4)
+        panels = figure.subplots(1, 2, sharey=True)
+        for axes, letter, (name, words) in zip(panels, "ab", VARIABLES.items(), strict=True):
+            draw_lines(axes, paths, name, "train_loss", linewidth=0.6)
+            axes.set(xscale="log", yscale="log", xlabel=words, ylabel="lowest train loss so far")
             plain_log_axis(axes.xaxis)
-            plain_log_axis(axes.yaxis)
-        panels[0].set_ylabel("train loss")
-        panel_label(panels[0], "a", "the deviation")
-        panel_label(panels[1], "b", "in units of the initial spread")
-        figure.legend(*panels[0].get_legend_handles_labels(), loc="outside lower center", ncols=5)
-    return figure.described(
-        "paths",
-        f"{evidence.shown_in_words(plain)}. Train loss against the deviation, each run as a path "
-        "from its first epoch to its lowest loss: (a) standard deviation of the deviation, (b) in "
-        "units of the initial spread.",
-        "Two panels of lines that fall to the right, a line a run.",
-    )
+            panel_label(axes, letter)
+        plain_log_axis(panels[0].yaxis)
+        width_bar(figure, panels, paths["width"])
+    return figure
 
 
 def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Loss by loss: runs that reach it, and the exponents against width by layer.
+    """Loss by loss: the exponents of the dependence on width, hidden to hidden.
 
-    ``chance`` is the probability of the permutation test on the standard deviation, hidden to
-    hidden. Runs of the paper's length only.
+    Returns
+    -------
+    Columns ``loss`` (share of the initial one), ``runs`` that reach it, ``exponent`` of the
+    deviation, ``relative`` of the relative deviation, and ``chance``, the permutation test's
+    probability. Unmarked runs of the paper's length.
     """
     whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
+    table = at_losses(whole)
     rows = []
     for share in losses_reached(whole):
-        there = [run for run in whole if first_crossing(run, share) is not None]
-        widths = [width_of(run) for run in there]
-        row: dict[str, object] = {"loss": f"{share:g}", "runs": len(there)}
-        for layer, name in LAYER_NAMES.items():
-            values = [[deviation_at(run, share, "deviation_std", layer)] for run in there]
-            row[f"exponent, {name}"] = f"{exponent(widths, values, [0]):.2f}"
-        values = [[deviation_at(run, share, "relative_deviation")] for run in there]
-        row["relative, hidden to hidden"] = f"{exponent(widths, values, [0]):.2f}"
-        chance = falls_by_chance(widths, [deviation_at(run, share) for run in there])
-        row["chance"] = f"{chance:.2g}"
-        rows.append(row)
-    return pd.DataFrame(rows).set_index("loss") if rows else pd.DataFrame()
-
-
-def _means(widths: Sequence[int], deviations: Sequence[float]) -> dict[int, float]:
-    """Geometric means over the runs of each width that reach the loss, by width."""
-    values: dict[int, list[float]] = {}
-    for width, deviation in zip(widths, deviations, strict=True):
-        if np.isfinite(deviation) and deviation > 0:
-            values.setdefault(width, []).append(deviation)
-    return {width: float(np.exp(np.mean(np.log(v)))) for width, v in values.items()}
+        here = table[table["loss"] == share]
+        widths = here["width"].tolist()
+        both = [exponent(widths, here[[name]].to_numpy(), [0]) for name in VARIABLES]
+        rows.append((share, len(here), *both, falls_by_chance(widths, here["deviation_std"])))
+    return pd.DataFrame(rows, columns=["loss", "runs", "exponent", "relative", "chance"])
