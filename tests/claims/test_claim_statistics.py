@@ -21,7 +21,6 @@ from repro.claims.jump import excursion, lag_table, log_ratio, rise_epochs
 from repro.claims.large import (
     BINNING,
     slope,
-    slope_interval,
     updates,
     updates_of_run,
 )
@@ -223,13 +222,6 @@ def test_a_drift_of_all_weights_cancels() -> None:
     start = generator.uniform(-np.sqrt(3), np.sqrt(3), (500, 500))
     drifted = joint_histogram(start - 0.4, start, 1.0)
     assert abs(slopes(drifted)[0]) < BINNING
-
-
-def test_the_interval_of_one_runs_slope_is_about_the_bins() -> None:
-    x = np.arange(1.0, 11.0)
-    low, high = slope_interval(x, 2 * x, np.ones(10))
-    assert (low, high) == pytest.approx((2.0, 2.0))
-    assert slope_interval(x[:2], x[:2], x[:2]) is None
 
 
 def test_the_updates_of_a_run_are_those_of_its_last_epoch() -> None:

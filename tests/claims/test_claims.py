@@ -10,7 +10,7 @@ from made_up import made_up_run
 from synthetic import synthetic_run, with_final
 
 from repro import Experiment
-from repro.analysis import evidence, regimes
+from repro.analysis import crossing, evidence, regimes
 from repro.book import verdict_tables
 from repro.claims import controls, jump, large, made, near, wider
 from repro.claims import regimes as claim_regimes
@@ -128,7 +128,6 @@ def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() 
         kinds = table[table.claim == one.name].groupby("question").kind.agg(set)
         assert kinds["measurement"] == {"positive", "negative"}, one.name
         assert kinds["wording"] == {"positive", "negative"}, one.name
-    assert controls.table("jump").count("\n") == (table.claim == "jump").sum()
 
 
 @pytest.mark.parametrize(
@@ -143,7 +142,7 @@ def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() 
         ("jump", jump, "LAG_SHARE", 0.5),
         ("jump", jump, "GROWTH", 0.0),
         ("jump", jump, "RESOLUTION", 10.0),
-        ("only-near", regimes, "PLATEAU_RATIO", 1e3),
+        ("only-near", crossing, "PLATEAU_RATIO", 1e3),
         ("wider", wider, "MINIMUM_WIDTHS", 50),
         ("large", large, "BINNING", -0.1),
         ("regimes", regimes, "LEFT_RATIO", 10.0),
@@ -265,7 +264,7 @@ def test_short_runs_never_count_and_are_named(one) -> None:
     assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
-@settings(deadline=None, max_examples=15)
+@settings(deadline=None, max_examples=5)
 @given(scale=st.floats(1e-3, 1e3), replicas=st.integers(1, 3))
 def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float, replicas: int) -> None:
     runs = evidence.single_runs(run.isel(replica=slice(replicas)) for run in RUNS.values())
@@ -376,15 +375,6 @@ def test_the_command_line_prints_what_the_page_shows(found, capsys, monkeypatch)
 def test_a_chip_has_the_class_of_its_word() -> None:
     assert 'class="verdict not-reproduced">not reproduced<' in verdict_tables.chip("not reproduced")
     assert 'class="verdict not-reproduced">does not hold<' in verdict_tables.chip("does not hold")
-
-
-def test_the_readme_has_the_verdicts_of_the_published_runs(found) -> None:
-    from repro.book import build as book
-
-    readme = (book.ROOT / "README.md").read_text()
-    for dataset in ("hasyv2", "mnist", "fashion-mnist"):
-        line = f"- {verdict_tables.verdict_words(found, dataset)}\n"
-        assert line in readme, "make the README say it anew"
 
 
 def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys) -> None:

@@ -8,13 +8,7 @@ The rules, in words:
 
 - **minimum**: the lowest finite value; ``minimum_at_end`` where the run was still falling to it
   when it was stopped, so that the true minimum lies later.
-- **divergence epoch**: the first epoch of the final flat stretch of the train loss, if that
-  stretch is far above the minimum. The curve first passes a running median, so a spike or a dip
-  of one or two epochs counts for nothing. The stretch is where the curve stays no more than
-  ``PLATEAU_BAND`` below its level at the end; it must be ``PLATEAU_EPOCHS`` long, and its later
-  half must not drift, or the curve is still climbing (or still recovering) and has no divergence
-  epoch yet. Its first epoch is the first that comes within ``PLATEAU_REACHED`` of that level. A
-  loss that turns infinite or not-a-number for good has diverged at that epoch.
+- **divergence epoch**: see `repro.analysis.crossing`.
 - **regime**: *weak* (never a low loss), *unstable* (a low loss, then divergence, or a low loss left
   for good and a loss that still rises when the run ends), *strong* (a low loss, still low at the
   end, neither of these) or *undecided*: a run shorter than the paper's 1000 epochs of which more
@@ -33,7 +27,20 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
+from repro.analysis.crossing import (
+    PLATEAU_EPOCHS,
+    divergence_epoch,
+    far_above_minimum,
+    initial_loss,
+    loss_curve,
+    plateau_level,
+    plateau_of,
+    scatter_of_medians,
+    smoothed,
+)
 from repro.errors import ReproError
+
+__all__ = ["PLATEAU_EPOCHS", "divergence_epoch", "plateau_level", "smoothed"]
 
 Regime = Literal["weak", "unstable", "strong", "undecided"]
 REGIMES: tuple[Regime, ...] = ("weak", "unstable", "strong", "undecided")
@@ -46,27 +53,6 @@ LOW_LOSS_SHARE = 0.09
 logarithm) between the paper's minima at width 50 (0.69, in the region of low trainability) and at
 width 100 (0.41, which diverges)."""
 
-PLATEAU_SHARE = 0.25
-"""A plateau has lost at least this share of what the run had gained (initial loss less minimum)."""
-
-PLATEAU_RATIO = 2.0
-"""A plateau is at least this many times the minimum: a run that never learned has none."""
-
-PLATEAU_BAND = 0.1
-"""On the plateau the curve stays no more than this share below its final level."""
-
-PLATEAU_REACHED = 0.05
-"""The plateau begins where, in that stretch, the curve first comes this near to its level."""
-
-PLATEAU_EPOCHS = 30
-"""A plateau lasts at least this many epochs; the last of them give its level."""
-
-PLATEAU_DRIFT = 0.015
-"""Between the last two quarters of a plateau its level changes by no more than this share of it,
-beyond what its scatter explains. A straight climb through the whole band changes by 0.025."""
-
-SPIKE_EPOCHS = 2
-"""Excursions up to this many epochs long do not count (half the width of the running median)."""
 
 END_SHARE = 0.05
 """The share of a run's epochs that counts as its end."""
@@ -118,55 +104,13 @@ def minimum(loss: ArrayLike) -> Minimum:
     ReproError
         For an empty curve, one with more than one dimension, or none finite.
     """
-    curve = _curve(loss)
+    curve = loss_curve(loss)
     epoch = int(np.nanargmin(np.where(np.isfinite(curve), curve, np.nan)))
     end = max(1, int(np.ceil(END_SHARE * (len(curve) - 1))))
     at_end = epoch >= len(curve) - end
     if at_end and len(curve) >= 2 * end:
         at_end = bool(np.median(curve[-end:]) < np.median(curve[-2 * end : -end]))
     return Minimum(epoch, float(curve[epoch]), at_end)
-
-
-def divergence_epoch(train_loss: ArrayLike) -> int | None:
-    """The first epoch on the final flat plateau far above the minimum.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-
-    Returns
-    -------
-    The epoch, or None where the run did not diverge or has not reached its plateau.
-
-    Raises
-    ------
-    ReproError
-        As :func:`minimum`.
-    """
-    plateau = _plateau(_curve(train_loss))
-    return None if plateau is None else plateau[0]
-
-
-def plateau_level(train_loss: ArrayLike) -> float | None:
-    """The median loss from the divergence epoch on, in nats; infinite where no loss is finite.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-
-    Returns
-    -------
-    The level, or None where :func:`divergence_epoch` is None.
-
-    Raises
-    ------
-    ReproError
-        As :func:`minimum`.
-    """
-    plateau = _plateau(_curve(train_loss))
-    return None if plateau is None else plateau[1]
 
 
 def regime(train_loss: ArrayLike, full_length: int = PAPER_EPOCHS) -> Regime:
@@ -191,10 +135,10 @@ def regime(train_loss: ArrayLike, full_length: int = PAPER_EPOCHS) -> Regime:
     ReproError
         As :func:`minimum`.
     """
-    curve = _curve(train_loss)
-    low = LOW_LOSS_SHARE * _initial(curve)
+    curve = loss_curve(train_loss)
+    low = LOW_LOSS_SHARE * initial_loss(curve)
     reached_low = minimum(curve).value < low
-    if _plateau(curve) is not None:
+    if plateau_of(curve) is not None:
         return "unstable" if reached_low else "weak"
     if len(curve) - 1 < full_length:
         return "undecided"
@@ -213,7 +157,7 @@ def rises_at_end(train_loss: ArrayLike) -> bool:
     train_loss:
         One curve, shape (epochs + 1,), in nats.
     """
-    curve = _curve(train_loss)
+    curve = loss_curve(train_loss)
     last = int(np.ceil(LEFT_SHARE * (len(curve) - 1)))
     if len(curve) < 2 * last or last < 2 * PLATEAU_EPOCHS:
         return False
@@ -222,14 +166,7 @@ def rises_at_end(train_loss: ArrayLike) -> bool:
         return False
     earlier, later = curve[-last : -last // 2], curve[-last // 2 :]
     change = np.median(later) - np.median(earlier)
-    return bool(change > _scatter_of_medians(curve[-last:], len(later)))
-
-
-def smoothed(curve: NDArray[np.float64]) -> NDArray[np.float64]:
-    """A running median that leaves nothing of excursions up to ``SPIKE_EPOCHS`` long."""
-    from scipy.ndimage import median_filter
-
-    return median_filter(curve, 2 * SPIKE_EPOCHS + 1, mode="nearest")
+    return bool(change > scatter_of_medians(curve[-last:], len(later)))
 
 
 def summary(dataset: xr.Dataset, full_length: int = PAPER_EPOCHS) -> xr.Dataset:
@@ -262,7 +199,7 @@ def summary(dataset: xr.Dataset, full_length: int = PAPER_EPOCHS) -> xr.Dataset:
     test = dataset["test_loss"].transpose("replica", "epoch").to_numpy()
     train_minima = [minimum(curve) for curve in train]
     test_minima = [minimum(curve) for curve in test]
-    plateaus = [_plateau(_curve(curve)) or (np.nan, np.nan) for curve in train]
+    plateaus = [plateau_of(loss_curve(curve)) or (np.nan, np.nan) for curve in train]
     first = int(dataset["epoch"][0])
 
     def per_replica(values: list, dtype: type) -> tuple[str, NDArray]:
@@ -290,28 +227,6 @@ def summary(dataset: xr.Dataset, full_length: int = PAPER_EPOCHS) -> xr.Dataset:
     return result
 
 
-def _curve(loss: ArrayLike) -> NDArray[np.float64]:
-    """The curve as float64, not-a-number made infinite: neither is a loss one could train from."""
-    curve = np.asarray(loss, dtype=np.float64)
-    if curve.ndim != 1 or curve.size == 0:
-        raise ReproError(
-            f"A loss curve is one-dimensional, one value per epoch, not of shape {curve.shape}: "
-            "select one replica."
-        )
-    curve = np.where(np.isnan(curve), np.inf, curve)
-    if not np.isfinite(curve).any():
-        raise ReproError(
-            "The loss curve has no finite value: the run failed before its first epoch."
-        )
-    return curve
-
-
-def far_above_minimum(initial: float, lowest: float) -> float:
-    """The loss from which on a plateau is far above the lowest, given the initial loss."""
-    gained = max(initial - lowest, 0.0)
-    return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * gained)
-
-
 def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
     """Whether one curve, shape (epochs + 1,), ends as far above its lowest as a plateau must be.
 
@@ -320,60 +235,6 @@ def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
     curve = np.asarray(train_loss, dtype=float)
     far = far_above_minimum(curve[0], minimum(curve).value)
     return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
-
-
-def _initial(curve: NDArray[np.float64]) -> float:
-    """The loss before training (the first finite one)."""
-    return float(curve[np.isfinite(curve)][0])
-
-
-def _plateau(curve: NDArray[np.float64]) -> tuple[int, float] | None:
-    """First epoch and level of the final plateau far above the minimum, or None."""
-    finite = np.flatnonzero(np.isfinite(curve))
-    lost_at = int(finite[-1]) + 1  # the loss is infinite from here to the end
-    found = _flat_plateau(curve[:lost_at])
-    if found is None and lost_at < len(curve):
-        return lost_at, float("inf")
-    return found
-
-
-def _flat_plateau(curve: NDArray[np.float64]) -> tuple[int, float] | None:
-    """As :func:`_plateau`, for a curve whose last value is finite."""
-    from scipy.ndimage import median_filter
-
-    if len(curve) <= PLATEAU_EPOCHS:
-        return None
-    lowest = curve.min()
-    far_above = far_above_minimum(_initial(curve), lowest)
-    level = float(np.median(curve[-PLATEAU_EPOCHS:]))
-    if not far_above <= level < np.inf:
-        return None
-    smooth = median_filter(curve, size=2 * SPIKE_EPOCHS + 1, mode="reflect")
-    below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)
-    start = int(below[-1]) + 1 if below.size else 0
-    stretch = curve[start:][np.isfinite(curve[start:])]
-    if len(stretch) < PLATEAU_EPOCHS or _drifts(stretch, level):
-        return None
-    reached = (1 - PLATEAU_REACHED) * level
-    here = (smooth >= reached) & (curve >= reached)  # the median may lift a first low value
-    start += int(np.argmax(here[start:]))
-    return start, float(np.median(curve[start:][np.isfinite(curve[start:])]))
-
-
-def _drifts(stretch: NDArray[np.float64], level: float) -> bool:
-    """Whether the last two quarters of a stretch differ by more than its scatter explains."""
-    quarter = len(stretch) // 4
-    third, fourth = stretch[-2 * quarter : -quarter], stretch[-quarter:]
-    change = abs(np.median(fourth) - np.median(third))
-    tolerance = PLATEAU_DRIFT * level + _scatter_of_medians(stretch[-2 * quarter :], quarter)
-    return bool(not change <= tolerance)
-
-
-def _scatter_of_medians(stretch: NDArray[np.float64], number: int) -> float:
-    """Two standard deviations of the difference of two medians over so many epochs each."""
-    steps = np.abs(np.diff(stretch))
-    scatter = 1.4826 * np.median(steps) / np.sqrt(2)  # a standard deviation, outliers apart
-    return float(2 * 1.25 * scatter * np.sqrt(2 / number))
 
 
 AT_END = {

@@ -9,10 +9,10 @@ import pandas as pd
 from repro.analysis.captions import dataset_name
 from repro.analysis.intervals import Interval
 from repro.claims import controls
-from repro.claims.verdict import VERDICTS, WORDS, Part
+from repro.claims.verdict import WORDS, Part
 from repro.claims.verdicts import CLAIMS, Claim, Verdict
 
-CLASSES = dict(zip(WORDS["wording"], VERDICTS, strict=True))
+CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
 """Words on the wording look as those on the measurement do."""
 
 
@@ -121,16 +121,6 @@ def missing(found: Sequence[Verdict]) -> Shown:
     """The commands that would train what a dataset has no runs of; empty where none is missing."""
     commands = {dataset_name(one.dataset): one.command for one in found if one.command}
     return Shown("\n".join(f"- {name}: `{command}`" for name, command in commands.items()))
-
-
-def verdict_words(found: Sequence[Verdict], dataset: str) -> str:
-    """The claims on one dataset by the verdict on their measurement, as the README has it."""
-    parts = []
-    for word in VERDICTS:
-        titles = [one.claim.title for one in found if (one.dataset, one.verdict) == (dataset, word)]
-        if titles:
-            parts.append(f"**{word}**: {', '.join(titles)}")
-    return f"{dataset_name(dataset)}: {'; '.join(parts) or 'none judged'}."
 
 
 def report(found: Sequence[Verdict]) -> str:

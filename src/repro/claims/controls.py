@@ -77,9 +77,7 @@ def controls(claim: str | None = None) -> pd.DataFrame:
     return table.assign(passes=passes)
 
 
-def table(claim: str | None = None) -> str:
-    """What `repro claims --controls` prints: of one claim, or of all."""
-    return controls(claim).to_string(index=False)
+table = controls  # what `repro claims --controls` prints
 
 
 def _expected(measurement: str | None, wording: str | None = None) -> dict[Question, str]:

@@ -21,7 +21,8 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from repro.analysis import evidence, regimes
+from repro.analysis import crossing as crossings
+from repro.analysis import evidence
 from repro.analysis.captions import width_of
 from repro.analysis.crossing import crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
@@ -144,7 +145,7 @@ def rise_epochs(run: xr.Dataset, layer: str = LAYER) -> RiseEpochs | None:
 def _reached(curve: NDArray[np.float64], start: int, end: int) -> Epochs:
     """Where the curve comes to each of ``SHARES`` of its way for the last time."""
     smooth = smoothed(curve)
-    low, high = smooth[start], np.median(smooth[end : end + regimes.PLATEAU_EPOCHS])
+    low, high = smooth[start], np.median(smooth[end : end + crossings.PLATEAU_EPOCHS])
     if not low < high < np.inf:
         return (np.nan,) * 3
     found = []
@@ -221,9 +222,7 @@ def judge_jump(runs: Sequence[xr.Dataset]) -> list[Part]:
     ]  # fmt: skip
 
 
-def _beside_others(
-    told: Sequence[tuple[xr.Dataset, RiseEpochs]],
-) -> tuple[list[xr.Dataset], list[float]]:
+def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list, list[float]]:
     """Runs, and their lag's size over the mean size of the lag behind other runs of the width."""
     runs, shares = [], []
     for run, own in told:
@@ -248,16 +247,16 @@ def excursion(train_loss: ArrayLike) -> Excursion | None:
 
     Returns
     -------
-    The excursion; None where there is none of ``regimes.PLATEAU_EPOCHS`` epochs.
+    The excursion; None where there is none of ``crossings.PLATEAU_EPOCHS`` epochs.
     """
     loss = finite_or_infinite(train_loss)
     smooth = smoothed(loss)
     lowest = np.minimum.accumulate(smooth)
     gained = np.maximum(smooth[0] - lowest, 0.0)
     far = smooth >= np.maximum(
-        regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained
+        crossings.PLATEAU_RATIO * lowest, lowest + crossings.PLATEAU_SHARE * gained
     )
-    length = regimes.PLATEAU_EPOCHS
+    length = crossings.PLATEAU_EPOCHS
     if len(far) < length:
         return None
     lasting = np.lib.stride_tricks.sliding_window_view(far, length).all(axis=1)

@@ -19,9 +19,7 @@ import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from repro import paper
 from repro.analysis import evidence
-from repro.analysis.intervals import LEVEL, Interval
 from repro.analysis.joint import joint_counts
 from repro.claims.verdict import Part, mean_part
 from repro.model.network import JUDGED_LAYER as LAYER
@@ -31,9 +29,6 @@ BINNING = 0.02
 
 OPEN_SHARE = 0.05
 """Share of weights in the open outermost bins of w_f above which a run does not count."""
-
-RESAMPLES = 2000
-"""Bootstrap samples of the bins of w_i for the interval of one run."""
 
 
 class Updates(NamedTuple):
@@ -105,22 +100,6 @@ def slope(initial: ArrayLike, update: ArrayLike, weights: ArrayLike) -> float:
     return float("nan") if x.size < 2 else float(_slopes(x, y, number))
 
 
-def slope_interval(initial: ArrayLike, update: ArrayLike, weights: ArrayLike) -> Interval | None:
-    """The interval of one run's slope by a bootstrap over bins of abs(w_i).
-
-    It tells how well a line fits the one run, not how runs differ. None for fewer than three bins.
-    """
-    x, y, number = (np.asarray(values, dtype=np.float64) for values in (initial, update, weights))
-    if x.size < 3:
-        return None
-    random = np.random.default_rng(0)
-    drawn = random.integers(x.size, size=(RESAMPLES, x.size))
-    drawn = drawn[np.ptp(x[drawn], axis=1) > 0]
-    slopes = _slopes(x[drawn], y[drawn], number[drawn])
-    low, high = np.quantile(slopes, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
 def _slopes(
     x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
 ) -> NDArray[np.float64]:
@@ -139,15 +118,6 @@ def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:
     """
     counts = joint_counts(run, layer, replica=int(run["replica"].item()))
     return updates(counts, run["initial_edge"], run["final_edge"])
-
-
-def papers_slope() -> float:
-    """The slope of the outward update from the median that Figure 3 of the paper shows.
-
-    At its right strip, in units of weight per unit of weight: median of w_f less w_i over w_i.
-    """
-    place = paper.FIGURE_3_STRIPS[-1]
-    return (paper.FIGURE_3[(place, 0.5)].value - place) / place
 
 
 def judge_large(runs: Sequence[xr.Dataset]) -> list[Part]:

@@ -64,16 +64,9 @@ def made_run(
 ) -> xr.Dataset:
     """A single run of the paper's length with what the claims look at, hidden-to-hidden alone.
 
-    Parameters
-    ----------
-    loss, test_loss:
-        Over the paper's epochs; by default strong, and the train loss.
-    deviation:
-        Relative deviation over the epochs.
-    weights:
-        Initial and final weights, in Glorot standard deviations.
-    mark, matrix:
-        A marked run's letter and its last matrix.
+    ``loss`` (by default strong), ``test_loss`` (by default the same) and ``deviation`` (relative)
+    are over the paper's epochs; ``weights`` are initial and final ones in Glorot standard
+    deviations; ``mark`` and ``matrix`` a marked run's letter and its last matrix.
     """
     loss = strong_loss(replica) if loss is None else loss
     spread = np.log1p(EPOCH) / 3 if deviation is None else deviation
@@ -146,9 +139,6 @@ def _from_quantiles(
     return np.interp(rank, [0, *levels, 1], [values[0] + low, *values, values[-1] + high])
 
 
-# Weights: near, large, traces
-
-
 def moved(outward: float, noise: float, width: int = 200, dataset: str = "mnist") -> list:
     """Strong runs with w_f = (1 + outward) w_i and, besides, noise that grows with ``abs(w_i)``."""
     made = []
@@ -182,23 +172,19 @@ def drifted(start: np.ndarray, end: np.ndarray) -> tuple[np.ndarray, np.ndarray]
     return start, start + 0.4
 
 
-def marked(kept: float, dataset: str = paper.DATASET) -> list:
+def marked(kept: float) -> list:
     """Runs marked with a letter that is left to this share in the last matrix."""
     random, width = np.random.default_rng(5), 64
     mask = letter_mask("a", width)
-    made = []
-    for replica in THREE:
-        noise = random.standard_normal((width, width))
-        letter = np.where(mask, random.uniform(1, 3, mask.shape), 0)
-        matrix = kept * letter + (1 - kept) * noise
-        made.append(made_run(width, replica=replica, mark="a", matrix=matrix))
-    return made
+    letter = np.where(mask, random.uniform(1, 3, mask.shape), 0)
+    return [
+        made_run(width, replica=replica, mark="a",
+                 matrix=kept * letter + (1 - kept) * random.standard_normal(mask.shape))
+        for replica in THREE
+    ]  # fmt: skip
 
 
-# Curves: jump, only near, regimes
-
-
-def rises(lag: float = 0, *, length: float = RISE, noise: float = 0.003, spikes: bool = True):
+def rises(lag: float = 0, *, length: float = RISE, spikes: bool = True) -> list:
     """Runs whose loss and deviation rise, the latter so many epochs later."""
     made = []
     for replica in THREE:
@@ -206,8 +192,7 @@ def rises(lag: float = 0, *, length: float = RISE, noise: float = 0.003, spikes:
         low = curve({1: 2.5, 24: 0.7, 165: 0.29, 1000: 0.29}, noise=0.0)
         loss = low + rising(middle, length, 0.0, PLATEAU)
         deviation = 0.4 * np.log1p(EPOCH) + rising(middle + lag, length, 0.0, 9.0)
-        random = np.random.default_rng([replica, 6])
-        loss *= np.exp(noise * random.standard_normal(EPOCH.size))
+        loss *= np.exp(0.003 * np.random.default_rng([replica, 6]).standard_normal(EPOCH.size))
         if spikes:
             loss[middle - 40 : middle - 38] *= 8
         made.append(made_run(150, loss, replica=replica, deviation=deviation))
@@ -217,7 +202,10 @@ def rises(lag: float = 0, *, length: float = RISE, noise: float = 0.003, spikes:
 def without_a_jump() -> list:
     """Runs whose loss rises while the deviation grows evenly."""
     even = np.linspace(0.1, 9, EPOCH.size)
-    return [with_deviation(run, even[None, :, None]) for run in rises()]
+    return [
+        made_run(150, run["train_loss"].values[0], replica=r, deviation=even)
+        for r, run in enumerate(rises())
+    ]
 
 
 def of_other_runs(width: int) -> list:
@@ -225,15 +213,9 @@ def of_other_runs(width: int) -> list:
     from repro.runs import published
 
     ours = published(Experiment(paper.DATASET, width, paper.EPOCHS))
-    number = ours.sizes["replica"]
-    return [
-        with_deviation(ours.isel(replica=[r]), ours["deviation_std"].values[[(r + 1) % number]])
-        for r in range(number)
-    ]
-
-
-def with_deviation(run: xr.Dataset, values: np.ndarray) -> xr.Dataset:
-    return run.assign(deviation_std=(run["deviation_std"].dims, values))
+    dims, values = ours["deviation_std"].dims, ours["deviation_std"].values
+    exchanged = ours.assign(deviation_std=(dims, np.roll(values, -1, axis=dims.index("replica"))))
+    return [exchanged.isel(replica=[r]) for r in range(ours.sizes["replica"])]
 
 
 def papers_curve(width: int, seed: int = 0) -> np.ndarray:
@@ -260,28 +242,23 @@ def strong(dataset: str = paper.DATASET) -> list:
     return [made_run(n, replica=r, dataset=dataset) for n in (100, 500) for r in THREE]
 
 
+PAPERS_EPOCHS = "epoch_of_minimum_train_loss", "divergence_epoch", "epoch_of_minimum_test_loss"
+
+
 def papers_regimes(stretch: float = 1.0) -> list:
     """Runs with the minima and epochs of Figures 2c and 2d, every epoch times ``stretch``."""
     made, figure = [], paper.FIGURE_2
     for width, reading in figure["minimum_train_loss"].items():
         lowest = reading.value
-        bottom, plateau, test_at = (
-            None if (at := figure[name].get(width)) is None else stretch * at.value
-            for name in (
-                "epoch_of_minimum_train_loss", "divergence_epoch", "epoch_of_minimum_test_loss",
-            )
-        )  # fmt: skip
-        test_at, bottom = test_at or 300, bottom or paper.EPOCHS
+        read = [figure[name].get(width) for name in PAPERS_EPOCHS]
+        at = [None if one is None else stretch * one.value for one in read]
+        bottom, plateau, test_at = at[0] or paper.EPOCHS, at[1], at[2] or 300
         points = {bottom / 4: max(3 * lowest, 0.2), bottom: lowest}
         if plateau and bottom < plateau and plateau - bottom > 150:
             points |= {plateau - 80: 3 * lowest, plateau: PLATEAU, 2000: PLATEAU}
         lowest_test = figure["minimum_test_loss"][width].value
-        test = {test_at: lowest_test, 1000: 2 * lowest_test}
-        for replica in THREE:
-            made.append(
-                made_run(width, curve(points, 0.0, replica), replica=replica,
-                         test_loss=curve(test, 0.0))
-            )  # fmt: skip
+        losses = curve(points, 0.0), curve({test_at: lowest_test, 1000: 2 * lowest_test}, 0.0)
+        made += [made_run(width, losses[0], replica=r, test_loss=losses[1]) for r in THREE]
     return made
 
 
@@ -309,9 +286,6 @@ def late_spike() -> np.ndarray:
     return loss
 
 
-# Wider
-
-
 def powers(power: float, noise: float = 0.03, shuffled: bool = False) -> list:
     """Strong runs whose deviation falls as this power of the width."""
     random = np.random.default_rng(8)
@@ -320,10 +294,7 @@ def powers(power: float, noise: float = 0.03, shuffled: bool = False) -> list:
     loss = curve({1: 2.1, 17: 0.7, 150: 0.09, 1000: 0.0155}, noise=0.0)
     made = []
     for number, (width, size) in enumerate(zip(widths, sizes, strict=True)):
-        scale = 30 * size**power * np.exp(noise * random.standard_normal())
-        unit = float(np.sqrt(1 / width))
-        made.append(
-            made_run(int(width), loss, replica=number,
-                     deviation=scale / unit * np.log1p(EPOCH))
-        )  # fmt: skip
+        scale = 30 * size**power * np.exp(noise * random.standard_normal()) * np.sqrt(width)
+        deviation = scale * np.log1p(EPOCH)
+        made.append(made_run(int(width), loss, replica=number, deviation=deviation))
     return made

@@ -38,19 +38,9 @@ from repro.experiment import Experiment
 class Claim:
     """A statement of the paper, and the rule by which runs are held against it.
 
-    Attributes
-    ----------
-    name, number, title, page:
-        What it is called, and the page of the book with the evidence.
-    statement:
-        What the paper says, in our words.
-    rule, written:
-        The rule in words, and the date it was written.
-    former:
-        The rules it replaced, each with ``rule``, ``written``, ``replaced``, ``reason`` and by
-        dataset the ``verdicts`` it gave.
-    judge:
-        From the runs of one dataset to the claim's parts.
+    ``page`` has the evidence; ``rule`` was written on the date ``written`` and replaced those of
+    ``former``, each with ``rule``, ``written``, ``replaced``, ``reason`` and by dataset the
+    ``verdicts`` it gave; ``judge`` leads from the runs of one dataset to the claim's parts.
     """
 
     name: str
@@ -251,23 +241,14 @@ def verdict(
     parts = tuple(one.judge(ordered))
     counted = {name for part in parts for name in part.runs}
     measured = word_of(parts, "measurement")
-    looked_for = {
-        "widths": sorted({width_of(run) for run in whole}),
-        "epochs": paper.EPOCHS,
-        "runs": len(whole),
-    }
+    widths = sorted({width_of(run) for run in whole})
+    looked_for = {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)}
     return Verdict(
-        one,
-        dataset,
-        measured,
-        word_of(parts, "wording"),
-        parts,
-        _reason(parts, "measurement"),
-        _reason(parts, "wording"),
+        one, dataset, measured, word_of(parts, "wording"), parts,
+        _reason(parts, "measurement"), _reason(parts, "wording"),
         tuple(_described(run) for run in ordered if evidence.name_of(run) in counted),
-        short,
-        looked_for if measured == NO_EVENT else None,
-    )
+        short, looked_for if measured == NO_EVENT else None,
+    )  # fmt: skip
 
 
 def training_command(dataset: str) -> str:
