@@ -19,7 +19,7 @@ PROFILE ?= published
 .PHONY: help book test lint format notebooks sweep bench audit lock clean setup
 
 help: ## list what there is
-	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "%-12s%s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 setup: $(SETUP) ## set up .venv only
 
@@ -59,11 +59,8 @@ notebooks: $(SETUP) ## execute the committed notebooks again, from their paired 
 sweep: $(SETUP) ## train what the book still lacks (days on a laptop; stop and repeat at will)
 	$(BIN)/repro sweep --plan sweeps/paper.yml
 
-# JAX is in .venv for the tests; PyTorch is measured, too, where it is installed.
 bench: $(SETUP) ## measure the engine beside others (half an hour, with nothing else running)
 	$(BIN)/repro bench --output results/benchmark-mnist.json
-	$(BIN)/repro bench --growth --widths 512 --replicas 1 --engines repro-tensorflow \
-		--output results/benchmark-mnist-growth.json
 	$(BIN)/repro bench --dataset hasyv2 --widths 512 --output results/benchmark-hasyv2.json \
 		--engines repro-tensorflow,repro-jax
 

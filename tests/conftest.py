@@ -78,17 +78,17 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     Beside it, in ``../stage``, is what it was built from.
     """
-    from repro.book import build as book
+    from repro.book import build
 
     copy = tmp_path_factory.mktemp("book")
     for name in ("_config.yml", "_toc.yml", "CITATION.cff"):
-        shutil.copy(book.ROOT / name, copy)
-    shutil.copytree(book.ROOT / book.PAGES, copy / book.PAGES)
+        shutil.copy(build.ROOT / name, copy)
+    shutil.copytree(build.ROOT / build.BOOK, copy / build.BOOK)
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(book, "ROOT", copy)
+        patch.setattr(build, "ROOT", copy)
         patch.setenv("REPRO_STORE", str(copy / "store"))
         patch.setenv("PYTHONPATH", LIGHT)  # a page that only reads loads nothing to train with
-        assert book.build({}) == 0, "the book is built without warnings"
+        assert build.build({}) == 0, "the book is built without warnings"
     return copy / "_build" / "html"
 
 

@@ -8,14 +8,17 @@ import operator
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields, replace
 
-from repro.data import datasets, own_dataset
+from repro.data import datasets, own
 from repro.errors import ReproError, shown
 
 LOSSES = ("clipped", "logits")
 PIXELS = ("archived", "inverted")
 LABELS = ("classes", "symbol-ids")
+INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
+OPTIMIZERS = ("sgd", "momentum", "adam")
+MOST_HIDDEN_LAYERS = 4
 
-ADDED_LATER = ("labels", "order")
+ADDED_LATER = ("labels", "initializer", "optimizer", "hidden_layers", "order")
 """Parameters younger than the first published runs: left out of the digest at their defaults."""
 
 # Part of every digest. Raise it when the same parameters would give another result
@@ -33,9 +36,9 @@ class Experiment:
     dataset:
         ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``; or one's own: the path of an .npz
         file with x_train, y_train, x_test and y_test, which becomes a name made of the file's and
-        of a hash of the arrays (`repro.data.own_dataset`).
+        of a hash of the arrays (`repro.data.own`); it is read, nothing is written.
     width:
-        Units in each of the two hidden layers (the paper: 10 to 1000).
+        Units in each hidden layer (the paper: 10 to 1000).
     epochs:
         Passes over the training set (the paper: 1000). Not part of the digest.
     loss:
@@ -50,7 +53,7 @@ class Experiment:
     mark:
         None, or one character: hidden-to-hidden weights outside its strokes start at zero.
     learning_rate, batch_size:
-        Of plain SGD.
+        Of the optimizer.
     epsilon:
         The clip of the loss; a sample whose true class has a probability below it is dead.
     seed:
@@ -58,6 +61,14 @@ class Experiment:
     labels:
         ``classes``, an output for each class; or, for HASYv2, ``symbol-ids``, an output for each
         number up to the largest symbol id, as one gets where the ids are taken for classes.
+    initializer:
+        Of the weights, as Keras names it: ``glorot_uniform``, ``glorot_normal``, ``he_uniform``,
+        ``he_normal`` or ``lecun_normal``. Biases start at zero.
+    optimizer:
+        ``sgd``; ``momentum``, SGD with momentum 0.9; or ``adam`` (beta 0.9 and 0.999, epsilon
+        1e-7, the defaults of Keras).
+    hidden_layers:
+        How many, 1 to 4 (the paper: 2).
     order:
         Of the samples, every one once an epoch: ``fresh`` in each; ``cycle:K``, K orders in turn;
         or ``buffer:B``, drawn through a shuffle buffer of B samples over one fixed order.
@@ -80,6 +91,9 @@ class Experiment:
     epsilon: float = 1e-7
     seed: int = 0
     labels: str = "classes"
+    initializer: str = "glorot_uniform"
+    optimizer: str = "sgd"
+    hidden_layers: int = 2
     order: str = "fresh"
 
     def __post_init__(self) -> None:
@@ -87,7 +101,7 @@ class Experiment:
         set_field(self, "dataset", datasets.identified(self.dataset))
         _choice("loss", self.loss, LOSSES)
         _choice("pixels", self.pixels, PIXELS)
-        if self.pixels != "archived" and own_dataset.is_name(self.dataset):
+        if self.pixels != "archived" and own.is_name(self.dataset):
             raise ReproError(
                 f"pixels must be archived for {self.dataset}, not {self.pixels!r}: one's own data "
                 "is taken as it is stored."
@@ -97,16 +111,22 @@ class Experiment:
             raise ReproError(
                 f"labels must be classes for {self.dataset}: only hasyv2 has symbol ids."
             )
+        _choice("initializer", self.initializer, INITIALIZERS)
+        _choice("optimizer", self.optimizer, OPTIMIZERS)
         for name, low, high in (
             ("width", 1, 100_000),
             ("epochs", 1, 10_000_000),
             ("batch_size", 1, 10_000_000),
             ("seed", 0, 2**63 - 1),
+            ("hidden_layers", 1, MOST_HIDDEN_LAYERS),
         ):
             set_field(self, name, _whole(name, getattr(self, name), low, high))
         set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
         set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
-        set_field(self, "split", _split(self.dataset, self.split))
+        # The default must not trouble those without folds.
+        by_default = isinstance(self.split, str) and self.split == type(self).split
+        split = None if by_default else self.split
+        set_field(self, "split", datasets.checked_split(self.dataset, split))
         set_field(self, "order", _order(self.order))
         if self.mark is not None and not (
             isinstance(self.mark, str) and len(self.mark) == 1 and self.mark.isprintable()
@@ -115,6 +135,10 @@ class Experiment:
             raise ReproError(
                 f"mark must be one printable character or None, not {shown(self.mark)}; "
                 "try mark='a'."
+            )
+        if self.mark is not None and self.hidden_layers == 1:
+            raise ReproError(
+                "mark must be None with one hidden layer, which has no hidden-to-hidden weights."
             )
 
     @property
@@ -229,27 +253,7 @@ def _order(order: object) -> str:
         return f"{kind}:{int(number)}"
     if order != "fresh":
         raise ReproError(
-            f"order must be fresh, cycle:K or buffer:B with a whole number from 1, such as cycle:25, "
-            f"not {shown(order)}."
+            "order must be fresh, cycle:K or buffer:B with a whole number from 1, such as "
+            f"cycle:25, not {shown(order)}."
         )
     return "fresh"
-
-
-def _split(dataset: str, split: object) -> str | float | None:
-    if datasets.has_fixed_test_set(dataset):
-        # The default must not trouble those without folds.
-        if not (split is None or (isinstance(split, str) and split == "fold-1")):
-            raise ReproError(
-                f"split must be left out for {dataset}, whose test set is fixed, not "
-                f"{shown(split)}."
-            )
-        return None
-    folds = tuple(f"fold-{number}" for number in range(1, 11))
-    if isinstance(split, str) and split in folds:
-        return split
-    try:
-        return _real("split", split, 0.0, 1.0)
-    except ReproError:
-        raise ReproError(
-            f"split must be fold-1 to fold-10 or a share between 0 and 1, not {shown(split)}."
-        ) from None

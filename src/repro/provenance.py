@@ -2,6 +2,7 @@
 
 import importlib.metadata
 import json
+import os
 import platform
 import subprocess
 from datetime import UTC, datetime
@@ -26,8 +27,13 @@ def code_version() -> str:
     """
     package = Path(__file__).resolve().parent
 
+    # A hook of another repository sets GIT_DIR: the commit is of this folder, or there is none.
+    environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
+
     def git(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(["git", *words], cwd=package, capture_output=True, text=True)
+        return subprocess.run(
+            ["git", *words], cwd=package, env=environment, capture_output=True, text=True
+        )
 
     try:
         # The commit that last touched the package: pages and tests do not change what it computes.

@@ -1,14 +1,18 @@
-"""Files written whole or not at all, and files set aside."""
+"""Files written whole or not at all, files set aside, and locks that die with their process."""
 
 import contextlib
-import fcntl
-import glob
 import os
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-_TRIES = 100  # at what another process may undo in the same moment
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+PART = ".part"
+"""Ending of a file that is being written; its name begins with that of the whole one."""
 
 
 @contextlib.contextmanager
@@ -16,39 +20,54 @@ def replacing(path: Path) -> Iterator[Path]:
     """A temporary path that takes the place of ``path`` once the block has ended well.
 
     What is at ``path`` until then stays readable, and stays where the block fails. Folders on the
-    way are made. The block writes to the file that is there, empty; what processes that were killed
-    have left of theirs is removed.
+    way are made.
 
     Raises
     ------
     OSError
         Where it cannot be written.
     """
-    make_folder(path.parent)
-    remove_unfinished(path)
-    temporary, descriptor = _temporary(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PART}")
     try:
-        yield temporary
-        os.fsync(descriptor)
+        with open(temporary, "xb") as file:
+            yield temporary
+            os.fsync(file.fileno())
         os.replace(temporary, path)
         _keep_entries(path.parent)
     finally:
         with contextlib.suppress(OSError):
             temporary.unlink()
-        os.close(descriptor)
 
 
-def remove_unfinished(path: Path) -> None:
-    """Remove the temporary files of ``path`` whose processes are gone."""
-    for left in path.parent.glob(f".{glob.escape(path.name)}.*.part"):
-        with contextlib.suppress(OSError):
-            descriptor = os.open(left, os.O_RDONLY | os.O_CLOEXEC)
-            try:
-                # A lock dies with its process: see _temporary.
-                fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                left.unlink()
-            finally:
-                os.close(descriptor)
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path`` while the block runs; whether it could be had.
+
+    False where another process holds it (or this one, elsewhere). The system releases it when its
+    process ends, however that ends; the file stays, and means nothing by itself.
+
+    Raises
+    ------
+    OSError
+        Where the file cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        yield _lock(file.fileno())
+
+
+def _lock(descriptor: int) -> bool:
+    try:
+        if fcntl is not None:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        else:
+            import msvcrt
+
+            msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
+    except (BlockingIOError, PermissionError):
+        return False
+    return True
 
 
 def set_aside(path: Path) -> Path:
@@ -66,53 +85,10 @@ def set_aside(path: Path) -> Path:
     return aside
 
 
-def make_folder(folder: Path) -> None:
-    """Make the folder and those on the way, though another process may be removing them, empty.
-
-    Raises
-    ------
-    OSError
-        Where it cannot be made.
-    """
-    for _ in range(_TRIES):
-        try:
-            folder.mkdir(parents=True, exist_ok=True)
-            return
-        except FileNotFoundError:  # the one above has just been removed
-            continue
-        except FileExistsError:
-            if os.path.lexists(folder):  # and is no folder
-                raise
-    folder.mkdir(parents=True, exist_ok=True)
-
-
-def _temporary(path: Path) -> tuple[Path, int]:
-    """A new file beside ``path``, and a descriptor that holds its lock as long as we live."""
-    for _ in range(_TRIES):
-        temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}.part")
-        flags = os.O_CREAT | os.O_EXCL | os.O_RDWR | os.O_CLOEXEC
-        try:
-            descriptor = os.open(temporary, flags, 0o666)
-        except FileNotFoundError:
-            make_folder(path.parent)
-            continue
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:  # another takes it for left behind before it is locked
-            os.close(descriptor)
-            continue
-        except OSError:  # a file system without locks: nothing is removed there either
-            pass
-        if os.fstat(descriptor).st_nlink:
-            return temporary, descriptor
-        os.close(descriptor)
-    raise OSError(f"{path.parent} changes too fast")
-
-
 def _keep_entries(folder: Path) -> None:
     """Have the folder's entries outlive a power cut, where the file system can do that."""
     with contextlib.suppress(OSError):
-        descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        descriptor = os.open(folder, os.O_RDONLY)
         try:
             os.fsync(descriptor)
         finally:

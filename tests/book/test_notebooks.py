@@ -1,88 +1,76 @@
-"""The notebooks: paired with their texts, with outputs, and rerun by papermill with parameters.
+"""The notebooks: paired with their texts, with outputs, and run by papermill on every dataset.
 
 That the committed outputs come out again is checked by nbval, on the notebooks themselves.
 """
 
 import os
+import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
-import jupytext
 import nbformat
 import pytest
 
-from repro.book import build as book
+from repro.book import build, pages
+from repro.errors import ReproError
 from repro.store.store import Store
 
-PAGES = book.pages()
-PAGE_COLUMNS = 94  # characters of code that a laptop's page shows without pushing it sideways
-FIGURES = [page for page in PAGES if page.startswith("figure")]
+NAMES = build.notebooks()
+# On what each page can be run; `digits` is trained here, for a few epochs.
+DATASETS = ("mnist", "digits")
+OF_ONE_DATASET = ("verdicts", "choices", "benchmark", "status", "rerun")
+FEW = {"dataset": "digits", "widths": [12, 24], "epochs": 2}
 
 
-def notebook(page: str) -> nbformat.NotebookNode:
-    return nbformat.read(book.ROOT / book.PAGES / f"{page}.ipynb", as_version=4)
+def notebook(name: str) -> nbformat.NotebookNode:
+    return nbformat.read(build.ROOT / build.BOOK / f"{name}.ipynb", as_version=4)
 
 
-def text(page: str) -> nbformat.NotebookNode:
-    return jupytext.read(book.ROOT / book.TEXT / f"{page}.md")
-
-
-def sources(cells: list[nbformat.NotebookNode]) -> list[tuple[str, str, list[str]]]:
-    return [(cell.cell_type, cell.source.strip(), cell.metadata.get("tags", [])) for cell in cells]
+def parameters(name: str) -> nbformat.NotebookNode:
+    (cell,) = (one for one in notebook(name).cells if "parameters" in one.metadata.get("tags", []))
+    return cell
 
 
 def test_every_notebook_and_text_is_a_page_once():
-    assert len(set(PAGES)) == len(PAGES)
-    for folder, suffix in ((book.PAGES, ".ipynb"), (book.TEXT, ".md")):
-        assert {path.stem for path in (book.ROOT / folder).glob(f"*{suffix}")} == set(PAGES)
+    assert len(set(NAMES)) == len(NAMES)
+    for folder, suffix in ((build.BOOK, ".ipynb"), (build.TEXT, ".md")):
+        assert {path.stem for path in (build.ROOT / folder).glob(f"*{suffix}")} == set(NAMES)
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_notebook_and_text_say_the_same(page):
-    assert sources(notebook(page).cells) == sources(book.from_text(page).cells), (
-        "run `make notebooks`"
-    )
+@pytest.mark.parametrize("newer", ["text/{}.md", "{}.ipynb"])
+def test_syncing_unedited_pairs_changes_nothing(tmp_path, newer):
+    book = tmp_path / build.BOOK
+    shutil.copy(build.ROOT / "jupytext.toml", tmp_path)
+    shutil.copytree(build.ROOT / build.TEXT, tmp_path / build.TEXT)
+    for name in NAMES:
+        shutil.copy(build.ROOT / build.BOOK / f"{name}.ipynb", book)
+        os.utime(book / newer.format(name), (time.time() + 9,) * 2)
+    before = {path: path.read_bytes() for path in book.rglob("*") if path.is_file()}
+    command = [sys.executable, "-m", "jupytext", "--sync", *(f"book/text/{n}.md" for n in NAMES)]
+    subprocess.run(command, cwd=tmp_path, check=True, capture_output=True)
+    assert {path.name for path, was in before.items() if path.read_bytes() != was} == set()
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_one_cell_holds_the_parameters(page):
-    tagged = [cell for cell in text(page).cells if "parameters" in cell.metadata.get("tags", [])]
-    assert len(tagged) == 1
-    assert tagged[0].cell_type == "code"
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_a_line_of_code_is_no_wider_than_the_page(page):
-    lines = [
-        line
-        for cell in text(page).cells
-        if cell.cell_type == "code"
-        for line in cell.source.splitlines()
-    ]
-    assert [line for line in lines if len(line) > PAGE_COLUMNS] == []
-
-
-@pytest.mark.parametrize("page", PAGES)
-def test_committed_notebook_was_executed_without_a_complaint(page):
-    cells = [cell for cell in notebook(page).cells if cell.cell_type == "code"]
+@pytest.mark.parametrize("name", NAMES)
+def test_a_committed_notebook_was_executed_without_a_complaint(name):
+    shown = notebook(name)
+    assert pages.lasting(notebook(name)) == shown, "nothing in it changes by itself"
+    cells = [cell for cell in shown.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in cells if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), "executed in order, from a fresh kernel"
     for cell in cells:
+        assert cell.metadata.get("tags"), "no code stands open on a page"
         for output in cell.outputs:
             assert output.output_type != "error"
             assert output.get("name") != "stderr"
+    parameters(name)
 
 
-def papermill(page: str, target: Path, store: Path, *options: str, **environment: str):
-    return subprocess.run(
-        [
-            sys.executable, "-m", "papermill", f"book/{page}.ipynb", str(target), *options,
-            "-p", "dataset", "digits", "-p", "epochs", "2",
-        ],
-        cwd=book.ROOT, env=os.environ | {"REPRO_STORE": str(store)} | environment,
-        capture_output=True, text=True, timeout=600,
-    )  # fmt: skip
+def test_the_notebooks_are_small():
+    sizes = [(build.ROOT / build.BOOK / f"{name}.ipynb").stat().st_size for name in NAMES]
+    assert sum(sizes) < 4_000_000, "3 MB, and a third more for base64"
 
 
 @pytest.fixture(scope="module")
@@ -90,45 +78,46 @@ def shared_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return tmp_path_factory.mktemp("notebooks") / "store"
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_every_table_is_shown_whole(page):
-    shown = [
-        output.get("data", {}).get("text/html", "")
-        for cell in notebook(page).cells
-        for output in cell.get("outputs", [])
-    ]
-    assert not any("<td>...</td>" in table for table in shown), "pandas left rows or columns out"
+@pytest.fixture
+def executed(tmp_path, shared_store, monkeypatch):
+    """Executes a page with some of the parameters that it has; its outputs."""
+    monkeypatch.chdir(build.ROOT)
+    monkeypatch.setenv("REPRO_STORE", str(shared_store))
+
+    def execute(name: str, **given) -> list:
+        known = {
+            one: value for one, value in given.items() if f"{one} =" in parameters(name).source
+        }
+        source = build.ROOT / build.BOOK / f"{name}.ipynb"
+        target = build.execute(source, tmp_path / f"{name}.ipynb", known)
+        cells = nbformat.read(target, as_version=4).cells
+        return [output for cell in cells for output in cell.get("outputs", [])]
+
+    return execute
 
 
-@pytest.mark.parametrize("page", FIGURES)
-def test_figure_runs_at_other_widths_and_trains_only_what_is_missing(page, tmp_path, shared_store):
-    """Both of papermill's ways to give widths; what the first run trained the second finds."""
-    first = papermill(page, tmp_path / "1.ipynb", shared_store, "-y", "widths: [24, 12]")
-    assert first.returncode == 0, first.stderr
-    trained = {(run.experiment.width, run.epochs) for run in Store(shared_store).runs()}
-    assert trained == {(24, 2), (12, 2)}
-
-    # With a backend that there is not, any training would end in an error.
-    second = papermill(
-        page, tmp_path / "2.ipynb", shared_store, "-p", "widths", "24,12", KERAS_BACKEND="none"
-    )
-    assert second.returncode == 0, second.stderr
-    shown = nbformat.read(tmp_path / "2.ipynb", as_version=4)
-    outputs = [output for cell in shown.cells for output in cell.get("outputs", [])]
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in OF_ONE_DATASET])
+@pytest.mark.parametrize("dataset", DATASETS)
+def test_a_page_runs_on_a_dataset(executed, name, dataset):
+    outputs = executed(name, **(FEW if dataset == "digits" else {"dataset": dataset}))
     assert any("image/png" in output.get("data", {}) for output in outputs), "a figure is drawn"
-    assert "digits" in str(outputs)
-    assert "hasyv2" not in str([output.get("text", "") for output in outputs])
 
 
-def test_a_mistaken_width_is_told_in_one_sentence(tmp_path):
-    failed = papermill("figure-2", tmp_path / "out.ipynb", tmp_path, "-p", "widths", "ten")
-    assert failed.returncode != 0
-    assert "ReproError: widths must be whole numbers from 1" in failed.stderr
-    assert not list(Store(tmp_path).runs())
+@pytest.mark.parametrize("name", [name for name in NAMES if "store" in parameters(name).source])
+def test_a_page_runs_on_a_store_without_runs(executed, name, tmp_path):
+    (tmp_path / "empty").mkdir()
+    assert executed(name, store=str(tmp_path / "empty"))
 
 
-@pytest.mark.parametrize("page", PAGES)
-def test_committed_notebook_is_as_the_build_leaves_it(page):
-    """Nothing in it changes from one execution to the next: no times, no random identifiers."""
-    as_committed = notebook(page)
-    assert book.lasting(notebook(page)) == as_committed
+def test_what_one_rerun_trained_the_next_finds(executed, monkeypatch, shared_store):
+    """Both of papermill's ways to give widths."""
+    executed("figure-2", **FEW | {"widths": [16, 8]})
+    trained = {(run.experiment.width, run.epochs) for run in Store(shared_store).runs()}
+    assert {(16, 2), (8, 2)} <= trained
+    monkeypatch.setenv("KERAS_BACKEND", "none")  # any training would end in an error
+    assert executed("figure-2", **FEW | {"widths": "16,8"})
+
+
+def test_a_mistaken_width_is_named(executed):
+    with pytest.raises(ReproError, match="widths must be whole numbers from 1"):
+        executed("figure-2", widths="ten")

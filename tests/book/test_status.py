@@ -1,95 +1,87 @@
-"""What is there and what is missing, and the commands that pages and messages give."""
+"""What is there and what is missing, what it took, and what the page says is tested."""
 
-import shlex
+import re
+from pathlib import Path
 
-from hypothesis import given
-from hypothesis import strategies as st
-from made_up import made_up_run
+import pandas as pd
+import pytest
 
-from repro import Experiment, command_line
-from repro.book.listing import rows, table
-from repro.book.status import coverage, made_table
-from repro.commands import train_command
-from repro.store.store import Store
-from repro.training import grid
+from repro import Experiment, sealed_json
+from repro.book.status import attempts, computing, coverage, otherwise, provenance
 
-EXPERIMENTS = st.builds(
-    Experiment,
-    dataset=st.sampled_from(["hasyv2", "mnist"]),
-    width=st.integers(1, 999),
-    epochs=st.integers(1, 5000),
-    loss=st.sampled_from(["clipped", "logits"]),
-    pixels=st.sampled_from(["archived", "inverted"]),
-    mark=st.sampled_from([None, "a", "'", "$", "é"]),
-    learning_rate=st.floats(1e-6, 10),
-    batch_size=st.integers(1, 512),
-    epsilon=st.floats(1e-20, 0.4),
-    seed=st.integers(0, 2**40),
-)
+ROOT = Path(__file__).resolve().parents[2]
+PLAIN, MARKED = Experiment("digits", 8, 6), Experiment("digits", 9, 6, mark="a")
 
 
-@given(EXPERIMENTS, st.integers(1, 20))
-def test_the_command_trains_just_that_experiment(experiment, replicas):
-    _, *words = shlex.split(train_command(experiment, replicas))
-    chosen = command_line._parser().parse_args(words)
-    assert grid.experiments(command_line._grid(chosen)) == [(experiment, list(range(replicas)))]
+def _row(experiment, replica, epochs, **changes):
+    return (
+        {"name": experiment.name, **experiment.parameters, "replica": replica, "epochs": epochs}
+        | {"wall_seconds": 1800.0, "started": "2026-01-01T00:00:00+00:00",
+           "finished": "2026-01-01T00:30:00+00:00", "device": "CPU Some(R) Processor, 2 cores",
+           "code_version": "0.1.0+g1234567abc", "backend": "tensorflow"}
+        | changes
+    )  # fmt: skip
 
 
-def test_a_share_and_a_fold_are_in_the_command():
-    for split in (0.85, "fold-3"):
-        words = train_command(Experiment("hasyv2", 8, 5, split=split)).split()
-        assert words[-2:] == ["--split", str(split)]
-    assert "--split" not in train_command(Experiment("hasyv2", 8, 5))
-
-
-def _store(tmp_path) -> Store:
-    store = Store(tmp_path)
-    plain, marked = Experiment("digits", 8, 6), Experiment("digits", 9, 6, mark="a")
-    for experiment, replica, epochs in ((plain, 0, 6), (plain, 2, 4), (marked, 0, 3)):
-        store.save(*made_up_run(epochs, experiment, replica))
-    return store
-
-
-def test_coverage_counts_full_lengths_and_names_the_rest(tmp_path):
-    store = _store(tmp_path)
-    wanted = [
-        (Experiment("digits", 8, 6), [0, 1, 2]),
-        (Experiment("digits", 9, 6, mark="a"), [0]),
-        (Experiment("digits", 10, 6), [0]),
-    ]
-    found = coverage(wanted, list(store.runs()))
-    assert found.complete.tolist() == [1, 0, 0] and found.replicas.tolist() == [3, 1, 1]
-    assert found.begun.tolist() == ["4", "3", ""]
-    assert found.otherwise.tolist() == ["", "marked “a”", ""]
+def test_coverage_counts_full_lengths_and_names_the_rest():
+    runs = pd.DataFrame([_row(PLAIN, 0, 6), _row(PLAIN, 2, 4), _row(MARKED, 0, 3)])
+    wanted = [(PLAIN, [0, 1, 2]), (MARKED, [0]), (Experiment("digits", 10, 6), [0])]
+    found = coverage(wanted, runs)
+    assert found.complete.tolist() == [1, 0, 0] and found.wanted.tolist() == [3, 1, 1]
+    assert found.begun.tolist() == [1, 1, 0]
+    assert found.otherwise.tolist() == ["", "mark a", ""]
     assert "--replicas 3" in found.command[0] and "--mark a" in found.command[1]
-    assert coverage([(Experiment("digits", 8, 6), [0])], list(store.runs())).command[0] == ""
-    store.save(*made_up_run(4, Experiment("digits", 8, 4), 1))
-    assert coverage(wanted, list(store.runs())).begun.tolist() == ["4 (2 runs)", "3", ""]
+    assert coverage([(PLAIN, [0])], runs).command[0] == ""
+    assert coverage(wanted, runs[:0]).complete.sum() == 0
 
 
-def test_every_run_is_listed_with_what_made_it(tmp_path):
-    store = _store(tmp_path)
-    made = made_table(store)
-    assert made.epochs.tolist() == [6, 4, 3] and made.otherwise.tolist() == ["", "", "marked “a”"]
-    assert set(made.backend) == {"none"} and set(made["commit"]) == {"test"}
-    for replica in (3, 4, 6, 7):
-        store.save(*made_up_run(4, Experiment("digits", 8, 4), replica))
-    shared = made_table(store)
-    # The machine is one and the day; the one of 6 epochs was another program.
-    assert shared.replica.tolist() == ["0", "2 to 4, 6, 7", "0"]
-    assert made_table(Store(tmp_path / "none")).empty
-    listed = rows({"own": _store(tmp_path / "other")})
-    assert [(row["epochs"], row["continuable"]) for row in listed] == [
-        (6, True), (4, True), (3, True)
-    ]  # fmt: skip
-    lines = table(listed).splitlines()
-    assert len(lines) == 6 and "mark=a" in lines[3] and "none on none" in lines[3]
-    assert lines[-1] == f"own: 3 runs in {tmp_path / 'other'}"
+@pytest.mark.parametrize(
+    ("changes", "told"),
+    [
+        ({}, ""),
+        ({"loss": "logits", "learning_rate": 0.3}, "loss logits, learning rate 0.3"),
+        ({"split": 0.8}, "split 0.8"),
+        ({"epochs": 7}, ""),
+    ],
+)
+def test_what_differs_from_the_paper_is_named(changes, told):
+    experiment = Experiment(**{"dataset": "hasyv2", "width": 8, "epochs": 5} | changes)
+    assert otherwise(experiment.parameters) == told
 
 
-def test_replicas_that_differ_in_nothing_else_are_listed_in_one_line(tmp_path):
-    store, experiment = Store(tmp_path), Experiment("digits", 8, 6)
-    for replica, epochs in ((0, 6), (1, 6), (2, 6), (3, 4), (5, 6)):
-        store.save(*made_up_run(epochs, experiment, replica))
-    _, first, short, last, *_ = table(rows({"own": store})).splitlines()
-    assert "  0 to 2  " in first and "  3  " in short and "  5  " in last
+def test_runs_that_only_differ_in_number_share_a_row():
+    elsewhere = {"device": "NVIDIA X, then CPU Y, 1 cores from epoch 3", "wall_seconds": 7200.0}
+    runs = [_row(PLAIN, number, 6) for number in (0, 1, 2, 5)] + [_row(PLAIN, 3, 6, **elsewhere)]
+    made = provenance(pd.DataFrame(runs))
+    assert made.replicas.tolist() == ["0 to 2, 5", "3"]
+    assert made.hours.tolist() == [0.5, 2.0]
+
+
+def test_hours_are_of_cores_and_of_each_gpu_once():
+    gpu = {"device": "NVIDIA X", "started": "2026-01-01T00:15:00+00:00",
+           "finished": "2026-01-01T01:15:00+00:00"}  # fmt: skip
+    begun = gpu | {"device": "NVIDIA X, then CPU Y, 1 cores from epoch 3", "wall_seconds": 7200.0}
+    runs = [_row(PLAIN, 0, 6), _row(PLAIN, 1, 6, **gpu), _row(PLAIN, 2, 6, **gpu),
+            _row(PLAIN, 3, 6, **gpu | {"started": "2026-01-01T01:00:00+00:00",
+                                       "finished": "2026-01-01T02:15:00+00:00"}),
+            _row(PLAIN, 4, 6, **begun)]  # fmt: skip
+    hours = computing(pd.DataFrame(runs))
+    assert hours == pytest.approx({"core_hours": 2 * 0.5 + 2.0, "gpu_hours": 2.0})
+    assert computing(pd.DataFrame(runs[:1]))["gpu_hours"] == 0
+
+
+def test_every_attempt_to_break_it_is_counted(tmp_path):
+    found = attempts()
+    parts = [sealed_json.read(ROOT / "results" / f"{name}.json") for name in ("faults", "damage")]
+    assert found.times.sum() > parts[0]["faults"] + parts[1]["flips"]
+    assert found.failures.sum() == 0 and len(found) <= 15
+    assert attempts(tmp_path).empty
+
+
+@pytest.mark.parametrize("page", ["status"])
+def test_every_test_that_a_page_names_is_there(page):
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / f"book/text/{page}.md").read_text())
+    assert len(named) > 5
+    for file, test in named:
+        (path,) = (ROOT / "tests").rglob(file)
+        assert f"def {test}(" in path.read_text(), f"{file}::{test}"

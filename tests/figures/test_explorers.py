@@ -1,6 +1,5 @@
 """The moving figures: what their data say, from made-up runs. That they move: `test_browser`."""
 
-import base64
 import io
 import json
 import re
@@ -15,8 +14,8 @@ from synthetic import synthetic_run
 from repro import ReproError
 from repro.analysis import regimes
 from repro.figures.explorer import rounded
-from repro.figures.letter_explorer import block_mean, letter_explorer, picture, shares_between
-from repro.figures.phase_explorer import phase_explorer, set_name, shown_epochs
+from repro.figures.letter_explorer import letter_explorer, picture, shares_between
+from repro.figures.phase_explorer import POINTS, phase_explorer, set_name, shown_epochs
 from repro.model import deviation
 
 
@@ -44,24 +43,12 @@ def test_letter_explorer_holds_the_runs_numbers(marked):
 
 
 def test_letter_explorer_says_what_it_lacks(marked):
-    with pytest.raises(ReproError, match="keeps no matrix"):
+    with pytest.raises(ReproError, match="has no mark"):
         letter_explorer({16: synthetic_run(16, 10)})
     with pytest.raises(ReproError, match="no replica 3 of the run at width 40"):
         letter_explorer(marked, replica=3)
     with pytest.raises(ReproError, match="at least one marked run"):
         letter_explorer({})
-
-
-@pytest.mark.parametrize(("size", "most", "rows"), [(12, 4, 4), (10, 4, 4), (5, 8, 5), (9, 4, 3)])
-def test_block_mean_keeps_the_mean_of_each_block(size, most, rows):
-    matrix = np.random.default_rng(0).random((size, size))
-    small = block_mean(matrix, most)
-    side = -(-size // most)
-    assert small.shape == (rows, rows)
-    for row in range(rows):
-        for column in range(rows):
-            block = matrix[row * side : (row + 1) * side, column * side : (column + 1) * side]
-            assert small[row, column] == pytest.approx(block.mean())
 
 
 def test_picture_is_lightest_at_zero_and_darkest_beyond_twice_the_limit():
@@ -99,8 +86,9 @@ def test_phase_explorer_holds_every_run_and_what_became_of_it():
         summary = regimes.summary(run).sel(replica=replica)
         assert one["regime"] == summary.regime.item()
         assert one["minimumTrainEpoch"] == int(summary.epoch_of_minimum_train_loss)
-        shown = run.test_loss.sel(replica=replica, epoch=one["at"])
-        np.testing.assert_allclose(one["test"], shown, rtol=6e-4)
+        at = phase_explorer(runs).data["at"][one["epochs"]]
+        shown = run.test_loss.sel(replica=replica, epoch=at)
+        np.testing.assert_allclose(one["test"], shown, rtol=6e-3)
     assert first[1]["runs"][0]["divergence"] is not None
     assert first[0]["runs"][0]["divergence"] is None
     with pytest.raises(ReproError, match="at least one run"):
@@ -119,7 +107,7 @@ def test_shown_epochs_are_few_and_reach_both_ends(last):
     assert epochs[0] == 0
     assert epochs[-1] == last
     assert (np.diff(epochs) > 0).all()
-    assert len(epochs) <= 122
+    assert len(epochs) <= POINTS + 2
 
 
 def test_what_is_no_number_is_none():
@@ -133,6 +121,4 @@ def test_an_explorer_is_one_piece_of_html_that_needs_nothing_else(marked):
     assert not re.findall(r"https?://(?!www\.w3\.org/2000/svg)", html)
     data = re.search(r'<script type="application/json">(.*?)</script>', html, re.DOTALL).group(1)
     assert json.loads(data) == letter_explorer(marked).data
-    still = re.search(r'<img src="data:image/png;base64,([^"]+)"', html).group(1)
-    assert base64.b64decode(still).startswith(b"\x89PNG")
-    assert re.search(r'alt="Pictures of the marked matrices[^"]+"', html)
+    assert len(repr(letter_explorer(marked))) < 100, "a notebook keeps it, too"

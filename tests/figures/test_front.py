@@ -1,43 +1,20 @@
-"""The first page's sentences."""
+"""The first page's picture."""
 
 import numpy as np
-from synthetic import synthetic_run, with_curves
+from synthetic import synthetic_run
 
-from repro.figures import front
-from repro.store.record import joined
-
-FALLING = np.interp(np.arange(1001), [0, 300, 1000], [5.9, 0.1, 0.02])
+from repro.figures.front import front_figure
+from repro.figures.phase_diagram import outcomes
 
 
-def _strong(width: int, loss: np.ndarray):
-    return with_curves(synthetic_run(width, 1000), loss, np.linspace(0, 1, 1001))
-
-
-def test_a_strong_network_on_its_way_up_is_told():
-    rising = np.interp(np.arange(1001), [0, 300, 1000], [5.9, 0.3, 0.45])
-    runs = {100: _strong(100, rising), 300: _strong(300, FALLING)}
-    assert "strong at width 100 (rising), 300" in front.finding({}, runs)
-    assert front.rising_words(runs).endswith("risen again at width 100 to 1.5 times its lowest.")
-
-
-def test_strong_networks_that_stay_low_need_no_more_words():
-    spiked = FALLING.copy()
-    spiked[-3] = 2.0  # a spike at the end is no rise
-    runs = {300: _strong(300, FALLING), 500: _strong(500, spiked)}
-    assert front.finding({}, runs).endswith("strong at width 300, 500.")
-    assert front.rising_words(runs) == ""
-
-
-def test_replicas_of_a_width_that_part_are_counted():
-    once = [synthetic_run(250, 1000, kind).assign_coords(replica=[number])
-            for number, kind in enumerate(("unstable", "strong", "unstable"))]  # fmt: skip
-    parted = joined(once)
-    said = front.finding({}, {250: parted, 300: synthetic_run(300, 1000)})
-    assert "unstable at width 250 (2 of 3); strong at 250 (1 of 3), 300." in said
-    short = front.finding({}, {150: synthetic_run(150, 40, "unstable")})
-    assert "undecided at width 150 (only 40 epochs)" in short
-    wide = {width: synthetic_run(width, 1000) for width in (300, 400, 500, 600)}
-    assert front.finding({}, wide).endswith("strong at width 300 to 600.")
-    wide[400] = synthetic_run(400, 40, "unstable")
-    said = front.finding({}, wide)
-    assert said.endswith("strong at width 300, 500, 600; undecided at 400 (only 40 epochs).")
+def test_the_letter_before_and_after_and_the_phase_diagram() -> None:
+    runs = {
+        w: synthetic_run(w, 1000, k, joint_layers=()) for w, k in ((16, "weak"), (64, "strong"))
+    }
+    marked = {w: synthetic_run(w, 120, "strong", mark="a", joint_layers=()) for w in (40, 24)}
+    figure = front_figure(marked, outcomes(runs.values()))
+    pictures = [axes for axes in figure.axes if axes.get_images()]
+    assert [axes.get_title() for axes in pictures] == ["epoch 0", "epoch 120"] * 2
+    before, after = (np.asarray(axes.get_images()[0].get_array()) for axes in pictures[:2])
+    assert (before == 0).mean() > 0.5 > (after == 0).mean()
+    assert [axes.get_ylabel() for axes in figure.axes][-1] == "epoch"

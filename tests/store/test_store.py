@@ -1,5 +1,7 @@
 """The store: whole files or none, found by digest and replica, read only when undamaged."""
 
+import os
+
 import numpy as np
 import pytest
 import xarray as xr
@@ -53,10 +55,18 @@ def test_every_flipped_bit_is_noticed(tmp_path, experiment):
             store.find(experiment, 0)
 
 
-def test_any_netcdf_reader_reads_a_run(tmp_path, experiment):
-    dataset, _ = _record(5, experiment)
-    path = Store(tmp_path).save(dataset, None)
-    assert xr.load_dataset(path, engine="h5netcdf").identical(dataset)
+def test_a_file_is_read_once_though_it_be_listed_and_loaded(tmp_path, experiment, monkeypatch):
+    store, read, path = Store(tmp_path), [], type(tmp_path)
+    file = store.save(*_record(5, experiment))
+    os.utime(file, (1e9, 1e9))  # long settled
+    whole = path.read_bytes
+    monkeypatch.setattr(path, "read_bytes", lambda each: read.append(each) or whole(each))
+    (run,) = store.runs()
+    assert store.load(run).identical(store.load(store.find(experiment, 0)))
+    assert read == [file]
+    file.write_bytes(whole(file)[:-1] + b"x")  # its time tells that it is another
+    with pytest.raises(ReproError, match="is damaged"):
+        store.load(run)
 
 
 @pytest.mark.parametrize("share", [0, 0.3, 0.9])
@@ -93,23 +103,23 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, exper
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
 
-def test_what_a_killed_process_left_is_removed_and_what_is_held_stays(tmp_path, experiment):
+def test_what_a_killed_process_left_is_removed_by_who_holds_the_run(tmp_path, experiment):
     store = Store(tmp_path)
     path = store.save(*_record(3, experiment))
-    for name in (".replica-0000.nc.lock", ".replica-0000.nc.1234.part", ".replica-0002.nc.9.part"):
-        (path.parent / name).write_text("")
-    with store.held(experiment, 1):
-        store.tidy(experiment)
-        assert {file.name for file in path.parent.iterdir()} == {path.name, ".replica-0001.nc.lock"}
-    assert list(path.parent.iterdir()) == [path]
+    left = path.with_name(".replica-0000.nc.1234.part")
+    other = path.with_name(".replica-0001.nc.1234.part")
+    for file in (left, other):
+        file.write_text("half")
+    with store.held(experiment, 0) as ours:
+        assert ours and not left.exists() and other.exists()
+    assert [run.path for run in store.runs()] == [path]
 
 
 def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
     (tmp_path / "file").write_text("not a folder")
-    with pytest.raises(ReproError, match="cannot be written"):
-        Store(tmp_path / "file" / "store").check_writable()
-    Store(tmp_path / "new" / "store").check_writable()
-    assert not (tmp_path / "new").exists()
+    for use in (lambda s: s.check_writable(), lambda s: s.held(experiment, 0).__enter__()):
+        with pytest.raises(ReproError, match="cannot be written"):
+            use(Store(tmp_path / "file" / "store"))
 
 
 def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatch):
@@ -191,20 +201,22 @@ def test_of_further_replicas_only_what_is_shown_is_published(tmp_path):
     np.testing.assert_array_equal(second.train_loss, whole.train_loss)
 
 
-def test_of_runs_for_the_early_marks_of_a_choice_only_what_is_shown_is_published(tmp_path):
+def test_of_what_is_not_a_baseline_only_what_is_shown_is_published(tmp_path):
     own, target = Store(tmp_path / "own"), Store(tmp_path / "target")
-    short = Experiment("digits", 12, 100, loss="logits")
-    longer = Experiment("digits", 14, 101, loss="logits")
-    for experiment in (short, longer):
-        own.save(*_record(experiment.epochs, experiment))
-    publication.publish(own, target, 100, unfinished=False)
-    few, many = (target.load(target.find(one, 0)) for one in (short, longer))
-    assert few.histogram_epoch.values.tolist() == [100]
-    assert many.histogram_epoch.values.tolist()[0] == 0
-    assert few["joint_histogram"].sel(layer="hidden_hidden").sum() == 144
-    assert few["joint_histogram"].sel(layer="input_hidden").sum() == 0
-    assert (many["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
-    assert few.train_loss.size == 101
+    usual = Experiment("digits", 12, 6, seed=1)
+    changes = ({"loss": "logits"}, {"order": "cycle:2"}, {"optimizer": "adam", "mark": "a"})
+    others = [Experiment("digits", 12, 6, **each) for each in changes]
+    for experiment in (usual, *others):
+        own.save(*_record(6, experiment))
+    publication.publish(own, target, 6, unfinished=False)
+    whole, *few = (target.load(target.find(one, 0)) for one in (usual, *others))
+    assert whole.histogram_epoch.values.tolist()[0] == 0
+    assert (whole["joint_histogram"].sum(("initial_bin", "final_bin")) > 0).all()
+    for thin in few:
+        assert thin.histogram_epoch.values.tolist() == [5]
+        assert thin["joint_histogram"].sel(layer="hidden_hidden").sum() == 144
+        assert thin["joint_histogram"].sel(layer="input_hidden").sum() == 0
+        assert thin.train_loss.size == 7
 
 
 def test_of_a_first_replica_the_matrices_that_are_pictured_are_published(tmp_path):

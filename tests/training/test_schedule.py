@@ -1,15 +1,12 @@
 """What is trained in which order, side by side, and that nothing is lost or done twice."""
 
-import os
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -17,9 +14,9 @@ from made_up import made_up_run
 
 from repro import Experiment, ReproError
 from repro.errors import Mended
-from repro.store import run_lock
 from repro.store.store import Store
 from repro.training import schedule
+from repro.whole_file import locked
 
 
 @pytest.fixture(autouse=True)
@@ -126,7 +123,7 @@ def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, 
     assert _contents(store) == _contents(undisturbed)
     names = {(group.experiment.width, group.replicas) for group in finished}
     assert names == {(8, (0,)), (8, (1,)), (9, (0,)), (9, (1,))}
-    assert _files(store.path) == {".nc"}
+    assert _files(store.path) == {".nc", ".lock"}
 
 
 def test_damaged_runs_are_trained_again_bit_for_bit(undisturbed, tmp_path):
@@ -173,7 +170,7 @@ def test_what_goes_wrong_in_one_lane_is_told_and_the_other_is_saved(tmp_path, mo
         schedule.train_missing(forever, store, progress=False, lanes=2)
     assert store.find(_experiment(9), 0).epochs == 3
     assert store.find(_experiment(8), 0).epochs >= 1
-    assert _files(store.path) == {".nc"}
+    assert _files(store.path) == {".nc", ".lock"}
 
 
 def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path):
@@ -202,78 +199,48 @@ def test_a_lock_dies_with_its_process(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from repro.run_lock import held
-with held(Path({str(path)!r})) as ours:
+from repro.whole_file import locked
+with locked(Path({str(path)!r})) as ours:
     print(ours, flush=True)
     time.sleep(600)
 """
     process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
     assert process.stdout.readline() == "True\n"
-    with run_lock.held(path) as ours:
+    with locked(path) as ours:
         assert not ours
     process.kill()
     process.communicate()
-    assert path.exists()
-    with run_lock.held(path) as ours:
+    with locked(path) as ours:
         assert ours
-    assert not path.exists()
-
-
-def test_only_one_of_many_holds_a_lock_however_they_interleave(tmp_path):
-    inside, most, held = 0, 0, 0
-    guard = threading.Lock()
-
-    def take() -> None:
-        nonlocal inside, most, held
-        for _ in range(200):
-            with run_lock.held(tmp_path / "lock") as ours:
-                if not ours:
-                    continue
-                with guard:
-                    inside += 1
-                    held += 1
-                    most = max(most, inside)
-                time.sleep(0)
-                with guard:
-                    inside -= 1
-
-    threads = [threading.Thread(target=take) for _ in range(6)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    assert most == 1 and held > 0
-    assert list(tmp_path.glob("lock")) == []
+        with locked(path) as again:
+            assert not again
 
 
 KILLED = """
 import sys
-from repro import training
-from repro.command_line import main
-training.CHECKPOINT_SECONDS = 0.05
-sys.exit(main(sys.argv[1:]))
+from repro import Experiment
+from repro.store.store import Store
+from repro.training import loop, schedule
+loop.CHECKPOINT_SECONDS = 0.05
+sweep = [(Experiment("digits", width, 12), (0, 1)) for width in (8, 9)]
+print("begun", flush=True)
+assert not schedule.train_missing(sweep, Store(sys.argv[1]), progress=False)
 """
 
 
 def test_a_killed_sweep_finishes_as_if_it_had_not_been(undisturbed, tmp_path):
     """In processes of their own, the worst of what `test_faults` does in many ways."""
-    words = "sweep --datasets digits --widths 8,9 --replicas 2 --epochs 12 --store"
-    command = [sys.executable, "-c", KILLED, *words.split(), str(tmp_path / "store")]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, stdout=subprocess.DEVNULL)
-    shown = b""
-    while b"train " not in shown:  # the progress bar says when it trains
-        piece = process.stderr.read1(200)
-        assert piece, shown.decode()
-        shown += piece
-    time.sleep(np.random.default_rng(9).random() * 0.2)
+    store = Store(tmp_path / "store")
+    command = [sys.executable, "-c", KILLED, str(store.path)]
+    process = subprocess.Popen(command, stdout=subprocess.PIPE)
+    assert process.stdout.readline()
+    while not list(store.path.glob("*/replica-*.nc")):
+        assert process.poll() is None
+        time.sleep(0.05)
     process.kill()
     process.communicate(timeout=60)
-    store = Store(tmp_path / "store")
-    assert process.returncode == -signal.SIGKILL
-    environment = os.environ | {"REPRO_PUBLISHED": str(tmp_path / "none")}
     # Two at once go on with it.
-    again = [subprocess.Popen([*command, "--quiet"], env=environment, stdout=subprocess.DEVNULL)
-             for _ in range(2)]  # fmt: skip
-    assert [process.wait(120) for process in again] == [0, 0]
+    again = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
+    assert [process.wait(300) for process in again] == [0, 0]
     assert _contents(store) == _contents(undisturbed)
-    assert _files(store.path) == {".nc"}
+    assert _files(store.path) == {".nc", ".lock"}

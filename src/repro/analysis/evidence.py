@@ -55,7 +55,10 @@ def runs_by_dataset(
     for name in [None] if datasets is None else datasets:
         for run, results in stored(place, name):
             if run.experiment.dataset in found and of_the_paper(run.experiment):
-                found[run.experiment.dataset].append(cut(results, paper.EPOCHS))
+                longer = run.epochs > paper.EPOCHS
+                found[run.experiment.dataset].append(
+                    cut(results, paper.EPOCHS) if longer else results
+                )
     return {name: in_order(runs) for name, runs in found.items()}
 
 
@@ -134,7 +137,7 @@ def of_regime(runs: Iterable[xr.Dataset], wanted: Regime) -> list[xr.Dataset]:
 
 def regime_of(run: xr.Dataset) -> Regime:
     """The regime of a single run."""
-    return _regime(run.variables["train_loss"].values[0].tobytes())
+    return _regime(run.variables["train_loss"].values[0].astype(np.float32).tobytes())
 
 
 @functools.lru_cache(maxsize=4096)

@@ -7,46 +7,41 @@ come to the same loss, or their work was not the same and the row says so.
 """
 
 import contextlib
-import json
 import math
 import os
 import statistics
-import subprocess
-import sys
-import tempfile
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from tqdm.auto import tqdm
 
 from repro import provenance
+from repro.bench.process import PEERS, Failed, Process, started
 from repro.bench.workload import Workload
 from repro.data import datasets
 from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 
-# Module and Keras backend of each engine, in the order of the table.
-ENGINES: dict[str, tuple[str, str | None]] = {
-    "repro-tensorflow": ("engine_repro", "tensorflow"),
-    "repro-jax": ("engine_repro", "jax"),
-    "keras-fit": ("engine_keras", "tensorflow"),
-    "keras-default": ("engine_keras_default", "tensorflow"),
-    "jax-vmap": ("engine_jax", None),
-    "torch-vmap": ("engine_torch", None),
+# Module and Keras backend of each engine, in the order of the table. Modules outside the package
+# are files of `benchmarks/`, at the root of a checkout.
+Module = tuple[str, str | None]
+ENGINES: dict[str, Module] = {
+    "repro-tensorflow": ("repro.bench.engine_repro", "tensorflow"),
+    "repro-jax": ("repro.bench.engine_repro", "jax"),
+    "keras-fit": ("keras_fit", "tensorflow"),
+    "keras-default": ("keras_default", "tensorflow"),
+    "jax-vmap": ("jax_vmap", None),
+    "torch-vmap": ("torch_vmap", None),
 }
 OWN_ENGINES = ("repro-tensorflow", "repro-jax")
 WIDTHS, REPLICAS = (16, 64, 150, 256, 512), (1, 8)
-GROWTH_WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
-GROWTH_REPLICAS = (1, 2, 4, 8, 16)
-GROWTH_EPOCHS = (1, 2, 4, 8, 16)
-GROWTH_WIDTH = 64  # where replicas and epochs are counted up
 
 # Whose matrix products make the ceiling: the best of them is what the device can do.
-_LIBRARIES: dict[str, tuple[str, str | None]] = {
+LIBRARIES: dict[str, Module] = {
     "numpy": ("numpy", None),
-    "tensorflow": ("engine_repro", "tensorflow"),
-    "jax": ("engine_jax", None),
-    "torch": ("engine_torch", None),
+    "tensorflow": ("repro.bench.engine_repro", "tensorflow"),
+    "jax": ("jax_vmap", None),
+    "torch": ("torch_vmap", None),
 }
 _MOST = 1_000_000  # of replicas, steps or repeats: what is more is a slip
 _CALL_OPERATIONS, _FEWEST_STEPS = 2e11, 100  # about a second, and enough to forget the start
@@ -92,130 +87,52 @@ def compare(
     """
     works = _checked_works(widths, replicas, engines, dataset, synthetic, batch_size, steps)
     _check_count("repeats", repeats)
-    report = _Report()
-    total = len(works) * (len(engines) + len(_LIBRARIES)) * (repeats + 1)
+    found = _Found()
+    total = len(works) * (len(engines) + len(LIBRARIES)) * (repeats + 1)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, disable=not progress, unit="turn"))
-        labels = {name: f"{name} (ceiling)" for name in _LIBRARIES}
-        libraries = report.started(stack, _LIBRARIES, labels)
+        libraries = found.started(stack, LIBRARIES, " (ceiling)")
         for work in works:
             bar.set_description(f"{work.dataset} N={work.width} x{work.replicas}")
-            _compare_one(work, engines, libraries, repeats, report, bar)
-            if so_far is not None and report.rows:
-                so_far(report.summary())
-    if not report.rows:
-        reasons = "; ".join(f"{each['engine']}: {each['reason']}" for each in report.skipped)
+            _measure(work, engines, libraries, repeats, found, bar)
+            if so_far is not None and found.rows:
+                so_far(found.summary())
+    if not found.rows:
+        reasons = "; ".join(f"{each['engine']}: {each['reason']}" for each in found.skipped)
         raise ReproError(f"No engine can be measured here ({reasons}).")
-    return report.summary()
+    return found.summary()
 
 
-def growth(
-    widths: Sequence[int] = GROWTH_WIDTHS,
-    replicas: Sequence[int] = GROWTH_REPLICAS,
-    epochs: Sequence[int] = GROWTH_EPOCHS,
-    engine: str = "repro-tensorflow",
-    width: int = GROWTH_WIDTH,
-    dataset: str = "mnist",
-    synthetic: bool = False,
-    steps: int | None = None,
-    repeats: int = 3,
-    progress: bool = True,
-) -> list[dict[str, Any]]:
-    """How time and memory of one of our engines grow along each of three axes.
-
-    Along the width with one replica, along the replicas at one ``width``, and along the epochs
-    there. Epochs are as `repro train` runs them, with the test set and the statistics.
-
-    Returns
-    -------
-    list of dict
-        ``along``, ``width``, ``replicas``, ``epochs``, ``seconds`` (of all epochs),
-        ``seconds_per_epoch``, ``compile_seconds``, ``peak_memory_bytes``, ``flops_per_epoch``.
-
-    Raises
-    ------
-    ReproError
-        As `compare`, and where the engine cannot be measured.
-    """
-    if engine not in OWN_ENGINES:
-        raise ReproError(f"growth is measured for {' or '.join(OWN_ENGINES)}, not {engine!r}.")
-    points = [("width", each, 1, (repeats,)) for each in widths]
-    points += [("replicas", width, each, (repeats,)) for each in replicas]
-    points.append(("epochs", width, 1, tuple(sorted(epochs))))
-    works = {
-        point: _checked_works([point[1]], [point[2]], [engine], dataset, synthetic, 128, steps)[0]
-        for point in points
-    }
-    report, rows = _Report(), []
-    for point, work in tqdm(works.items(), desc="growth", disable=not progress, unit="size"):
-        along, _, _, counts = point
-        with contextlib.ExitStack() as stack:
-            worker = report.started(stack, {engine: ENGINES[engine]}).get(engine)
-            if worker is None:
-                raise ReproError(f"{engine} cannot be measured: {report.skipped[0]['reason']}.")
-            worker.ask(action="prepare", work=work.parameters)
-            compiling = worker.ask(action="measure_epoch")["seconds"]
-            measured: list[float] = []
-            for count in counts:
-                while len(measured) < count:
-                    answer = worker.ask(action="measure_epoch")
-                    measured.append(answer["seconds"])
-                per_epoch = statistics.median(measured) * work.steps_per_epoch / work.steps
-                total = sum(measured) * work.steps_per_epoch / work.steps
-                rows.append(
-                    {
-                        "along": along,
-                        "engine": engine,
-                        "width": work.width,
-                        "replicas": work.replicas,
-                        "epochs": count,
-                        "seconds": total,
-                        "seconds_per_epoch": per_epoch,
-                        "compile_seconds": max(compiling - measured[0], 0.0),
-                        "peak_memory_bytes": answer["peak_memory_bytes"],
-                        "flops_per_epoch": work.operations_per_epoch,
-                        "steps": work.steps,
-                    }
-                )
-    return rows
-
-
-class _Report:
-    """What has been found out so far."""
+class _Found:
+    """What has been measured, and what could not be."""
 
     def __init__(self) -> None:
         self.rows: list[dict[str, Any]] = []
-        self.skipped: list[dict[str, Any]] = []
         self.rates: list[dict[str, Any]] = []
+        self.skipped: list[dict[str, Any]] = []
         self.versions: dict[str, str] = {}
         self.devices: dict[str, str] = {}
 
     def started(
-        self,
-        stack: contextlib.ExitStack,
-        wanted: Mapping[str, tuple[str, str | None]],
-        labels: Mapping[str, str] | None = None,
-    ) -> dict[str, "_Worker"]:
-        """Workers that live as long as the stack; of one that cannot be, it is noted why.
-
-        They all import their libraries at the same time, which takes most of the time there is.
-        """
-        starting = {name: stack.enter_context(_worker(*how)) for name, how in wanted.items()}
-        workers = {}
-        for name, worker in starting.items():
-            label = (labels or {}).get(name, name)
+        self, stack: contextlib.ExitStack, modules: Mapping[str, Module], suffix: str = ""
+    ) -> dict[str, Process]:
+        """Processes that live as long as the stack; of one that cannot be, it is noted why."""
+        processes = {}
+        for name, (module, keras_backend) in modules.items():
+            if module == "numpy" or module.startswith("repro.") or PEERS.is_dir():
+                processes[name + suffix] = stack.enter_context(started(module, keras_backend))
+            else:
+                self.skip(name + suffix, f"its engine is in a checkout's folder {PEERS}, not here")
+        for name, process in list(processes.items()):  # they import at the same time
             try:
-                hello = worker.answer()
-            except _Failed as failure:
-                self.skip(label, str(failure))
-                continue
-            if "missing" in hello:
-                self.skip(label, hello["missing"])
+                hello = process.answer()
+            except Failed as failure:
+                self.skip(name, str(failure))
+                del processes[name]
                 continue
             self.versions |= hello["versions"]
-            self.devices[name] = hello["device"]
-            workers[name] = worker
-        return workers
+            self.devices[name.removesuffix(suffix)] = hello["device"]
+        return processes
 
     def skip(self, name: str, reason: str, **where: int) -> None:
         entry = {"engine": name, "reason": reason} | where
@@ -224,166 +141,106 @@ class _Report:
 
     def summary(self) -> dict[str, Any]:
         ours = [self.devices[name] for name in OWN_ENGINES if name in self.devices]
+        square = max((each["square"] for each in self.rates if each["square"]), default=None)
         return {
-            "rows": self.rows,
-            "ceiling": {
-                "square": max((each["square"] for each in self.rates), default=None),
-                "rates": self.rates,
-            },
+            "rows": self.rows, "ceiling": {"square": square, "rates": self.rates},
             "device": (ours or list(self.devices.values()))[0],
-            "devices": self.devices,
-            "versions": self.versions,
+            "devices": self.devices, "versions": self.versions,
             "xla_flags": os.environ.get("XLA_FLAGS", ""),
             "code_version": provenance.code_version(),
-            "measured": provenance.now(),
-            "skipped": self.skipped,
-        }
+            "measured": provenance.now(), "skipped": self.skipped,
+        }  # fmt: skip
 
 
-def _compare_one(
-    work: Workload,
-    engines: Sequence[str],
-    libraries: dict[str, "_Worker"],
-    repeats: int,
-    report: _Report,
-    bar: tqdm,
-) -> None:
-    where = {"width": work.width, "replicas": work.replicas}
+def _measure(
+    work: Workload, engines: Sequence[str], libraries: dict[str, Process], repeats: int,
+    found: _Found, bar: tqdm,
+) -> None:  # fmt: skip
+    """Turns of every engine and library on one size, into what is found."""
     with contextlib.ExitStack() as stack:
-        workers = report.started(stack, {name: ENGINES[name] for name in engines})
-        seconds: dict[str, list[float]] = {name: [] for name in workers}
-        whole: dict[str, list[float]] = {name: [] for name in workers}
-        rates: dict[str, list[dict]] = {name: [] for name in libraries}
-
-        def attempt(name: str, ask: Callable[[], Any]) -> Any:
-            try:
-                return ask()
-            except _Failed as failure:
-                report.skip(name, str(failure), **where)
-                for group in (workers, libraries):
-                    group.pop(name, None)
-                return None
-
-        results = {}
-        for turn in range(repeats + 1):
-            request = {"action": "measure"} if turn else {
-                "action": "prepare", "work": work.parameters
-            }  # fmt: skip
-            for name, worker in list(workers.items()):
-                answer = attempt(name, lambda worker=worker: worker.ask(**request))  # noqa: B023
-                if answer:
-                    seconds[name].append(answer["seconds"])
-                if answer and not turn:
-                    results[name] = attempt(name, lambda w=worker: w.ask(action="losses"))
-                bar.update()
-            for name, worker in list(libraries.items()):
-                answer = attempt(name, lambda worker=worker: worker.ask(
-                    action="products", work=work.parameters
-                ))  # fmt: skip
-                if answer and turn:
-                    rates[name].append(answer)
-                bar.update()
-        for name, worker in list(workers.items()):
-            if answer := attempt(name, lambda worker=worker: worker.ask(action="memory")):
-                results[name] |= answer
-        for _ in range(min(repeats, 3) + 1):
-            for name in [name for name in OWN_ENGINES if name in workers]:
-                pair = attempt(name, lambda worker=workers[name]: [
-                    worker.ask(action=action) for action in ("measure", "measure_epoch")
-                ])  # fmt: skip
-                if pair:
-                    whole[name].append(pair[1]["seconds"] - pair[0]["seconds"])
-                    results[name]["whole_memory"] = pair[1]["peak_memory_bytes"]
-        results = {name: result for name, result in results.items() if name in workers}
-    _note_rates(work, rates, report)
-    report.rows += _rows(work, seconds, whole, results, repeats, report.rates[-1:])
+        workers = found.started(stack, {name: ENGINES[name] for name in engines})
+        asked = workers | libraries
+        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
+        first, again = {"action": "prepare", "work": work.parameters}, {"action": "measure"}
+        finish = {"action": "finish", "repeats": min(repeats, 3)}
+        products = {"action": "products", "work": work.parameters}
+        for request in [first, *[again] * repeats, finish]:
+            if request is finish:
+                asked = {name: asked[name] for name in workers if name in asked}
+            for name, process in list(asked.items()):
+                try:
+                    answer = process.ask(**(products if name in libraries else request))
+                    answers[name].append(answer)
+                except Failed as failure:
+                    found.skip(name, str(failure), width=work.width, replicas=work.replicas)
+                    for group in (asked, workers, libraries, answers):
+                        group.pop(name, None)
+                bar.update(request is not finish)
+    rates = _rates(work, {name: answers[name][1:] for name in libraries})
+    found.rates.append(rates)
+    found.rows += _rows(work, {name: answers[name] for name in workers}, repeats, rates)
 
 
-def _note_rates(work: Workload, rates: dict[str, list[dict]], report: _Report) -> None:
-    def best(what: str) -> float | None:
-        medians = [
-            statistics.median(turn[what] for turn in each) for each in rates.values() if each
-        ]
-        return max(medians, default=None)
-
-    report.rates.append(
-        {
-            "width": work.width,
-            "replicas": work.replicas,
-            "square": best("square"),
-            "products": best("products"),
-            "libraries": {
-                name: {
-                    what: statistics.median(turn[what] for turn in each)
-                    for what in ("square", "products", "square_size")
-                }
-                for name, each in rates.items()
-                if each
-            },
+def _rates(work: Workload, answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
+    medians = {
+        name.removesuffix(" (ceiling)"): {
+            what: statistics.median(turn[what] for turn in turns)
+            for what in ("square", "products", "square_size")
         }
-    )
+        for name, turns in answers.items()
+    }
+    best = {
+        what: max((each[what] for each in medians.values()), default=None)
+        for what in ("square", "products")
+    }
+    return {"width": work.width, "replicas": work.replicas, **best, "libraries": medians}
 
 
 def _rows(
-    work: Workload,
-    seconds: dict[str, list[float]],
-    whole: dict[str, list[float]],
-    results: dict[str, dict[str, Any]],
-    repeats: int,
-    rates: list[dict[str, Any]],
+    work: Workload, answers: dict[str, list[dict[str, Any]]], repeats: int, rates: dict[str, Any]
 ) -> list[dict[str, Any]]:
+    """A row an engine; of its answers the first compiled, the last tells of memory."""
     scale = work.steps_per_epoch / work.steps
-    losses = {name: result["losses"] for name, result in results.items()}
+    turns = {name: [each["seconds"] for each in asked[1:-1]] for name, asked in answers.items()}
+    losses = {name: asked[0]["losses"] for name, asked in answers.items()}
     rows = []
-    for name, result in results.items():
-        compiling, *turns = seconds[name]
-        per_epoch = statistics.median(turns) * scale
+    for name, (first, *_, last) in answers.items():
+        per_epoch = statistics.median(turns[name]) * scale
         rate = work.operations_per_epoch / per_epoch
-        # The first of those two compiled the whole epoch.
-        extra = statistics.median(whole[name][1:]) if len(whole[name]) > 1 else None
+        extra = last["extra_seconds"]
         ratios = {
             other: statistics.median(
-                theirs / ours for theirs, ours in zip(seconds[other][1:], turns, strict=True)
+                theirs / ours for theirs, ours in zip(turns[other], turns[name], strict=True)
             )
-            for other in results
+            for other in answers
             if other != name
         }
         rows.append(
             {
-                "engine": name,
-                "dataset": work.dataset,
-                "synthetic": work.synthetic,
-                "width": work.width,
-                "replicas": work.replicas,
-                "batch_size": work.batch_size,
-                "steps": work.steps,
-                "repeats": repeats,
+                "engine": name, "dataset": work.dataset, "synthetic": work.synthetic,
+                "width": work.width, "replicas": work.replicas, "batch_size": work.batch_size,
+                "steps": work.steps, "repeats": repeats,
                 "seconds_per_epoch": per_epoch,
                 "seconds_per_epoch_and_replica": per_epoch / work.replicas,
-                "seconds_per_epoch_range": [min(turns) * scale, max(turns) * scale],
+                "seconds_per_epoch_range": [min(turns[name]) * scale, max(turns[name]) * scale],
                 "seconds_per_epoch_with_statistics": (
                     None if extra is None else per_epoch + max(extra, 0.0)
                 ),
-                "compile_seconds": max(compiling - statistics.median(turns), 0.0),
-                "peak_memory_bytes": result["peak_memory_bytes"],
-                "peak_memory_bytes_with_statistics": result.get("whole_memory"),
+                "compile_seconds": max(first["seconds"] - statistics.median(turns[name]), 0.0),
+                "peak_memory_bytes": last["peak_memory_bytes"],
+                "peak_memory_bytes_with_statistics": last["peak_memory_bytes_with_statistics"],
                 "flops_per_epoch": work.operations_per_epoch,
-                "fraction_of_ceiling": _fraction(rate, rates, "square"),
-                "fraction_of_products": _fraction(rate, rates, "products"),
+                "fraction_of_ceiling": rate / rates["square"] if rates["square"] else None,
+                "fraction_of_products": rate / rates["products"] if rates["products"] else None,
                 "ratio_to_keras_fit": 1.0 if name == "keras-fit" else ratios.get("keras-fit"),
-                "ratios": ratios,
-                "losses": result["losses"],
-                "same_work": _agrees(result["losses"], losses),
+                "ratios": ratios, "losses": losses[name],
+                "same_work": agrees(losses[name], losses),
             }
-        )
+        )  # fmt: skip
     return rows
 
 
-def _fraction(rate: float, rates: list[dict[str, Any]], what: str) -> float | None:
-    return rate / rates[0][what] if rates and rates[0][what] else None
-
-
-def _agrees(losses: list[float], others: dict[str, list[float]]) -> bool:
+def agrees(losses: list[float], others: Mapping[str, list[float]]) -> bool:
     """Whether the losses are those that most engines came to: their median, for each replica.
 
     By the median over the replicas: rounding can carry one of them far in a call, but another
@@ -394,70 +251,10 @@ def _agrees(losses: list[float], others: dict[str, list[float]]) -> bool:
     return statistics.median(apart) <= _LOSS_TOLERANCE
 
 
-class _Failed(Exception):
-    """A worker ended before it answered."""
-
-
-class _Worker:
-    """A process of `benchmark_worker`; its first answer says what it is."""
-
-    def __init__(self, process: subprocess.Popen, errors: Any) -> None:
-        self._process, self._errors = process, errors
-
-    def ask(self, **request: Any) -> dict[str, Any]:
-        """The answer to a request. Raises _Failed."""
-        try:
-            print(json.dumps(request), file=self._process.stdin, flush=True)
-        except BrokenPipeError:
-            raise _Failed(self._last_words()) from None
-        return self.answer()
-
-    def answer(self) -> dict[str, Any]:
-        """The next answer. Raises _Failed."""
-        line = self._process.stdout.readline()
-        if not line:
-            raise _Failed(self._last_words())
-        return json.loads(line)
-
-    def _last_words(self) -> str:
-        code = self._process.wait()
-        self._errors.seek(0)
-        lines = self._errors.read().decode(errors="replace").strip().splitlines()
-        return f"ended with code {code}: {lines[-1] if lines else 'no message'}"
-
-
-@contextlib.contextmanager
-def _worker(module: str, keras_backend: str | None) -> Iterator[_Worker]:
-    environment = os.environ | {
-        "TF_CPP_MIN_LOG_LEVEL": "3",
-        # On a GPU each takes what it needs, not all there is: there are several.
-        "TF_FORCE_GPU_ALLOW_GROWTH": "true",
-        "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    }
-    if keras_backend is not None:
-        environment["KERAS_BACKEND"] = keras_backend
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "repro.bench.worker", module],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors, text=True,
-            env=environment,
-        )  # fmt: skip
-        try:
-            yield _Worker(process, errors)
-        finally:
-            process.kill()  # it keeps nothing that could be lost
-            process.communicate()
-
-
 def _checked_works(
-    widths: Sequence[int],
-    replicas: Sequence[int],
-    engines: Sequence[str],
-    dataset: str,
-    synthetic: bool,
-    batch_size: int,
-    steps: int | None,
-) -> list[Workload]:
+    widths: Sequence[int], replicas: Sequence[int], engines: Sequence[str], dataset: str,
+    synthetic: bool, batch_size: int, steps: int | None,
+) -> list[Workload]:  # fmt: skip
     for name in engines:
         if name not in ENGINES:
             raise ReproError(f"engines must be among {', '.join(ENGINES)}, not {name!r}.")

@@ -9,7 +9,9 @@ import numpy as np
 
 from repro.bench.workload import Workload
 from repro.training import backend, program
-from repro.training.backend import ops
+from repro.training.backend import device, ops, peak_memory, versions
+
+__all__ = ["Engine", "device", "peak_memory", "products", "versions"]
 
 
 class Engine:
@@ -20,12 +22,15 @@ class Engine:
     """
 
     def __init__(self, work: Workload) -> None:
-        self._experiment = work.experiment
         size = min(work.replicas, backend.replicas_together())
         self._groups = [slice(start, start + size) for start in range(0, work.replicas, size)]
         start = work.initial_parameters()
-        self._parameters = [self._on_device(start, group) for group in self._groups]
-        self._initial = [parameters[:3] for parameters in self._parameters]
+        self._shapes = [part.shape for part in start]
+        self._parameters = [
+            tuple(ops.convert_to_tensor(program.together(part[group])) for part in start)
+            for group in self._groups
+        ]
+        self._initial = [parameters[: len(start) // 2] for parameters in self._parameters]
         data = work.data
         self._data = tuple(
             ops.convert_to_tensor(part)
@@ -34,10 +39,10 @@ class Engine:
         self._lanes = ThreadPoolExecutor(backend.lanes())
 
         def train(parameters, order, pixels, labels):
-            return program.train(self._experiment, parameters, pixels, labels, order)
+            return program.train(work.experiment, parameters, pixels, labels, order)
 
         self._train = backend.compiled(train)
-        self._epoch = program.epoch_program(self._experiment)
+        self._epoch = program.epoch_program(work.experiment)
 
     def run(self, order: np.ndarray) -> float:
         """Train in this order; returns the seconds."""
@@ -72,19 +77,10 @@ class Engine:
 
     def parameters(self) -> tuple[np.ndarray, ...]:
         """Weights, then biases, with the replica in front."""
-        parts = zip(*self._parameters, strict=True)
         return tuple(
-            np.concatenate([self._by_replica(part, rank) for part in group])
-            for group, rank in zip(parts, (3, 3, 3, 2, 2, 2), strict=True)
+            np.concatenate(list(map(ops.convert_to_numpy, parts))).reshape(shape)
+            for parts, shape in zip(zip(*self._parameters, strict=True), self._shapes, strict=True)
         )
-
-    def _on_device(self, start: tuple[np.ndarray, ...], group: slice) -> tuple:
-        return tuple(ops.convert_to_tensor(program.together(part[group])) for part in start)
-
-    @staticmethod
-    def _by_replica(part: Any, rank: int) -> np.ndarray:
-        array = ops.convert_to_numpy(part)
-        return array if array.ndim == rank else array[None]
 
 
 def products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
@@ -96,18 +92,3 @@ def products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
         ops.convert_to_numpy(multiply(on_device)[-1][..., 0, 0])
 
     return once
-
-
-def device() -> str:
-    """What it runs on."""
-    return backend.device()
-
-
-def peak_memory() -> int | None:
-    """The most bytes of an accelerator's memory that were in use; None on a CPU."""
-    return backend.peak_memory()
-
-
-def versions() -> dict[str, str]:
-    """Of the libraries used."""
-    return backend.versions()

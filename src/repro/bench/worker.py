@@ -4,10 +4,14 @@ Each has its own, because KERAS_BACKEND can be chosen once in a process and beca
 counted by process. Requests and answers are lines of JSON on standard input and output.
 """
 
+import contextlib
+import functools
 import importlib
 import json
 import os
+import re
 import resource
+import statistics
 import sys
 import time
 from collections.abc import Callable
@@ -34,90 +38,94 @@ def main() -> None:
     module = None
     if sys.argv[1] != "numpy":
         try:
-            module = importlib.import_module(f"repro.bench.{sys.argv[1]}")
+            module = importlib.import_module(sys.argv[1])
         except (ImportError, ReproError) as error:
             answer(missing=str(error))
             return
     versions = {"numpy": np.__version__} if module is None else module.versions()
     answer(device="cpu" if module is None else module.device(), versions=versions)
-    tasks: dict[str, Any] = {}
+    multiply = _numpy_products if module is None else getattr(module, "products", None)
     for line in sys.stdin:
         request = json.loads(line)
         action = request.pop("action")
-        if action == "prepare":
-            tasks["engine"] = _EngineTask(module, **request)
-            answer(**tasks["engine"].first())
-        elif action == "products":
-            multiply = _numpy_products if module is None else module.products
-            answer(**_products(multiply, tasks, **request))
+        if action == "products":
+            answer(**_rates(multiply, Workload(**request["work"])))
+        elif action == "prepare":
+            task = _EngineTask(module, Workload(**request["work"]))
+            answer(**task.measure(), losses=task.losses())
         else:
-            answer(**getattr(tasks["engine"], action)(**request))
+            answer(**getattr(task, action)(**request))
 
 
 class _EngineTask:
-    def __init__(self, module: Any, work: dict[str, Any]) -> None:
-        self._work = Workload(**work)
-        self._calls = 0
-        self._module = module
-        self._engine = module.Engine(self._work)
-
-    def first(self) -> dict[str, Any]:
-        """The first call, which compiles."""
-        return self.measure()
+    def __init__(self, module: Any, work: Workload) -> None:
+        self._work, self._module, self._calls = work, module, 0
+        self._engine = module.Engine(work)
 
     def measure(self) -> dict[str, Any]:
-        """One call: its seconds."""
+        """One call: its seconds. The first compiles."""
         return {"seconds": self._engine.run(self._next_order())}
 
-    def measure_epoch(self) -> dict[str, Any]:
-        """One call with all that an epoch of `repro train` does: its seconds, None for others."""
-        if not hasattr(self._engine, "run_epoch"):
-            return {"seconds": None}
-        return {"seconds": self._engine.run_epoch(self._next_order()), **self.memory()}
-
-    def memory(self) -> dict[str, Any]:
-        """The most memory held so far, in bytes: of the accelerator, or else of the process."""
-        on_device = getattr(self._module, "peak_memory", lambda: None)()
-        return {"peak_memory_bytes": on_device or _peak_memory()}
-
-    def losses(self) -> dict[str, Any]:
+    def losses(self) -> list[float]:
         """The loss of each replica after the calls so far."""
-        return {"losses": self._work.losses(self._engine.parameters())}
+        return self._work.losses(self._engine.parameters())
+
+    def finish(self, repeats: int) -> dict[str, Any]:
+        """Peak memory, and what all that `repro train` does besides costs in a call.
+
+        Of engines that train only, None for that.
+        """
+        found = {"peak_memory_bytes": self._memory(), "extra_seconds": None,
+                 "peak_memory_bytes_with_statistics": None}  # fmt: skip
+        if not hasattr(self._engine, "run_epoch"):
+            return found
+        self._engine.run_epoch(self._next_order())  # compiles
+        extra = [
+            self._engine.run_epoch(self._next_order()) - self._engine.run(self._next_order())
+            for _ in range(repeats)
+        ]
+        return found | {
+            "extra_seconds": statistics.median(extra),
+            "peak_memory_bytes_with_statistics": self._memory(),
+        }
+
+    def _memory(self) -> int:
+        """The most bytes held so far: of the accelerator, or else of the process."""
+        return getattr(self._module, "peak_memory", lambda: None)() or _peak_memory()
 
     def _next_order(self) -> np.ndarray:
         self._calls += 1
         return self._work.order(self._calls - 1)
 
 
-def _products(multiply: Callable, tasks: dict, work: dict[str, Any]) -> dict[str, Any]:
-    """Rates, in operations a second: of a step's matrix products alone, and of a big square one."""
-    workload = Workload(**work)
-    if tasks.get("work") != work:
-        generator = np.random.default_rng(0)
-        pairs = [
-            tuple(
-                generator.random((workload.replicas, *shape), np.float32)
-                for shape in ((rows, contracted), (contracted, columns))
-            )
-            for rows, contracted, columns in workload.products
-        ]
-        tasks["work"], tasks["step"] = work, multiply(pairs)
-        tasks["step"]()
-    if "square" not in tasks:
-        tasks["square"] = _big_square(multiply)
-    size, square = tasks["square"]
+def _rates(multiply: Callable, work: Workload) -> dict[str, float]:
+    """In operations a second: of a step's matrix products alone, and of a big square one."""
+    size, square = _big_square(multiply)
     return {
-        "products": workload.operations_per_step / _seconds(tasks["step"]),
+        "products": work.operations_per_step / _seconds(_step(multiply, work)),
         "square": 2 * size**3 / _seconds(square),
         "square_size": size,
     }
 
 
+@functools.lru_cache(1)
+def _step(multiply: Callable, work: Workload) -> Callable[[], None]:
+    generator = np.random.default_rng(0)
+    pairs = [
+        tuple(generator.random((work.replicas, *shape), np.float32) for shape in shapes)
+        for rows, contracted, columns in work.products
+        for shapes in [((rows, contracted), (contracted, columns))]
+    ]
+    once = multiply(pairs)
+    once()
+    return once
+
+
+@functools.cache
 def _big_square(multiply: Callable) -> tuple[int, Callable[[], None]]:
     size = 1024
     while True:
-        pair = tuple(np.random.default_rng(0).random((2, 1, size, size), np.float32))
-        once = multiply([pair])
+        once = multiply([tuple(np.random.default_rng(0).random((2, 1, size, size), np.float32))])
         once()
         if size >= 16384 or _seconds(once) >= _SQUARE_SECONDS:
             return size, once
@@ -143,11 +151,8 @@ def _seconds(once: Callable[[], None]) -> float:
 
 
 def _peak_memory() -> int:
-    status = Path("/proc/self/status")
-    if status.exists():  # Linux counts a parent's memory into ru_maxrss
-        for line in status.read_text().splitlines():
-            if line.startswith("VmHWM:"):
-                return int(line.split()[1]) * 1024
+    with contextlib.suppress(OSError):  # Linux counts a parent's memory into ru_maxrss
+        return 1024 * int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1])
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 

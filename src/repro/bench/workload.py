@@ -4,11 +4,11 @@ import functools
 from dataclasses import asdict, dataclass
 
 import numpy as np
+from scipy.special import logsumexp
 
 from repro.data import datasets
 from repro.experiment import Experiment
 from repro.model import network
-from repro.model.network import LAYERS
 
 # Training samples of the datasets, so that synthetic ones are as large.
 _SAMPLES = {"hasyv2": 151_241, "mnist": 60_000, "fashion-mnist": 60_000, "digits": 1_437}
@@ -62,10 +62,9 @@ class Workload:
         whose inputs are the samples.
         """
         batch, products = self.batch_size, []
-        for layer, (fan_in, fan_out) in network.layer_shapes(self.experiment).items():
+        for fan_in, fan_out in network.layer_shapes(self.experiment).values():
             products += [(batch, fan_in, fan_out), (fan_in, batch, fan_out)]
-            if layer != LAYERS[0]:
-                products.append((batch, fan_out, fan_in))
+            products += [(batch, fan_out, fan_in)] if len(products) > 2 else []
         return products
 
     @property
@@ -78,7 +77,6 @@ class Workload:
 
     @property
     def operations_per_epoch(self) -> float:
-        """The same of an epoch."""
         return self.operations_per_step * self.steps_per_epoch
 
     @functools.cached_property
@@ -106,25 +104,21 @@ class Workload:
         )
 
     def initial_parameters(self) -> tuple[np.ndarray, ...]:
-        """Weights (replica, fan-in, fan-out) of LAYERS, then biases (replica, fan-out)."""
+        """Weights (replica, fan-in, fan-out) of the layers, then biases (replica, fan-out)."""
         weights = [network.initial_weights(self.experiment, r) for r in range(self.replicas)]
         biases = [network.initial_biases(self.experiment)] * self.replicas
-        return tuple(np.stack([r[layer] for r in part]) for part in (weights, biases)
-                     for layer in LAYERS)  # fmt: skip
+        parts = [[replica.values() for replica in part] for part in (weights, biases)]
+        return tuple(np.stack(layer) for part in parts for layer in zip(*part, strict=True))
 
     def losses(self, parameters: tuple[np.ndarray, ...]) -> list[float]:
         """Loss of each replica on the first test samples, in float64 and by NumPy alone."""
-        pixels = self.data.x_test[:_JUDGED_SAMPLES].astype(np.float64) / 255
         labels = self.data.y_test[:_JUDGED_SAMPLES]
-        losses = []
+        losses, half = [], len(parameters) // 2
         for replica in range(self.replicas):
-            first, second, third, *biases = (
-                np.asarray(part[replica], np.float64) for part in parameters
-            )
-            hidden = np.maximum(pixels @ first + biases[0], 0)
-            hidden = np.maximum(hidden @ second + biases[1], 0)
-            outputs = hidden @ third + biases[2]
-            highest = outputs.max(axis=1)
-            total = np.log(np.exp(outputs - highest[:, None]).sum(axis=1)) + highest
-            losses.append(float(np.mean(total - outputs[np.arange(len(labels)), labels])))
+            parts = [np.asarray(part[replica], np.float64) for part in parameters]
+            outputs = self.data.x_test[:_JUDGED_SAMPLES].astype(np.float64) / 255
+            for layer, (weights, bias) in enumerate(zip(parts[:half], parts[half:], strict=True)):
+                outputs = (np.maximum(outputs, 0) if layer else outputs) @ weights + bias
+            true = outputs[np.arange(len(labels)), labels]
+            losses.append(float(np.mean(logsumexp(outputs, axis=1) - true)))
         return losses

@@ -1,11 +1,8 @@
-"""The book: notebooks executed by papermill with a named profile, and built into HTML.
+"""The book: its pages executed by papermill with a named profile, and built into HTML.
 
-Run as ``python -m repro.book.build build`` (into ``_build/html``) or ``python -m repro.book.build notebooks``
-(the committed notebooks of ``book/`` executed again from their paired text in ``book/text/``, and
-the picture that the README shows).
-Profiles are sets of notebook parameters in ``book/profiles.yml``; ``published``, the default, shows
-the published results and trains nothing. A page with a cell tagged ``trains`` is built as it was
-committed, so that the book needs no more than the published results.
+``python -m repro.book.build build`` builds ``_build/html``; ``... notebooks`` executes the
+committed notebooks of ``book/`` again from their texts in ``book/text/``. A profile is a set of
+parameters by page in ``book/profiles.yml``; ``published``, the default, shows the published runs.
 """
 
 import argparse
@@ -21,20 +18,16 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from repro.book import citation, colab
-from repro.book import pages as book_pages
+from repro.book import citation, pages
 from repro.errors import ReproError
-from repro.figures import files as figure_files
+from repro.figures import files
 
 ROOT = Path(__file__).resolve().parents[3]
-PAGES = "book"
+BOOK = "book"
 TEXT = "book/text"
-BRANCH = "main"
-HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
-TAKE = "take"  # in the stage: the pages as a reader may take them along
 KERNEL = "python3"
-TRAINS = "trains"  # tag of a cell
 _NEVER_ANSWERED = "Kernel died before replying"  # in the words of jupyter_client
+_HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -42,50 +35,36 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m repro.book.build", description=__doc__)
     parser.add_argument("what", choices=("build", "notebooks"))
     parser.add_argument("--profile", default="published", help="a set of book/profiles.yml")
+    parser.add_argument("pages", nargs="*", help="of notebooks: these alone")
     chosen = parser.parse_args(arguments)
     try:
         parameters = profile(chosen.profile)
         if chosen.what == "build":
             return build(parameters)
-        for page in pages():
-            sync(page)
-        with tempfile.TemporaryDirectory() as folder:
-            with figure_files.figures_written_to(Path(folder)):
-                execute_all(pages(), parameters, ROOT / PAGES)
-            keep_figures(Path(folder))
-        draw_readme_picture()
+        names = chosen.pages or notebooks()
+        for name in names:
+            sync(name)
+        execute_all(names, parameters, ROOT / BOOK)
+        picture = pages.first_picture(ROOT / BOOK / "figure-2.ipynb")
+        (ROOT / BOOK / "images" / "figure-2.png").write_bytes(picture)  # for the README
         return 0
     except ReproError as error:
-        print(f"repro.book.build: {error}", file=sys.stderr)
+        print(f"repro.book: {error}", file=sys.stderr)
         return 2
 
 
 def contents() -> list[str]:
-    """Names of everything in the table of contents, in its order."""
+    """Names of all pages, in the order of the table of contents."""
     import yaml
 
     listed = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [part for group in listed.get("parts", []) for part in group["chapters"]]
-    files = [listed["root"], *(part["file"] for part in listed.get("chapters", []) + chapters)]
-    return [Path(file).name for file in files]
+    chapters = [one for part in listed.get("parts", [listed]) for one in part.get("chapters", [])]
+    return [listed["root"], *(chapter["file"] for chapter in chapters)]
 
 
-def plain_pages() -> list[str]:
-    """Names of the pages without code, in the order of the contents: ``book/<name>.md``."""
-    return [name for name in contents() if (ROOT / PAGES / f"{name}.md").is_file()]
-
-
-def pages() -> list[str]:
-    """Names of the pages that are notebooks, in the order of the table of contents."""
-    return [name for name in contents() if name not in plain_pages()]
-
-
-def trains(page: str) -> bool:
-    """Whether a page's commands train networks."""
-    import nbformat
-
-    cells = nbformat.read(ROOT / PAGES / f"{page}.ipynb", as_version=4).cells
-    return any(TRAINS in cell.metadata.get("tags", []) for cell in cells)
+def notebooks() -> list[str]:
+    """Names of the pages that are notebooks; the others are ``book/<name>.md``."""
+    return [name for name in contents() if not (ROOT / BOOK / f"{name}.md").is_file()]
 
 
 def profile(name: str) -> dict[str, dict[str, Any]]:
@@ -98,10 +77,19 @@ def profile(name: str) -> dict[str, dict[str, Any]]:
     """
     import yaml
 
-    profiles = yaml.safe_load((ROOT / PAGES / "profiles.yml").read_text())
+    profiles = yaml.safe_load((ROOT / BOOK / "profiles.yml").read_text())
     if name not in profiles:
         raise ReproError(f"profile must be one of {', '.join(profiles)}, not {name!r}.")
     return profiles[name] or {}
+
+
+def sync(name: str) -> None:
+    """Bring the sources of a page's notebook up to its text; what it shows stays until executed."""
+    import jupytext
+    import nbformat
+
+    notebook = jupytext.read(ROOT / TEXT / f"{name}.md")
+    nbformat.write(pages.lasting(notebook), ROOT / BOOK / f"{name}.ipynb")
 
 
 def execute_all(names: Sequence[str], parameters: dict[str, dict[str, Any]], folder: Path) -> None:
@@ -120,11 +108,11 @@ def execute_all(names: Sequence[str], parameters: dict[str, dict[str, Any]], fol
         tasks = [
             pool.submit(
                 execute,
-                ROOT / PAGES / f"{page}.ipynb",
-                folder / f"{page}.ipynb",
-                parameters.get("all", {}) | parameters.get(page, {}),
+                ROOT / BOOK / f"{name}.ipynb",
+                folder / f"{name}.ipynb",
+                parameters.get("all", {}) | parameters.get(name, {}),
             )
-            for page in names
+            for name in names
         ]
         for task in tasks:
             print(f"executed {task.result().name}", flush=True)
@@ -140,9 +128,8 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
 
     temporary = target.with_name(f".{target.stem}.part.ipynb")
     try:
-        _execute_once_more_at_most(source, temporary, parameters)
-        notebook = nbformat.read(temporary, as_version=4)
-        nbformat.write(lasting(notebook), temporary)
+        _executed(source, temporary, parameters)
+        nbformat.write(pages.lasting(nbformat.read(temporary, as_version=4)), temporary)
         os.replace(temporary, target)
     except papermill.PapermillExecutionError as error:
         raise ReproError(
@@ -154,15 +141,14 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
     return target
 
 
-def _execute_once_more_at_most(source: Path, target: Path, parameters: dict[str, Any]) -> None:
-    """Execute by papermill; anew where the kernel ended before it answered.
+def _executed(source: Path, target: Path, parameters: dict[str, Any]) -> None:
+    """Execute; once more where the kernel ended before it answered.
 
-    That happens now and then where several kernels start at the same time, and says nothing of the
-    notebook.
+    That happens where two kernels start in the same moment, and says nothing of the notebook.
     """
     import papermill
 
-    for first in (True, False):
+    for last in (False, True):
         try:
             papermill.execute_notebook(
                 str(source), str(target), parameters, kernel_name=KERNEL,
@@ -173,7 +159,7 @@ def _execute_once_more_at_most(source: Path, target: Path, parameters: dict[str,
         except RuntimeError as error:
             if _NEVER_ANSWERED not in str(error):
                 raise
-            if not first:
+            if last:
                 raise ReproError(
                     f"{source.name} was not executed, for its kernel {KERNEL} ended twice before "
                     "it answered: see whether `jupyter kernelspec list` names it and "
@@ -181,141 +167,65 @@ def _execute_once_more_at_most(source: Path, target: Path, parameters: dict[str,
                 ) from error
 
 
-def lasting(notebook: Any) -> Any:
-    """The notebook without what changes from one execution to the next: times, paths, progress."""
-    notebook.metadata.pop("papermill", None)
-    notebook.metadata.pop("widgets", None)
-    notebook.metadata.get("language_info", {}).pop("version", None)
-    for number, cell in enumerate(notebook.cells):
-        cell.metadata.pop("papermill", None)
-        cell.metadata.pop("execution", None)
-        cell["id"] = f"cell-{number}"
-        if cell.cell_type == "code":
-            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
-    return notebook
-
-
-def sync(page: str) -> None:
-    """Bring the notebook's sources up to its paired text."""
-    import nbformat
-
-    nbformat.write(from_text(page), ROOT / PAGES / f"{page}.ipynb")
-
-
-def from_text(page: str) -> Any:
-    """The page's notebook, not executed: its paired text, and what Colab needs besides."""
-    import jupytext
-
-    notebook = jupytext.read(ROOT / TEXT / f"{page}.md")
-    notebook.metadata["kernelspec"] = {
-        "name": KERNEL, "display_name": "Python 3", "language": "python",
-    }  # fmt: skip
-    address = opened_on_colab()
-    return lasting(notebook if address is None else colab.prepared(notebook, address))
-
-
-def opened_on_colab() -> str | None:
-    """The repository's address, where Colab can open the committed notebooks from it.
-
-    It must stand in the citation file: a clone's own address is no part of what is committed.
-    """
-    address = citation.stated_address(citation.read(ROOT / "CITATION.cff"))
-    return address if address and urlsplit(address).hostname == colab.HOST else None
-
-
-def keep_figures(folder: Path) -> None:
-    """Keep the files of the figures on pages that the build does not execute, for it to offer.
-
-    ``folder`` has those of every page, as `figure_files` writes them.
-    """
-    kept = ROOT / PAGES / book_pages.FIGURES
-    shutil.rmtree(kept, ignore_errors=True)
-    for page in filter(trains, pages()):
-        for picture in book_pages.pictures(ROOT / PAGES / f"{page}.ipynb"):
-            shutil.copytree(folder / picture, kept / picture, dirs_exist_ok=True)
-
-
-def draw_readme_picture() -> None:
-    """Figure 2 of the published runs, for the README."""
-    from repro.figures.all import figure_2
-    from repro.runs import by_width
-
-    target = ROOT / PAGES / "images" / "figure-2.png"
-    target.parent.mkdir(exist_ok=True)
-    figure_2(by_width("hasyv2")).savefig(target, dpi=110, metadata={"Software": None})
-
-
 def build(parameters: dict[str, dict[str, Any]]) -> int:
     """Build the book into ``_build/html`` from its pages, executed now; the exit code."""
-    stage = ROOT / "_build" / "stage"
-    html = ROOT / "_build" / "html"
+    stage, html = ROOT / "_build" / "stage", ROOT / "_build" / "html"
     for folder in (stage, html):
         shutil.rmtree(folder, ignore_errors=True)
-    committed = [page for page in pages() if trains(page)]
-    with figure_files.figures_written_to(stage / book_pages.FIGURES):
-        others = [page for page in pages() if page not in committed]
-        execute_all(others, parameters, stage / TAKE)
-    for page in committed:
-        shutil.copy(ROOT / PAGES / f"{page}.ipynb", stage / TAKE)
-    set_stage(stage)
-    program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-    command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
-    code = subprocess.run(
-        [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
-    ).returncode
-    if code == 0:
-        for page in pages():  # what the theme's own button offers: the page as it is here
-            shutil.copy(stage / TAKE / f"{page}.ipynb", html / "_sources")
-        for page in plain_pages():
-            shutil.copy(stage / TAKE / f"{page}.md", html / "_sources")
-        for file in html.glob("*.html"):
-            file.write_text(book_pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
+    with tempfile.TemporaryDirectory() as executed, files.written_to(stage / files.FOLDER):
+        execute_all(notebooks(), parameters, Path(executed))
+        _set(stage, Path(executed))
+        program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
+        command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
+        code = subprocess.run(
+            [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
+        ).returncode
+        if code == 0:
+            for name in notebooks():  # what the theme's button offers: the page without dressing
+                shutil.copy(Path(executed) / f"{name}.ipynb", html / "_sources")
+            for file in html.glob("*.html"):
+                file.write_text(pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
     return code
 
 
-def set_stage(stage: Path) -> None:
-    """Fill the folder that Jupyter Book builds from, its executed notebooks being there."""
+def _set(stage: Path, executed: Path) -> None:
+    """Fill the folder that Jupyter Book builds from."""
     import nbformat
     import yaml
 
     reference = citation.read(ROOT / "CITATION.cff")
-    configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
     address = citation.repository(reference, ROOT)
-    for part, settings in launch_settings(address, opened_on_colab() is not None).items():
+    configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
+    for part, settings in launch_settings(address).items():
         configuration[part] = configuration.get(part, {}) | settings
     (stage / "_config.yml").write_text(yaml.safe_dump(configuration))
     (stage / "citation.bib.txt").write_text(citation.bibtex(reference, address), encoding="utf-8")
-    for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / PAGES).glob("*.bib")):
+    for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / BOOK).glob("*.bib")):
         shutil.copy(file, stage)
-    for folder in ("images", "_static", book_pages.FIGURES):
-        if (ROOT / PAGES / folder).is_dir():
-            shutil.copytree(ROOT / PAGES / folder, stage / folder, dirs_exist_ok=True)
-    for page in pages():
-        shutil.copy(ROOT / TEXT / f"{page}.md", stage / TAKE)
-        executed = nbformat.read(stage / TAKE / f"{page}.ipynb", as_version=4)
-        nbformat.write(book_pages.dressed(executed, page, stage), stage / f"{page}.ipynb")
-    for page in plain_pages():
-        shutil.copy(ROOT / PAGES / f"{page}.md", stage / TAKE)
-        text = (ROOT / PAGES / f"{page}.md").read_text(encoding="utf-8")
-        take = book_pages.take_page(page, is_notebook=False)
-        (stage / f"{page}.md").write_text(f"{text}\n{take}", encoding="utf-8")
+    for folder in ("images", "_static"):
+        shutil.copytree(ROOT / BOOK / folder, stage / folder)
+    for name in contents():
+        if name in notebooks():
+            notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
+            nbformat.write(pages.dressed(notebook, stage), stage / f"{name}.ipynb")
+        else:
+            shutil.copy(ROOT / BOOK / f"{name}.md", stage)
 
 
-def launch_settings(repository: str | None, with_colab: bool = False) -> dict[str, Any]:
-    """Buttons that open a page's notebook on Binder and on Colab, or its text to be edited.
+def launch_settings(repository: str | None) -> dict[str, Any]:
+    """Buttons that open a page's notebook on Binder, or its text to be edited.
 
-    There are none where the repository has no address, or one that the theme does not know what to
-    do with.
+    There are none where the repository has no address that the theme knows what to do with.
     """
-    if repository is None or urlsplit(repository).hostname not in HOSTS:
+    if repository is None or urlsplit(repository).hostname not in _HOSTS:
         return {}
-    buttons = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
-    if with_colab:
-        buttons["colab_url"] = "https://colab.research.google.com"
     return {
-        "repository": {"url": repository, "path_to_book": PAGES, "branch": BRANCH},
+        "repository": {"url": repository, "path_to_book": BOOK, "branch": "main"},
         "html": {"use_edit_page_button": True},
-        "launch_buttons": buttons,
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab",
+            "binderhub_url": "https://mybinder.org",
+        },
     }
 
 

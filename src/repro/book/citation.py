@@ -1,7 +1,11 @@
-"""How to cite: `CITATION.cff` as BibTeX entries, and the repository's address where it has one."""
+"""How to cite: `CITATION.cff` as BibTeX entries and as CodeMeta, and the repository's address.
+
+``python -m repro.book.citation`` writes ``codemeta.json`` beside it.
+"""
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 from pathlib import Path
@@ -105,3 +109,32 @@ def _authors(people: list[dict[str, str]]) -> str:
 
 def _capitals(title: str) -> str:
     return f"{{{title.strip()}}}"
+
+
+def codemeta(citation: dict[str, Any]) -> dict[str, Any]:
+    """The software as ``codemeta.json`` (CodeMeta 3.0) describes it."""
+    paper = citation["preferred-citation"]
+    described = {
+        "@context": "https://w3id.org/codemeta/3.0",
+        "@type": "SoftwareSourceCode",
+        "name": citation["title"].strip(),
+        "description": citation["abstract"].strip(),
+        "version": citation["version"],
+        "license": f"https://spdx.org/licenses/{citation['license']}",
+        "author": [{"@type": "Organization", "name": one["name"]} for one in citation["authors"]],
+        "keywords": citation["keywords"],
+        "programmingLanguage": "Python",
+        "referencePublication": {
+            "@type": "ScholarlyArticle",
+            "name": paper["title"].strip(),
+            "@id": f"https://doi.org/{paper['doi']}",
+        },
+        "codeRepository": stated_address(citation),
+    }
+    return {name: value for name, value in described.items() if value}
+
+
+if __name__ == "__main__":
+    root = Path(__file__).resolve().parents[3]
+    made = json.dumps(codemeta(read(root / "CITATION.cff")), indent=2, ensure_ascii=False)
+    (root / "codemeta.json").write_text(f"{made}\n", encoding="utf-8")

@@ -1,17 +1,30 @@
-"""What there is: the runs of some stores as a table, how long each is and what made it."""
+"""What there is, as tables for a terminal: the runs of some stores, and the verdicts."""
 
-import collections
 import itertools
-from collections.abc import Callable, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
-from repro.analysis.captions import numbers_in_words
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from repro.analysis.captions import dataset_name, numbers_in_words, short_device
 from repro.errors import DamagedFile
+from repro.provenance import handovers
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-_COLUMNS = ("where", "experiment", "replicas", "epochs", "continuable", "hours", "made by")
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from repro.claims.verdicts import Verdict
+
+COLUMNS = 100  # of a listing that no terminal shows
+_COLOURS = {
+    "reproduced": "green", "partly": "yellow", "not reproduced": "red", "holds": "green",
+    "fails": "red",
+}  # fmt: skip
 
 
 def rows(
@@ -31,22 +44,80 @@ def rows(
     ]
 
 
-def table(listed: Sequence[Mapping[str, Any]]) -> str:
-    """The rows for a terminal: replicas that differ in their number and hours alone in one line.
+def table(listed: Sequence[Mapping[str, Any]]) -> Table:
+    """The rows, replicas of an experiment that are equally long in one; hours of the longest."""
+    found = _table("where", "dataset", ">width", "otherwise", "replicas", ">epochs", ">hours", "on")
+    for (where, name, width, otherwise, epochs), group in itertools.groupby(listed, key=_alike):
+        alike = list(group)
+        hours = [row["wall_seconds"] / 3600 for row in alike if "wall_seconds" in row]
+        devices = [
+            short_device(name) for row in alike for name in handovers(str(row.get("device", "")))[0]
+        ]
+        found.add_row(
+            where, name, str(width), otherwise,
+            numbers_in_words(row["replica"] for row in alike), str(epochs),
+            f"{max(hours):.2f}" if hours else "", "; ".join(dict.fromkeys(devices)),
+        )  # fmt: skip
+    return found
 
-    Hours are those of the longest of them. Below stands where the stores are.
+
+def verdict_table(found: Sequence["Verdict"]) -> Table:
+    """Claim by dataset: the verdict, and the effect of its first part with its interval.
+
+    Where the verdict on the claim's wording is another one, it stands below.
     """
-    alike = itertools.groupby(listed, key=_cells)
-    lines = [_COLUMNS, *(_line(cells, list(rows)) for cells, rows in alike)]
-    widths = [max(len(line[column]) for line in lines) for column in range(len(_COLUMNS))]
-    text = [
-        "  ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)).rstrip()
-        for line in lines
-    ]
-    places = {row["where"]: Path(row["file"]).parents[1] for row in listed}
-    numbers = collections.Counter(row["where"] for row in listed)
-    text += ["", *(f"{name}: {numbers[name]} runs in {path}" for name, path in places.items())]
-    return "\n".join(text).rstrip()
+    names = list(dict.fromkeys(one.dataset for one in found))
+    shown = _table("claim", *map(dataset_name, names))
+    by_claim: dict[str, dict[str, Verdict]] = {}
+    for one in found:
+        by_claim.setdefault(f"{one.claim.number} {one.claim.title}", {})[one.dataset] = one
+    for claim, verdicts in by_claim.items():
+        shown.add_row(claim, *(_verdict(verdicts[name]) for name in names if name in verdicts))
+    return shown
+
+
+def of_frame(frame: "pd.DataFrame") -> Table:
+    """A DataFrame's columns, without its index."""
+    found = _table(*map(str, frame.columns))
+    for cells in frame.itertuples(index=False):
+        found.add_row(*(Text(str(cell), _COLOURS.get(str(cell), "")) for cell in cells))
+    return found
+
+
+def show(shown: Table) -> None:
+    """Print a table: in colour and as wide as the terminal; plain, in COLUMNS, where there is none.
+
+    Cells that do not fit are wrapped.
+    """
+    terminal = sys.stdout.isatty()
+    console = Console(file=sys.stdout, width=None if terminal else COLUMNS, highlight=False)
+    with console.capture() as text:  # rich would end the program where nobody reads on
+        console.print(shown)
+    print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+def _table(*columns: str) -> Table:
+    """An empty table; the columns that begin with ``>`` are aligned to the right."""
+    found = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
+    for column in columns:
+        found.add_column(
+            column.removeprefix(">"),
+            justify="right" if column.startswith(">") else "left",
+            no_wrap=column.startswith(">"),
+            overflow="fold",
+        )
+    return found
+
+
+def _verdict(one: "Verdict") -> Text:
+    cell = Text(one.verdict, _COLOURS.get(one.verdict, ""))
+    wording = getattr(one, "wording", one.verdict)
+    if wording != one.verdict:
+        cell += Text("\nwording: ") + Text(wording, _COLOURS.get(wording, ""))
+    if one.effect is not None:
+        limits = f" [{one.interval[0]:.3g}, {one.interval[1]:.3g}]" if one.interval else ""
+        cell += Text(f"\n{one.effect:.3g}{limits} {one.parts[0].unit}".rstrip(), "dim")
+    return cell
 
 
 def _row(run: Run) -> dict[str, Any]:
@@ -63,22 +134,14 @@ def _row(run: Run) -> dict[str, Any]:
     }
 
 
-def _cells(row: Mapping[str, Any]) -> tuple[str, ...]:
+def _alike(row: Mapping[str, Any]) -> tuple[Any, ...]:
     """What rows in one line have in common."""
-    differs = "".join(f" {name}={value}" for name, value in row["differs"].items())
+    differs: Iterable[str] = (f"{name}={value}" for name, value in row["differs"].items())
+    parameters = row["parameters"]
     return (
         row["where"],
-        row["experiment"] + differs,
-        str(row["epochs"]),
-        "yes" if row["continuable"] else "no",
-        " on ".join(row[name] for name in ("backend", "device") if name in row),
+        parameters["dataset"],
+        parameters["width"],
+        " ".join(differs),
+        row["epochs"],
     )
-
-
-def _line(cells: tuple[str, ...], rows: Sequence[Mapping[str, Any]]) -> tuple[str, ...]:
-    where, experiment, epochs, continuable, made = cells
-    hours = [row["wall_seconds"] / 3600 for row in rows if "wall_seconds" in row]
-    return (
-        where, experiment, numbers_in_words(row["replica"] for row in rows), epochs,
-        continuable, f"{max(hours):.2f}" if hours else "", made,
-    )  # fmt: skip

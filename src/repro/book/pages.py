@@ -1,24 +1,15 @@
-"""What the build adds to an executed page: figure numbers, texts for screen readers, files to take.
-
-A figure's picture carries its name, caption and alternative text in the notebook (`style`); here
-they become the settings by which MyST-NB makes a numbered figure of it. The label of a figure is
-``fig-<page>-<name>``, for references such as ``{numref}`fig-figure-1-letter```.
-"""
+"""A page on its way into the book: what its notebook loses, and what the built page gains."""
 
 from __future__ import annotations
 
 import base64
 import copy
 import re
+import shutil
 from pathlib import Path
 from typing import Any
 
-from repro.figures.files import FORMATS, digest
-
-FIGURES = "figures"
-"""Folder beside the pages with the figures' files, one subfolder a picture."""
-
-SEPARATOR = " · "
+from repro.figures import files
 
 # Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and the
 # script is loaded from elsewhere); the icons come from the style sheet's own font as well.
@@ -29,7 +20,7 @@ _UNUSED = re.compile(
 _MATHEMATICS = re.compile(
     r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
 )
-_EMPTY_HEADER = re.compile(r"<th([^>]*)></th>")
+_EMPTY_HEADER = re.compile(r"<th([^>]*)>(?:&nbsp;)?</th>")
 # What is edited of a notebook is its paired text.
 _EDITED = re.compile(r"(/edit/[^\"]*/book/)([\w-]+)\.ipynb")
 _FOR_SCREEN_READERS = {
@@ -40,52 +31,61 @@ _FOR_SCREEN_READERS = {
 }
 
 
-def dressed(notebook: Any, page: str, stage: Path) -> Any:
-    """A page as the book is built from it; the notebook given is left as it is.
+_METADATA = {
+    "jupytext": {"default_lexer": "ipython3"},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+}
 
-    Parameters
-    ----------
-    notebook:
-        The executed notebook.
-    page:
-        Its name.
-    stage:
-        The folder the book is built in: ``figures/`` there has the figures' files, ``take/`` the
-        page as notebook and as text.
+
+def lasting(notebook: Any) -> Any:
+    """The notebook as it is committed, the same after every execution.
+
+    Without times, paths and progress, and such that `jupytext --sync` leaves it alone.
     """
     import nbformat
 
-    page_of_book = copy.deepcopy(notebook)
-    page_of_book.cells = [part for cell in page_of_book.cells for part in _one_picture_each(cell)]
-    names: list[str] = []
-    for cell in page_of_book.cells:
-        for output in cell.get("outputs", []):
-            if "image/png" in output.get("data", {}):
-                _describe(cell, output, page, names, stage)
-            if "text/html" in output.get("data", {}):
-                table = "".join(output["data"]["text/html"])
-                # pandas leaves header cells empty, which a screen reader would announce
-                output["data"]["text/html"] = _EMPTY_HEADER.sub(r"<td\1></td>", table)
-    page_of_book.cells.append(nbformat.v4.new_markdown_cell(take_page(page, True), id="take"))
-    return page_of_book
+    notebook.metadata = nbformat.from_dict(_METADATA)
+    for number, cell in enumerate(notebook.cells):
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if not cell.metadata.get("tags", ["some"]):
+            del cell.metadata["tags"]
+        cell["id"] = f"cell-{number}"
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
 
 
-def pictures(notebook: Path) -> list[str]:
-    """The digests (`figure_files.digest`) of an executed notebook's pictures."""
+def first_picture(notebook: Path) -> bytes:
+    """The first picture that an executed notebook shows, as PNG."""
     import nbformat
 
     cells = nbformat.read(notebook, as_version=4).cells
-    found = (
-        out.get("data", {}).get("image/png") for cell in cells for out in cell.get("outputs", [])
-    )
-    return [digest(base64.b64decode(picture)) for picture in found if picture]
+    shown = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+    return base64.b64decode(next(data["image/png"] for data in shown if "image/png" in data))
+
+
+def dressed(notebook: Any, stage: Path) -> Any:
+    """A page as the book is built from it: each caption ends with links to the figure's files.
+
+    Those are in ``figures/`` of the folder that the book is built in.
+    """
+    page = copy.deepcopy(notebook)
+    for cell in page.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            if "text/html" in data:
+                # pandas leaves header cells empty, which a screen reader would announce
+                data["text/html"] = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(data["text/html"]))
+            figure = cell.metadata.get("mystnb", {}).get("figure")
+            if "image/png" in data and figure:
+                links = _links(base64.b64decode(data["image/png"]), figure["name"], stage)
+                figure["caption"] = f"{figure.get('caption', '').rstrip()}\n\n{links}"
+    return page
 
 
 def mended(html: str) -> str:
-    """A page as it is read: without scripts of no use to it, with the roles it should have.
-
-    Its link to where it can be edited leads to its text.
-    """
+    """A page as it is read: without scripts of no use to it, with the roles it should have."""
     html = _EDITED.sub(r"\1text/\2.md", _UNUSED.sub("", html))
     if not re.search(r'class="[^"]*\bmath\b', html):
         html = _MATHEMATICS.sub("", html)
@@ -94,56 +94,13 @@ def mended(html: str) -> str:
     return html
 
 
-def _one_picture_each(cell: Any) -> list[Any]:
-    """The cell, and one without source for every picture after its first: settings are by cell."""
-    if sum("image/png" in output.get("data", {}) for output in cell.get("outputs", [])) < 2:
-        return [cell]
-    cells = [cell]
-    outputs, cell.outputs = cell.outputs, []
-    seen = 0
-    for output in outputs:
-        if "image/png" in output.get("data", {}):
-            seen += 1
-            if seen > 1:
-                following = copy.deepcopy(cell)
-                following["id"] = f"{cell['id']}-{seen}"
-                following.metadata["tags"] = ["remove-input"]
-                following.outputs = []
-                cells.append(following)
-        cells[-1].outputs.append(output)
-    return cells
-
-
-def _describe(cell: Any, output: Any, page: str, names: list[str], stage: Path) -> None:
-    metadata = output.get("metadata", {}).get("image/png", {})
-    alt = metadata.get("alt", "Figure")
-    name = metadata.get("name", "figure")
-    label = name if name not in names else f"{name}-{len(names) + 1}"
-    names.append(label)
-    picture = base64.b64decode(output["data"]["image/png"])
-    paragraphs = [metadata.get("caption") or alt, _take_figure(digest(picture), stage)]
-    cell.metadata["mystnb"] = {
-        "image": {"alt": alt},
-        "figure": {
-            "name": f"fig-{page}-{label}",
-            "caption": "\n\n".join(part for part in paragraphs if part),
-        },
-    }
-
-
-def _take_figure(picture: str, stage: Path) -> str:
-    """Links to the figure's files; nothing where the build has none."""
-    folder = stage / FIGURES / picture
-    links = [
-        f"{{download}}`{suffix.upper()} <{FIGURES}/{picture}/{path.name}>`"
-        for suffix in FORMATS
-        for path in folder.glob(f"*.{suffix}")
-    ]
-    return f"Take this figure: {SEPARATOR.join(links)}" if links else ""
-
-
-def take_page(page: str, is_notebook: bool) -> str:
-    """The last lines of a page: links to its files, which are in ``take/`` beside the pages."""
-    links = [f"{{download}}`notebook <take/{page}.ipynb>`"] if is_notebook else []
-    links += [f"{{download}}`text <take/{page}.md>`", "[how to cite](references.md)"]
-    return f":::{{div}} take-page\nTake this page: {SEPARATOR.join(links)}\n:::\n"
+def _links(png: bytes, name: str, stage: Path) -> str:
+    """Links to the figure's files, which take its name."""
+    links = []
+    for suffix in files.FORMATS:
+        written = stage / files.FOLDER / files.digest(png) / f"figure.{suffix}"
+        if written.is_file():
+            named = stage / files.FOLDER / f"{name.removeprefix('fig-')}.{suffix}"
+            shutil.copy(written, named)
+            links.append(f"{{download}}`{suffix.upper()} <{files.FOLDER}/{named.name}>`")
+    return " · ".join(links)

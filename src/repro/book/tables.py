@@ -94,6 +94,7 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
     told = told.drop(columns=["theirs_value", "ours_value"]).rename(
         columns={"difference_percent": "difference, %", "difference_in_errors": "in error bars"}
     )
+    told[index] = told[index].replace("_", " ", regex=True)
     told = told.set_index(index).fillna("")
     return _Page(told.loc[:, (told != "").any()])
 

@@ -45,7 +45,7 @@ def losses_reached(runs: Sequence[xr.Dataset]) -> list[float]:
 
 def first_crossing(run: xr.Dataset, share: float) -> int | None:
     """The first epoch of a single run at or below a share of its initial train loss, from 1 on."""
-    loss = run["train_loss"].values[0].astype(float)
+    loss = run.variables["train_loss"].values[0].astype(float)
     reached = np.flatnonzero(loss[1:] <= share * loss[0])
     return int(reached[0]) + 1 if reached.size else None
 
@@ -73,8 +73,8 @@ def deviation_at(
     epoch = first_crossing(run, share)
     if epoch is None:
         return float("nan")
-    number = run["layer"].values.tolist().index(layer)
-    return float(run[variable].values[0, epoch, number])
+    number = run.variables["layer"].values.tolist().index(layer)
+    return float(run.variables[variable].values[0, epoch, number])
 
 
 def exponent(

@@ -3,6 +3,7 @@
 ``python -m repro.data.facts`` counts again and writes ``results/datasets.json``.
 """
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,8 +11,6 @@ import numpy as np
 
 from repro import sealed_json
 from repro.data import datasets
-from repro.data.duplicates import duplicate_report
-from repro.data.hasyv2 import FOLDS
 from repro.places import published_path
 
 FILE = "datasets.json"
@@ -44,6 +43,39 @@ def gather(name: str) -> dict[str, Any]:
         "image_shape": list(data.image_shape),
         "examples": [pixels[index].tobytes().hex() for index in chosen],
     }
+
+
+@dataclass(frozen=True)
+class DuplicateReport:
+    """Numbers of images.
+
+    test_images_in_train
+        Test images that are identical, pixel by pixel, to some train image.
+    ambiguous_images
+        Images, train and test, that are identical to one with another label: of these no classifier
+        gets all right.
+    """
+
+    test_images_in_train: int
+    ambiguous_images: int
+
+
+def duplicate_report(split: datasets.DataSplit) -> DuplicateReport:
+    """Count the identical images of a dataset as it is divided by `split`."""
+    groups: dict[bytes, int] = {}
+
+    def group(images: np.ndarray) -> np.ndarray:
+        """A number per image, equal for identical images."""
+        return np.array([groups.setdefault(row.tobytes(), len(groups)) for row in images], np.int64)
+
+    train, test = group(split.x_train), group(split.x_test)
+    members = np.concatenate([train, test])
+    labelled = np.column_stack([members, np.concatenate([split.y_train, split.y_test])])
+    labels_in_group = np.bincount(np.unique(labelled, axis=0)[:, 0], minlength=len(groups))
+    return DuplicateReport(
+        test_images_in_train=int(np.isin(test, train).sum()),
+        ambiguous_images=int((labels_in_group[members] > 1).sum()),
+    )
 
 
 def published(required: bool = True) -> dict[str, dict[str, Any]]:
@@ -84,9 +116,9 @@ def published_fold_sizes(dataset: str) -> dict[str, int]:
 
 def _fold_sizes(name: str) -> list[int]:
     """Test images of each fold in order; empty where the dataset has none."""
-    if name != "hasyv2":
-        return []
-    return [len(datasets.load(name, split=f"fold-{number}").y_test) for number in FOLDS]
+    known = datasets.DATASETS.get(name)
+    folds = range(1, 1 + (known.folds if known else 0))
+    return [len(datasets.load(name, split=f"fold-{number}").y_test) for number in folds]
 
 
 def _read(required: bool) -> dict[str, dict[str, Any]]:

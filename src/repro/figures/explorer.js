@@ -253,9 +253,9 @@ function reproExplore(root) {
       const spread = plot(columns, `Relative deviation between the hidden layers of N = ${width} against epoch`,
         epochs, { ...range(runs.map((run) => run.deviation)), label: "relative deviation" });
       for (const run of runs) {
-        coloured(losses.curve(run.at, run.train), look);
-        losses.curve(run.at, run.test, "second");
-        coloured(spread.curve(run.at, run.deviation), look);
+        coloured(losses.curve(data.at[run.epochs], run.train), look);
+        losses.curve(data.at[run.epochs], run.test, "second");
+        coloured(spread.curve(data.at[run.epochs], run.deviation), look);
       }
     }
 

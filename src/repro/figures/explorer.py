@@ -16,7 +16,7 @@ DIGITS = 4
 """Significant digits of the numbers in the page."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Explorer:
     """A moving figure for a notebook and the book.
 

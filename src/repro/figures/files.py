@@ -1,8 +1,8 @@
 """A figure's files for reuse: vector graphics, and the values drawn as a table.
 
 Where the environment variable ``REPRO_FIGURES`` names a folder, every figure that a notebook shows
-is written there too: ``<name>.pdf``, ``<name>.svg`` and ``<name>.csv``. The book's build sets it
-(:mod:`repro.book.build`) and offers the files below the figure.
+is written there too, as PDF, SVG and CSV. The book's build sets it and offers the files below the
+figure.
 """
 
 from __future__ import annotations
@@ -24,8 +24,11 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
-FOLDER_VARIABLE = "REPRO_FIGURES"
+FOLDER = "figures"
+"""Beside the book's pages, where the build puts them."""
+
 FORMATS = ("pdf", "svg", "csv")
+_VARIABLE = "REPRO_FIGURES"
 
 # Without times and random names, so that the same figure is the same bytes; texts stay texts in
 # the PDF, and are outlines in the SVG, where a reader may lack the font.
@@ -36,35 +39,32 @@ _PICTURE_DPI = 150  # of pictures and meshes inside the vector graphics
 
 
 @contextmanager
-def figures_written_to(folder: Path) -> Iterator[None]:
+def written_to(folder: Path) -> Iterator[None]:
     """Have every notebook that starts within the block leave its figures' files in the folder."""
-    before = os.environ.get(FOLDER_VARIABLE)
-    os.environ[FOLDER_VARIABLE] = str(folder)
+    before = os.environ.get(_VARIABLE)
+    os.environ[_VARIABLE] = str(folder)
     try:
         yield
     finally:
-        os.environ.pop(FOLDER_VARIABLE)
+        os.environ.pop(_VARIABLE)
         if before is not None:
-            os.environ[FOLDER_VARIABLE] = before
+            os.environ[_VARIABLE] = before
 
 
-def write_where_asked(
-    figure: Figure, png: bytes, name: str = "figure", data: pd.DataFrame | None = None
-) -> None:
+def write_where_asked(figure: Figure, png: bytes, data: pd.DataFrame | None = None) -> None:
     """Write the figure's files into the folder of ``REPRO_FIGURES``, where that is set.
 
-    They go to a subfolder named by the digest of ``png``, the picture as the notebook shows it, so
-    that the book finds the files of each picture and notebooks can run side by side. ``name`` and
-    ``data`` as `write` takes them.
+    They go to a subfolder named by `digest` of ``png``, the picture as the notebook shows it, by
+    which the book finds them; ``data`` as `write` takes it.
     """
-    folder = os.environ.get(FOLDER_VARIABLE)
+    folder = os.environ.get(_VARIABLE)
     if not folder:
         return
     # Everything stays where the picture has it; laying out is half the time of saving.
     layout = figure.get_layout_engine()
     figure.set_layout_engine("none")
     try:
-        write(figure, Path(folder) / digest(png), name, data)
+        write(figure, Path(folder) / digest(png), data)
     finally:
         figure.set_layout_engine(layout)
 
@@ -74,19 +74,17 @@ def digest(png: bytes) -> str:
     return hashlib.sha256(png).hexdigest()[:16]
 
 
-def write(figure: Figure, folder: Path, name: str, data: pd.DataFrame | None = None) -> list[Path]:
-    """Write the figure as PDF and SVG and its values as CSV; the paths, in the order of FORMATS.
+def write(figure: Figure, folder: Path, data: pd.DataFrame | None = None) -> None:
+    """Write the figure as ``figure.pdf`` and ``figure.svg`` and its values as ``figure.csv``.
 
     ``data`` is the table of its values; None for what is read off it (`drawn_values`).
     """
     folder.mkdir(parents=True, exist_ok=True)
-    paths = [folder / f"{name}.{suffix}" for suffix in FORMATS]
     with rc_context(_SETTINGS):
-        figure.savefig(paths[0], metadata=_PDF, dpi=_PICTURE_DPI)
-        figure.savefig(paths[1], metadata=_SVG, dpi=_PICTURE_DPI)
+        figure.savefig(folder / "figure.pdf", metadata=_PDF, dpi=_PICTURE_DPI)
+        figure.savefig(folder / "figure.svg", metadata=_SVG, dpi=_PICTURE_DPI)
     table = drawn_values(figure) if data is None else data
-    table.to_csv(paths[2], index=False, float_format="%.6g", lineterminator="\n")
-    return paths
+    table.to_csv(folder / "figure.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
 def drawn_values(figure: Figure) -> pd.DataFrame:

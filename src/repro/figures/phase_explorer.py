@@ -62,7 +62,9 @@ def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
         at_width += [_run(run.sel(replica=[number])) for number in run["replica"].values]
     if not sets:
         raise ReproError("The explorer needs at least one run of an unmarked network.")
+    lengths = {run["epochs"] for one in sets.values() for runs in one.values() for run in runs}
     data = {
+        "at": {length: shown_epochs(length).tolist() for length in sorted(lengths)},
         "sets": [
             {
                 "name": name,
@@ -77,7 +79,7 @@ def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
                 ],
             }
             for name in sorted(sets, key=lambda name: (-len(sets[name]), name))
-        ]
+        ],
     }
     return Explorer("phases", "Phase diagram: choose a dataset and a width", data)
 
@@ -108,7 +110,6 @@ def _run(run: xr.Dataset) -> dict[str, Any]:
     return {
         "replica": int(run["replica"][0]),
         "epochs": epochs_of(run),
-        "at": at.tolist(),
         "train": rounded(one["train_loss"].to_numpy(), 3),
         "test": rounded(one["test_loss"].to_numpy(), 3),
         "deviation": rounded(one["relative_deviation"].sel(layer=LAYER).to_numpy(), 3),

@@ -167,15 +167,6 @@ class PageFigure(Figure):
     """
 
     data: pd.DataFrame | None = None
-    _told: dict[str, str] | None = None
-
-    def described(
-        self, name: str, caption: str, alt: str, data: pd.DataFrame | None = None
-    ) -> PageFigure:
-        """The same figure; captions and alternative texts move into the pages' cell metadata."""
-        self.data = data
-        self._told = {"name": name, "caption": caption, "alt": alt}
-        return self
 
     def png(self) -> bytes:
         """The picture, at two pixels for each of the page's, in a palette of 256 colours."""
@@ -186,18 +177,15 @@ class PageFigure(Figure):
             self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
         picture = Image.open(whole).convert("RGB")
         picture = picture.quantize(_COLOURS, kmeans=1, dither=Image.Dither.NONE)
-        picture.save(
-            small, format="png", optimize=True
-        )  # no version inside: same figure, same bytes
+        picture.save(small, format="png", optimize=True)  # no version of matplotlib inside
         return small.getvalue()
 
     def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         picture = self.png()
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
-        told = self._told or {}
         with styled():
-            write_where_asked(self, picture, told.get("name", "figure"), self.data)
-        return picture, {"width": width, "height": height, **told}
+            write_where_asked(self, picture, self.data)
+        return picture, {"width": width, "height": height}
 
 
 def new_figure(width: float, height: float, layout: str | None = "constrained") -> PageFigure:

@@ -17,6 +17,7 @@ seen in prototypes, at N = 150 and 250; the rule does not depend on them):
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -25,11 +26,11 @@ import xarray as xr
 
 from repro import paper
 from repro.analysis import regimes
+from repro.analysis.captions import epochs_of
 from repro.experiment import Experiment
+from repro.investigations.found import found
 from repro.paper import Reading
-from repro.places import published_path
 from repro.store import record
-from repro.store.store import Store
 
 WIDTHS = (150, 250)
 EPOCHS = 450
@@ -60,11 +61,11 @@ def marks(run: xr.Dataset) -> dict[str, float]:
     """A run's marks by name, from its first `EPOCHS` epochs: losses in nats, epochs."""
     first = record.cut(run.isel(replica=[0]), EPOCHS)
     train = first["train_loss"].isel(replica=0)
-    found = regimes.summary(first).isel(replica=0)
-    plateau = float(found["divergence_epoch"])
+    summary = regimes.summary(first).isel(replica=0)
+    plateau = float(summary["divergence_epoch"])
     return {
         **{f"train_loss_at_{epoch}": float(train.sel(epoch=epoch)) for epoch in LOSS_EPOCHS},
-        **{name: float(found[name]) for name in paper.FIGURE_2},
+        **{name: float(summary[name]) for name in paper.FIGURE_2},
         "divergence_epoch": EPOCHS if np.isnan(plateau) else plateau,
     }
 
@@ -79,27 +80,53 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def table(orders: Sequence[str] = ORDERS, store: Store | None = None) -> pd.DataFrame:
+def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
     """The candidates with all marks.
+
+    Parameters
+    ----------
+    orders:
+        Those wanted.
+    store:
+        A folder of runs to look into beside the published results.
 
     Returns
     -------
     A row a candidate and replica that has both widths: ``order``, ``replica``, ``distance``, and
     ``WIDTH mark`` for every mark the paper has; sorted by distance.
     """
-    place = store or Store(published_path())
+    names = [f"{width} {name}" for width in WIDTHS for name in readings(width)]
     rows = []
     for order in orders:
-        wanted = {width: experiment(order, width) for width in WIDTHS}
-        for replica in place.replicas(wanted[WIDTHS[0]]):
-            runs = {width: place.find(each, replica) for width, each in wanted.items()}
-            if any(run is None or run.epochs < EPOCHS for run in runs.values()):
-                continue
-            found = {width: marks(place.load(run)) for width, run in runs.items()}
-            named = {
-                f"{width} {name}": found[width][name]
-                for width in WIDTHS
-                for name in readings(width)
-            }
-            rows.append({"order": order, "replica": replica, "distance": distance(found), **named})
-    return pd.DataFrame(rows).sort_values("distance", ignore_index=True) if rows else pd.DataFrame()
+        runs: dict[int, dict[int, xr.Dataset]] = {}
+        for width in WIDTHS:
+            for run in found(experiment(order, width), store):
+                if epochs_of(run) >= EPOCHS:
+                    runs.setdefault(int(run["replica"].item()), {})[width] = run
+        for replica, by_width in runs.items():
+            if len(by_width) == len(WIDTHS):
+                ours = {width: marks(run) for width, run in by_width.items()}
+                values = [ours[width][name] for width in WIDTHS for name in readings(width)]
+                rows.append((order, replica, distance(ours), *values))
+    frame = pd.DataFrame(rows, columns=["order", "replica", "distance", *names])
+    frame = frame.astype(dict.fromkeys(["distance", *names], float))
+    return frame.sort_values("distance", ignore_index=True)
+
+
+def curves(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
+    """The training loss of every run of the candidates, as far as it goes, up to `EPOCHS`.
+
+    Returns
+    -------
+    Columns ``width``, ``order``, ``replica``, ``epoch`` and ``train_loss``, in nats.
+    """
+    parts = [
+        run["train_loss"][0, 1 : EPOCHS + 1].to_dataframe().reset_index().assign(
+            width=width, order=order
+        )
+        for width in WIDTHS
+        for order in orders
+        for run in found(experiment(order, width), store)
+    ]  # fmt: skip
+    names = ["width", "order", "replica", "epoch", "train_loss"]
+    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)

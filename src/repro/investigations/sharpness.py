@@ -1,11 +1,10 @@
 """The sharpness of the loss along a run: the largest eigenvalue of its Hessian, epoch by epoch.
 
 Gradient descent of the whole training set with learning rate r can settle only where the sharpness
-is below 2 / r (Cohen et al. 2021, arXiv:2103.00065). The run is trained again by the project's own
-`training`, in a store of its own, and looked at after the epochs named. The Hessian is of the mean
-loss over a fixed sample of the training set, as the experiment defines that loss (a dead sample of
-the clipped loss has none). It is never formed: SciPy's Lanczos iteration (ARPACK) needs only its
-products with vectors, which the backend differentiates. Works with TensorFlow and with JAX.
+is below 2 / r (Cohen et al. 2021, arXiv:2103.00065). The run is trained again in a store of its own
+and looked at after the epochs named. The Hessian is of the mean loss over a fixed sample of the
+training set, as the experiment defines that loss. It is never formed: SciPy's Lanczos iteration
+(ARPACK) needs only its products with vectors, which the backend differentiates.
 
 Importing this module imports Keras and its backend.
 """
@@ -18,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import scipy
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tqdm.auto import tqdm
 
@@ -26,11 +26,9 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.investigations.sharpness_record import Measurement, SharpnessRecord, read
 from repro.model import network
-from repro.model.network import LAYERS
 from repro.store.run_file import Run, State
 from repro.store.store import Store
-from repro.training import backend, program, samples
-from repro.training import loop as training
+from repro.training import backend, loop, program, samples
 from repro.training.backend import ops
 
 SAMPLE_SIZE = 4096
@@ -42,10 +40,7 @@ _START = 1  # the stream of random numbers of the first vector; 0 is that of the
 
 
 def measuring_epochs(last: int, every: int = EVERY, first: int = 0) -> list[int]:
-    """Epochs to measure after, from ``first`` to ``last``.
-
-    About even in their logarithm, and at most ``every`` apart.
-    """
+    """Epochs to measure after: about even in their logarithm, and at most ``every`` apart."""
     epochs = [first]
     while epochs[-1] < last:
         apart = min(max(round(epochs[-1] * (_RATIO - 1)), 1), every)
@@ -68,18 +63,14 @@ def measure(
 
     Parameters
     ----------
-    experiment, replica:
-        The run.
     folder:
-        Where the record's file is, or is to be. It is written after every measurement.
+        Of the record's file, which is written after every measurement.
     store:
-        Where the run's checkpoints are kept: not one with runs that are kept for themselves,
-        since a run in it that has gone too far is trained anew.
+        For the run's checkpoints: one of its own, since a run that has gone too far is made anew.
     epochs:
         After which to measure; None for `measuring_epochs` of the experiment's.
     sample_size, sample_seed:
-        How many images of the training set, and the seed that draws them; the whole set where it
-        is smaller.
+        Images of the training set (the whole set where it is smaller), and the seed they are from.
     tolerance:
         Of the eigenvalue, relative.
 
@@ -96,67 +87,62 @@ def measure(
     )
     if (folder / record.file).is_file():
         record = read(folder / record.file)
+    drawn = sample(images, sample_size, sample_seed)
     with store.held(experiment, replica) as ours:
         if not ours:
             raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
         for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
             if not record.has(epoch):
-                record = _measured(experiment, replica, epoch, images, record, store)
+                record = _measured(experiment, epoch, drawn, record, store)
                 record.write(folder)
     return record
 
 
 def largest_eigenvalue(
-    experiment: Experiment,
-    state: State,
-    pixels: Any,
-    labels: Any,
-    tolerance: float = TOLERANCE,
+    experiment: Experiment, state: State, pixels: Any, labels: Any, tolerance: float = TOLERANCE
 ) -> tuple[float, float, int]:
-    """The largest eigenvalue of the Hessian of the mean loss, its residual, and the products taken.
+    """The largest eigenvalue of the Hessian of the experiment's mean loss.
 
     Parameters
     ----------
-    experiment:
-        For its loss.
     state:
         Weights and biases by name, as a store keeps them.
     pixels, labels:
-        The samples: uint8 (sample, pixel) and int32 (sample,), on the device.
-    tolerance:
-        As for `measure`.
+        The samples, (sample, pixel) and (sample,), as `samples` has them.
 
     Returns
     -------
-    Eigenvalue; |Hv - value v| / |value v| (NaN where the Hessian is zero); products.
+    Eigenvalue; its residual |Hv - value v| / |value v| (NaN where the Hessian is zero); products
+    taken.
     """
-    parameters = tuple(ops.convert_to_tensor(values) for values in _in_order(state))
-    multiply = _product_program(replace(experiment, epochs=1, seed=0, mark=None))
+    parameters = _parameters(experiment, state)
+    multiply = _product_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
     shapes = [tuple(parameter.shape) for parameter in parameters]
-    number = sum(int(np.prod(shape)) for shape in shapes)
+    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     taken = 0
 
     def product(vector: np.ndarray) -> np.ndarray:
         nonlocal taken
         taken += 1
-        direction = tuple(map(ops.convert_to_tensor, _parted(vector.astype(np.float32), shapes)))
-        parts = multiply(parameters, direction, pixels, labels)
+        parts = zip(np.split(vector.astype(np.float32), ends[:-1]), shapes, strict=True)
+        direction = tuple(ops.convert_to_tensor(part.reshape(shape)) for part, shape in parts)
+        found = multiply(parameters, direction, pixels, labels)
         return np.concatenate(
-            [np.asarray(ops.convert_to_numpy(part), np.float64).ravel() for part in parts]
+            [np.asarray(ops.convert_to_numpy(part), np.float64).ravel() for part in found]
         )
 
     # Always from the same vector, so that a measurement does not depend on the ones before it.
-    first = np.random.default_rng([_START]).standard_normal(number)
+    first = np.random.default_rng([_START]).standard_normal(ends[-1])
     if not product(first).any():
         return 0.0, float("nan"), taken  # every sample is dead
-    hessian = LinearOperator((number, number), matvec=product, dtype=np.float64)
+    hessian = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
     values, vectors = eigsh(hessian, k=1, ncv=_VECTORS, which="LA", v0=first, tol=tolerance)
     value, vector = float(values[0]), vectors[:, 0]
     residual = np.linalg.norm(product(vector) - value * vector) / abs(value)
     return value, float(residual), taken
 
 
-def sample(experiment: Experiment, images: samples.Samples, size: int, seed: int) -> tuple:
+def sample(images: samples.Samples, size: int, seed: int) -> tuple:
     """So many images of the training set and their labels, drawn without repetition."""
     chosen = np.random.default_rng([0, seed]).permutation(len(images.y_train))[:size]
     chosen = ops.convert_to_tensor(np.sort(chosen).astype(np.int32))
@@ -164,24 +150,16 @@ def sample(experiment: Experiment, images: samples.Samples, size: int, seed: int
 
 
 def _measured(
-    experiment: Experiment,
-    replica: int,
-    epoch: int,
-    images: samples.Samples,
-    record: SharpnessRecord,
-    store: Store,
+    experiment: Experiment, epoch: int, drawn: tuple, record: SharpnessRecord, store: Store
 ) -> SharpnessRecord:
     began = time.monotonic()
-    state, run = _state_after(experiment, replica, epoch, store)
-    pixels, labels = sample(experiment, images, record.sample_size, record.sample_seed)
-    tensors = tuple(ops.convert_to_tensor(values) for values in _in_order(state))
-    tally = program.Tally(*program.evaluation_program(experiment)(tensors, pixels, labels))
+    state, run = _state_after(experiment, record.replica, epoch, store)
+    evaluate = program.evaluation_program(experiment)
+    tally = program.Tally(*evaluate(_parameters(experiment, state), *drawn))
     loss = float(tally.loss) / record.sample_size
+    value, residual, products = float("nan"), float("nan"), 0
     if np.isfinite(loss):
-        found = largest_eigenvalue(experiment, state, pixels, labels, record.tolerance)
-    else:
-        found = float("nan"), float("nan"), 0
-    value, residual, products = found
+        value, residual, products = largest_eigenvalue(experiment, state, *drawn, record.tolerance)
     measurement = Measurement(epoch, _told(value), _told(residual), products, _told(loss))
     changes: dict[str, Any] = {"made": _made(record, epoch, time.monotonic() - began)}
     if run is not None and run.epochs >= record.experiment.epochs:
@@ -199,14 +177,14 @@ def _state_after(
     if epoch == 0:
         weights = network.initial_weights(experiment, replica)
         biases = network.initial_biases(experiment)
-        state = {f"weights_{layer}": weights[layer] for layer in LAYERS}
-        return state | {f"biases_{layer}": biases[layer] for layer in LAYERS}, None
+        state = {f"weights_{layer}": values for layer, values in weights.items()}
+        return state | {f"biases_{layer}": values for layer, values in biases.items()}, None
     run = store.find(experiment, replica)
     if run is not None and run.epochs > epoch:
         run.path.unlink()  # there is no way back from a later epoch
         run = None
     if run is None or run.epochs < epoch:
-        training.train(experiment.with_epochs(epoch), [replica], store, progress=False)
+        loop.train(experiment.with_epochs(epoch), [replica], store, progress=False)
         run = store.find(experiment, replica)
     return store.load_state(run), run
 
@@ -214,7 +192,7 @@ def _state_after(
 @functools.lru_cache(maxsize=8)
 def _product_program(experiment: Experiment) -> Callable:
     def product(parameters: tuple, direction: tuple, pixels: Any, labels: Any) -> tuple:
-        inputs = ops.cast(pixels, "float32") / np.float32(255)
+        inputs = program.scaled(pixels)
 
         def loss(parameters: tuple) -> Any:
             exact, _ = program.cross_entropy(program.logits(parameters, inputs), labels)
@@ -225,40 +203,27 @@ def _product_program(experiment: Experiment) -> Callable:
     return backend.compiled(product)
 
 
-def _in_order(state: State) -> list[np.ndarray]:
-    """The arrays in the order of `program.Parameters`."""
-    return [state[f"{kind}_{layer}"] for kind in ("weights", "biases") for layer in LAYERS]
-
-
-def _parted(vector: np.ndarray, shapes: Sequence[tuple[int, ...]]) -> list[np.ndarray]:
-    ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
-    parts = np.split(vector, ends)
-    return [part.reshape(shape) for part, shape in zip(parts, shapes, strict=True)]
+def _parameters(experiment: Experiment, state: State) -> tuple:
+    """The arrays of a state as `program.Parameters`."""
+    layers = network.layer_shapes(experiment)
+    names = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layers]
+    return tuple(ops.convert_to_tensor(state[name]) for name in names)
 
 
 def _made(record: SharpnessRecord, epoch: int, seconds: float) -> dict[str, Any]:
     before = record.made or {}
     now = {
-        "code_version": provenance.code_version(),
-        "backend": backend.NAME,
-        "device": backend.device(),
-        "precision": backend.precision(),
+        "code_version": provenance.code_version(), "backend": backend.NAME,
+        "device": backend.device(), "precision": backend.precision(),
+    }  # fmt: skip
+    versions = backend.versions() | {"scipy": scipy.__version__}
+    return {
+        **{name: provenance.continued(before.get(name), now[name], epoch) for name in now},
+        "library_versions": provenance.library_versions(versions, before.get("library_versions")),
+        "wall_seconds": round(before.get("wall_seconds", 0.0) + seconds, 1),
+        "started": before.get("started", provenance.now()),
+        "finished": provenance.now(),
     }
-    made: dict[str, Any] = {
-        name: provenance.continued(before.get(name), value, epoch) for name, value in now.items()
-    }
-    versions = backend.versions() | {"scipy": _scipy_version()}
-    made["library_versions"] = provenance.library_versions(versions, before.get("library_versions"))
-    made["wall_seconds"] = round(before.get("wall_seconds", 0.0) + seconds, 1)
-    made["started"] = before.get("started", provenance.now())
-    made["finished"] = provenance.now()
-    return made
-
-
-def _scipy_version() -> str:
-    import scipy
-
-    return scipy.__version__
 
 
 def _told(value: float) -> float | None:

@@ -20,22 +20,10 @@ PREFIX = "sharpness-"
 
 @dataclass(frozen=True)
 class Measurement:
-    """The sharpness after one epoch.
+    """The sharpness after one epoch (0 is the initial state), None where there is no finite loss.
 
-    Attributes
-    ----------
-    epoch:
-        0 is the initial state.
-    sharpness:
-        Largest eigenvalue of the Hessian of the mean loss over the sample; None where the network
-        has no finite loss there.
-    residual:
-        How far its vector is from an eigenvector, |Hv - sharpness v| / |sharpness v|; None where
-        the sharpness is zero or None.
-    products:
-        Hessian-vector products that the search took.
-    sample_loss:
-        Mean loss over the sample, in nats; None where it is not finite.
+    ``residual`` is |Hv - sharpness v| / |sharpness v|, ``products`` the Hessian-vector products
+    that the search took, ``sample_loss`` the mean loss over the sample, in nats.
     """
 
     epoch: int
@@ -47,23 +35,10 @@ class Measurement:
 
 @dataclass(frozen=True)
 class SharpnessRecord:
-    """The measurements of one run, and the run's own losses as far as it was trained for them.
+    """The measurements of one run by epoch, and its losses as far as it was trained for them.
 
-    Attributes
-    ----------
-    experiment, replica:
-        The run; the experiment's epochs are those trained.
-    sample_size, sample_seed:
-        How many images of the training set the loss is the mean over, and the seed that drew them.
-    tolerance:
-        Asked of the eigenvalue (ARPACK's relative accuracy).
-    train_loss, max_batch_loss:
-        Of every epoch trained, as the run's file has them; None where not finite. With them a
-        reader can tell whether this is the published run bit for bit.
-    made:
-        What `provenance` tells: code_version, library_versions, backend, device, ...
-    measurements:
-        By epoch, rising.
+    ``train_loss`` and ``max_batch_loss`` are of every epoch trained (None where not finite); they
+    tell whether it is the published run. ``made`` is what `provenance` tells.
     """
 
     experiment: Experiment
@@ -93,17 +68,7 @@ class SharpnessRecord:
         measured = sorted((*self.measurements, measurement), key=lambda one: one.epoch)
         return replace(self, measurements=tuple(measured), **changes)
 
-    @classmethod
-    def from_content(cls, content: dict[str, Any]) -> SharpnessRecord:
-        """The record whose file has this content."""
-        content = dict(content)
-        content["experiment"] = Experiment(**content["experiment"])
-        for name in ("train_loss", "max_batch_loss"):
-            content[name] = tuple(content[name])
-        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
-        return cls(**content)
-
-    def write(self, folder: Path) -> Path:
+    def write(self, folder: Path) -> None:
         """Write its file into the folder, over an earlier one.
 
         Raises
@@ -120,7 +85,6 @@ class SharpnessRecord:
                 f"{path} cannot be written ({reason}): name a folder you can write to with "
                 "--output."
             ) from error
-        return path
 
 
 def read(path: Path) -> SharpnessRecord:
@@ -133,7 +97,10 @@ def read(path: Path) -> SharpnessRecord:
     """
     content = sealed_json.read(path)
     try:
-        return SharpnessRecord.from_content(content)
+        content["experiment"] = Experiment(**content["experiment"])
+        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
+        losses = {name: tuple(content[name]) for name in ("train_loss", "max_batch_loss")}
+        return SharpnessRecord(**content | losses)
     except (ValueError, KeyError, TypeError) as error:
         raise ReproError(
             f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
@@ -141,7 +108,7 @@ def read(path: Path) -> SharpnessRecord:
 
 
 def published(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
-    """Every published record, or every one of a folder: those under the paper's setting first."""
+    """Every published record, or every one of a folder: the baseline's first."""
     place = published_path() if folder is None else Path(folder)
     records = [read(path) for path in place.glob(f"{PREFIX}*.json")]
     return sorted(

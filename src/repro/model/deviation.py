@@ -2,7 +2,8 @@
 
 The per-epoch statistics are written once against the functions that NumPy and `keras.ops` share, so
 that the device computes in float32 what the tests compute in float64. Histograms are counted in
-NumPy at a few epochs. Lengths are in units of the layer's Glorot standard deviation where said so.
+NumPy at a few epochs. Lengths are in units of the layer's Glorot standard deviation where said so,
+whatever initializer drew the weights.
 """
 
 from types import ModuleType
@@ -78,8 +79,8 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
     -------
     dict
         STATISTICS, each (...): mean and standard deviation of d in units of weight, skewness,
-        excess kurtosis, std(d) / glorot_std, Pearson's correlation of w with w_i. Where d is zero
-        everywhere, skewness and kurtosis are NaN.
+        excess kurtosis, std(d) / glorot_std (with every initializer), Pearson's correlation of w
+        with w_i. Where d is zero everywhere, skewness and kurtosis are NaN.
 
     In float32 they agree with float64 within `TOLERANCES` for deviations between `EXTREMES`.
     """
@@ -104,28 +105,29 @@ def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = n
 
 
 def quantiles(weights: Any, initial: Any, xp: ModuleType = np) -> Any:
-    """QUANTILES of the deviation: (..., quantile), each the nearest link's own value."""
+    """QUANTILES of the deviation: (..., quantile), each the nearest weight's own value."""
     *leading, fan_in, fan_out = initial.shape
-    links = fan_in * fan_out
-    ordered = xp.sort(xp.reshape(weights - initial, (*leading, links)), axis=-1)
-    nearest = np.rint(np.asarray(QUANTILES) * (links - 1)).astype(np.int32)
+    count = fan_in * fan_out
+    ordered = xp.sort(xp.reshape(weights - initial, (*leading, count)), axis=-1)
+    nearest = np.rint(np.asarray(QUANTILES) * (count - 1)).astype(np.int32)
     return xp.take(ordered, nearest, axis=-1)
 
 
 def deviation_histogram(weights: np.ndarray, initial: np.ndarray, glorot_std: float) -> np.ndarray:
-    """Links per bin of d / glorot_std between DEVIATION_EDGES, uint32 (bin,).
+    """Weights per bin of d / glorot_std between DEVIATION_EDGES, uint32 (bin,).
 
-    Every finite link is in one bin; NaNs are in none.
+    Every finite weight is in one bin; NaNs are in none.
     """
     deviation = (weights.ravel().astype(np.float64) - initial.ravel()) / glorot_std
     return _count(_bin(deviation, DEVIATION_EDGES), len(DEVIATION_EDGES) - 1)
 
 
 def joint_histogram(weights: np.ndarray, initial: np.ndarray, glorot_std: float) -> np.ndarray:
-    """Links per bin of (w_i, w) / glorot_std, uint32 (initial_bin, final_bin).
+    """Weights per bin of (w_i, w) / glorot_std, uint32 (initial_bin, final_bin).
 
-    Between INITIAL_EDGES (float32 rounding at the very ends is put into the outermost bins) and
-    FINAL_EDGES. Every finite link is in one bin; NaNs are in none.
+    Between INITIAL_EDGES (what lies beyond, by rounding or by another initializer than Glorot
+    uniform, is put into the outermost bins) and FINAL_EDGES. Every finite weight is in one bin;
+    NaNs are in none.
     """
     columns, rows = len(FINAL_EDGES) - 1, len(INITIAL_EDGES) - 1
     row = _bin(initial.ravel().astype(np.float64) / glorot_std, INITIAL_EDGES).clip(0, rows - 1)

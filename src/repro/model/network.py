@@ -1,30 +1,45 @@
 """The network: its layers, its initial weights and the order in which it sees the samples.
 
-input - N ReLU - N ReLU - softmax, as in the paper (section 2), fully connected. Everything here is
-drawn by NumPy from (seed, replica), so it is the same on every backend and device.
+input - N ReLU - N ReLU - softmax, as in the paper (section 2), fully connected, or with another
+number of hidden layers. Everything here is drawn by NumPy from (seed, replica), so it is the same
+on every backend and device.
 """
 
+import itertools
 import math
 import os
 
 import numpy as np
 
 from repro.data import datasets
-from repro.data.symbol_ids import SYMBOL_IDS
+from repro.data.hasyv2 import SYMBOL_IDS
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model.letter import letter_mask
 
-LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 JUDGED_LAYER = "hidden_hidden"
 """The layer that the claims are judged on: the paper's figures are of this matrix."""
+
+
+def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
+    """From input to output: a further hidden layer adds hidden_hidden_2, hidden_hidden_3."""
+    further = (f"{JUDGED_LAYER}_{number}" for number in range(2, hidden_layers))
+    between = (JUDGED_LAYER, *further) if hidden_layers > 1 else ()
+    return ("input_hidden", *between, "hidden_output")
+
+
+LAYERS = layer_names()
+"""Those of the paper's network."""
+
+_TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
+_TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there
 
 # The two streams of random numbers of a replica.
 _WEIGHTS, _ORDER = 0, 1
 
 # In training, at the least: weights before and after a step, their gradient, the initial ones on
 # the host and on the device, the deviation, its square, and the deviation sorted. Four bytes each.
-_BYTES_PER_LINK = 8 * 4
+_BYTES_PER_WEIGHT = 8 * 4
 
 
 def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
@@ -32,8 +47,8 @@ def layer_shapes(experiment: Experiment) -> dict[str, tuple[int, int]]:
     pixels, classes = datasets.shape(experiment.dataset)
     if experiment.labels == "symbol-ids":
         classes = SYMBOL_IDS[-1] + 1  # most of them never occur
-    width = experiment.width
-    return dict(zip(LAYERS, ((pixels, width), (width, width), (width, classes)), strict=True))
+    units = (pixels, *[experiment.width] * experiment.hidden_layers, classes)
+    return dict(zip(layer_names(experiment.hidden_layers), itertools.pairwise(units), strict=True))
 
 
 def glorot_standard_deviation(fan_in: int, fan_out: int) -> float:
@@ -42,20 +57,44 @@ def glorot_standard_deviation(fan_in: int, fan_out: int) -> float:
 
 
 def initial_weights(experiment: Experiment, replica: int) -> dict[str, np.ndarray]:
-    """Glorot-uniform weights of each layer, float32 (fan-in, fan-out), from (seed, replica).
+    """Initial weights of each layer, float32 (fan-in, fan-out), from (seed, replica).
 
-    U(-sqrt(6 / (m + n)), sqrt(6 / (m + n))), as the paper has it. With a mark, hidden-to-hidden
-    weights outside the strokes of the letter are zero and those on them are the unmarked network's.
+    The paper's are Glorot uniform: U(-sqrt(6 / (m + n)), sqrt(6 / (m + n))). With a mark,
+    hidden-to-hidden weights outside the strokes of the letter are zero and those on them are the
+    unmarked network's.
     """
     generator = _generator(experiment.seed, replica, _WEIGHTS)
     weights = {}
-    for layer, (fan_in, fan_out) in layer_shapes(experiment).items():
-        limit = math.sqrt(3) * glorot_standard_deviation(fan_in, fan_out)
-        uniform = generator.random((fan_in, fan_out), dtype=np.float32)
-        weights[layer] = np.float32(limit) * (2 * uniform - 1)
+    for layer, shape in layer_shapes(experiment).items():
+        uniform = generator.random(shape, dtype=np.float32)
+        weights[layer] = _drawn(experiment.initializer, uniform)
     if experiment.mark is not None:
-        weights["hidden_hidden"] *= letter_mask(experiment.mark, experiment.width)
+        weights[JUDGED_LAYER] *= letter_mask(experiment.mark, experiment.width)
     return weights
+
+
+def _drawn(initializer: str, uniform: np.ndarray) -> np.ndarray:
+    """Weights of one layer, float32 (fan-in, fan-out), from numbers uniform in [0, 1).
+
+    As Keras defines its initializers: the standard deviation is sqrt(2 / (m + n)) (glorot),
+    sqrt(2 / m) (he) or sqrt(1 / m) (lecun); the normal ones are cut off at two standard deviations
+    and widened to have it all the same. Ours are the inverse of that distribution function, so
+    that every initializer takes the same numbers from the stream.
+    """
+    fan_in, fan_out = uniform.shape
+    scheme, _, distribution = initializer.partition("_")
+    std = {
+        "glorot": glorot_standard_deviation(fan_in, fan_out),
+        "he": math.sqrt(2 / fan_in),
+        "lecun": math.sqrt(1 / fan_in),
+    }[scheme]
+    if distribution == "uniform":
+        return np.float32(math.sqrt(3) * std) * (2 * uniform - 1)
+    from scipy.special import ndtr, ndtri  # half of a second that few need
+
+    low, high = ndtr((-_TRUNCATED, _TRUNCATED))
+    normal = ndtri(low + (high - low) * uniform.astype(np.float64))
+    return (normal * (std / _TRUNCATED_STD)).astype(np.float32)
 
 
 def check(experiment: Experiment) -> None:
@@ -63,8 +102,8 @@ def check(experiment: Experiment) -> None:
 
     What is far beyond the memory of this machine is refused; what does fit may still be too much.
     """
-    links = sum(fan_in * fan_out for fan_in, fan_out in layer_shapes(experiment).values())
-    needed, there = _BYTES_PER_LINK * links, _memory()
+    weights = sum(fan_in * fan_out for fan_in, fan_out in layer_shapes(experiment).values())
+    needed, there = _BYTES_PER_WEIGHT * weights, _memory()
     if needed > there:
         raise ReproError(
             f"width {experiment.width} needs more than {needed / 2**30:,.0f} GiB of memory, this "
@@ -109,8 +148,10 @@ def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Genera
     return drawn
 
 
-def _memory() -> int:
-    """Bytes of this machine's memory."""
+def _memory() -> float:
+    """Bytes of this machine's memory; without end where the system does not say."""
+    if not hasattr(os, "sysconf"):  # Windows
+        return math.inf
     return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
 
 

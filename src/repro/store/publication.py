@@ -2,12 +2,12 @@
 
 Published files are committed, so they must be small. Curves keep every digit. Statistics of the
 deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
-Of a complete run the joint histogram is kept at its last epoch alone. The first replica is the one
-that is pictured, unless it was trained for the early marks of a choice (`choices`): of its matrices
-those are kept that the paper's Figure 1 pictures at some width, that of epoch 25, by which the
-letter has faded most of the way, and the last. Of all others matrices and histograms, too, are kept
-at the last epoch alone, and of joint counts and quantiles those of the layer that the claims are
-judged on (the other counts are all zero, the other quantiles NaN).
+Of a complete run the joint histogram is kept at its last epoch alone. The first replica of a
+baseline, marked or not, is the one that is pictured: of its matrices those are kept that the
+paper's Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most of the
+way, and the last. Of all others matrices and histograms, too, are kept at the last epoch alone, and
+of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
+all zero, the other quantiles NaN).
 """
 
 from pathlib import Path
@@ -76,9 +76,7 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
 
 def is_pictured(run: Run) -> bool:
     """Whether more than curves and the layer that is judged is shown of a complete run."""
-    chosen = set(run.experiment.unusual) - {"mark", "seed"}
-    for_early_marks = chosen and run.epochs <= paper.EARLY_EPOCHS
-    return run.replica == 0 and not for_early_marks
+    return run.replica == 0 and not set(run.experiment.unusual) - {"mark", "seed"}
 
 
 def without_what_is_not_shown(dataset: xr.Dataset, pictured: bool) -> xr.Dataset:

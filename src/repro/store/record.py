@@ -8,7 +8,7 @@ import xarray as xr
 
 from repro.experiment import Experiment
 from repro.model import deviation
-from repro.model.network import LAYERS, glorot_standard_deviation, layer_shapes
+from repro.model.network import JUDGED_LAYER, glorot_standard_deviation, layer_shapes
 
 CURVES = (
     "train_loss",
@@ -31,6 +31,11 @@ DIMENSIONS_AT_SOME_EPOCHS: dict[str, tuple[str, ...]] = {
     "matrix": ("replica", "matrix_epoch", "row", "column"),
 }
 """The same of what is kept at some epochs only, and therefore may be missing."""
+COORDINATES = (
+    "replica", "epoch", "layer", "quantile", "histogram_epoch", "bin_edge", "joint_epoch",
+    "initial_edge", "final_edge", "matrix_epoch",
+)  # fmt: skip
+"""Dimensions that have values."""
 
 
 class Record:
@@ -46,7 +51,7 @@ class Record:
         self._joint: dict[int, np.ndarray] = {}
         self._matrices: dict[int, np.ndarray] = {}
         shapes = layer_shapes(experiment)
-        self._glorot = {name: glorot_standard_deviation(*shapes[name]) for name in LAYERS}
+        self._glorot = {name: glorot_standard_deviation(*shape) for name, shape in shapes.items()}
 
     @property
     def epoch(self) -> int:
@@ -101,14 +106,15 @@ class Record:
         epoch = self.epoch
 
         def layered(function: Any) -> np.ndarray:
-            return np.stack([function(weights[n], initial[n], self._glorot[n]) for n in LAYERS])
+            parts = (function(weights[n], initial[n], std) for n, std in self._glorot.items())
+            return np.stack(list(parts))
 
         if deviation.is_histogram_epoch(epoch):
             self._histograms[epoch] = layered(deviation.deviation_histogram)
         if last or deviation.is_joint_epoch(epoch):
             self._joint[epoch] = layered(deviation.joint_histogram)
         if self.experiment.mark is not None and (last or deviation.is_matrix_epoch(epoch)):
-            self._matrices[epoch] = weights["hidden_hidden"].copy()
+            self._matrices[epoch] = weights[JUDGED_LAYER].copy()
 
     def to_dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The run as SPEC section 6 has it, with a replica dimension of length one.
@@ -122,11 +128,11 @@ class Record:
         for index, name in enumerate(deviation.STATISTICS):
             values[name] = statistics[None, :, index]
         values["deviation_quantiles"] = np.stack(self._quantiles)[None]
-        values["glorot_std"] = np.asarray([self._glorot[name] for name in LAYERS])
+        values["glorot_std"] = np.asarray(list(self._glorot.values()))
         coordinates: dict[str, Any] = {
             "replica": [self.replica],
             "epoch": np.arange(self.epoch + 1),
-            "layer": list(LAYERS),
+            "layer": list(self._glorot),
             "quantile": list(deviation.QUANTILES),
         }
         if self._histograms:

@@ -36,6 +36,8 @@ KEYS = (*PARAMETERS, "replicas")
 _REQUIRED = ("datasets", "widths")
 _LENGTH = 1000  # the paper's
 _KINDS = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Experiment).items()}
+NUMBERS = frozenset(name for name, kinds in _KINDS.items() if str not in kinds)
+"""The parameters that are numbers and nothing else."""
 
 MOST_RUNS = 100_000
 """In one grid, and in a plan: what is more is a slip, and listing it would take for ever."""

@@ -17,11 +17,11 @@ from repro import provenance
 from repro.experiment import Experiment
 from repro.model import network
 from repro.model.deviation import STATISTICS
-from repro.model.network import LAYERS
+from repro.model.network import layer_names
 from repro.store.record import Record
 from repro.store.run_file import State
 from repro.store.store import Store
-from repro.training import backend, program, samples
+from repro.training import backend, optimizer, program, samples
 from repro.training.backend import ops
 from repro.training.progress import Bar
 
@@ -96,7 +96,9 @@ class _Group:
         self._samples = samples.of(experiment)
         self._sizes = len(self._samples.y_train), len(self._samples.y_test)
         self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
-        self._initial_on_device = self._on_device(self._initial, LAYERS)
+        self._layers = layer_names(experiment.hidden_layers)
+        self._parameters = [f"{kind}_{n}" for kind in ("weights", "biases") for n in self._layers]
+        self._initial_on_device = self._on_device(self._initial, self._layers)
         self._orders = ThreadPoolExecutor(1, "sample-order")
         self._program = program.epoch_program(experiment)
         self._before: list[dict[str, Any]] = [{} for _ in self.replicas]
@@ -133,8 +135,8 @@ class _Group:
         order = self._next_order.result()
         # Drawn while the device trains.
         self._next_order = self._draw(self.epoch + 2)
-        self._parameters, training, test, statistics = self._program(
-            self._parameters, self._initial_on_device, ops.convert_to_tensor(order), *self._samples
+        self._state, training, test, statistics = self._program(
+            self._state, self._initial_on_device, ops.convert_to_tensor(order), *self._samples
         )
         self._note(program.Tally(*training), program.Tally(*test), statistics)
 
@@ -144,28 +146,29 @@ class _Group:
 
     def save(self) -> None:
         """Write every replica's file, with the state to continue from."""
-        parameters = [self._by_replica(parameter) for parameter in self._parameters]
+        names = optimizer.state_names(self.experiment.optimizer, self._parameters)
+        values = [self._by_replica(each) for each in self._state]
         for index, record in enumerate(self._records):
-            state: State = {
-                name: values[index] for name, values in zip(_state_names(), parameters, strict=True)
-            }
+            state: State = {n: each[index] for n, each in zip(names, values, strict=True)}
             self.store.save(record.to_dataset(self._attributes(index)), state)
 
     def _begin(self) -> None:
         self._records = [Record(self.experiment, replica) for replica in self.replicas]
         biases = [network.initial_biases(self.experiment)] * len(self.replicas)
-        self._parameters = self._initial_on_device + self._on_device(biases, LAYERS)
+        parameters = self._initial_on_device + self._on_device(biases, self._layers)
+        networks = (len(self.replicas),) if len(self.replicas) > 1 else ()
+        self._state = optimizer.started(self.experiment.optimizer, parameters, networks)
         evaluation = program.evaluation_program(self.experiment)
         x_train, y_train, x_test, y_test = self._samples
-        training = program.Tally(*evaluation(self._parameters, x_train, y_train))
+        training = program.Tally(*evaluation(parameters, x_train, y_train))
         # No batch has been seen yet.
         nothing = program.together([np.float32("nan")] * len(self.replicas))
-        test = program.Tally(*evaluation(self._parameters, x_test, y_test))
+        test = program.Tally(*evaluation(parameters, x_test, y_test))
         self._note(training._replace(max_batch_loss=nothing), test, self._initial_statistics())
 
     def _initial_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         # By NumPy: a device would compile for half a minute what is needed once.
-        initial = tuple(program.together([each[name] for each in self._initial]) for name in LAYERS)
+        initial = tuple(program.together([one[n] for one in self._initial]) for n in self._layers)
         with np.errstate(invalid="ignore", divide="ignore"):  # the shape of no deviation at all
             return program.statistics(self.experiment, initial, initial, xp=np)
 
@@ -173,7 +176,8 @@ class _Group:
         datasets, states = zip(*(source.load_checkpoint(run) for run in runs), strict=True)
         self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
         self._before = [dataset.attrs for dataset in datasets]
-        self._parameters = self._on_device(states, _state_names())
+        names = optimizer.state_names(self.experiment.optimizer, self._parameters)
+        self._state = self._on_device(states, names)
         self._shown = (float("nan"), float("nan"))
 
     def _on_device(self, replicas: list[dict[str, np.ndarray]], names: Sequence[str]) -> tuple:
@@ -213,7 +217,7 @@ class _Group:
         }
         self._shown = curves["train_loss"].mean(), curves["test_loss"].mean()
         values, ranks = (self._by_replica(part) for part in statistics)
-        assert values.shape == (len(self.replicas), len(STATISTICS), len(LAYERS))
+        assert values.shape == (len(self.replicas), len(STATISTICS), len(self._layers))
         for index, record in enumerate(self._records):
             record.append(
                 {name: float(curve[index]) for name, curve in curves.items()},
@@ -227,8 +231,8 @@ class _Group:
         last = record.epoch == self.experiment.epochs
         if record.wants_weights(last):
             weights = {
-                layer: self._by_replica(self._parameters[number])[index]
-                for number, layer in enumerate(LAYERS)
+                layer: self._by_replica(self._state[number])[index]
+                for number, layer in enumerate(self._layers)
             }
             record.look(weights, self._initial[index], last)
 
@@ -252,11 +256,6 @@ class _Group:
             "started": before.get("started", self._started),
             "finished": provenance.now(),
         }
-
-
-def _state_names() -> tuple[str, ...]:
-    weights = tuple(f"weights_{layer}" for layer in LAYERS)
-    return weights + tuple(f"biases_{layer}" for layer in LAYERS)
 
 
 def _bar(group: _Group, progress: bool, line: int) -> Bar:

@@ -16,11 +16,12 @@ import numpy as np
 
 from repro.experiment import Experiment
 from repro.model import deviation
-from repro.model.network import LAYERS, glorot_standard_deviation, layer_shapes
-from repro.training import backend
+from repro.model.network import glorot_standard_deviation, layer_shapes
+from repro.training import backend, optimizer
 from repro.training.backend import ops
 
-Parameters = tuple  # weights (..., fan-in, fan-out) of LAYERS, then biases (..., fan-out)
+Parameters = tuple  # weights (..., fan-in, fan-out) of every layer, then biases (..., fan-out)
+State = tuple  # Parameters, then what the optimizer keeps of them (`optimizer.state_names`)
 
 _NARROW = 200  # columns, below which the weights are held turned: faster there, slower above
 _EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
@@ -49,11 +50,13 @@ def logits(parameters: Parameters, pixels: Any) -> Any:
 
     ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
     """
-    first, second, third, *biases = parameters
-    first_bias, second_bias, third_bias = (ops.expand_dims(bias, -2) for bias in biases)
-    hidden = ops.relu(ops.matmul(pixels, first) + first_bias)
-    hidden = ops.relu(ops.matmul(hidden, second) + second_bias)
-    return ops.matmul(hidden, third) + third_bias
+    layers = len(parameters) // 2
+    for index, (weights, bias) in enumerate(
+        zip(parameters[:layers], parameters[layers:], strict=True)
+    ):
+        pixels = ops.matmul(pixels if index == 0 else ops.relu(pixels), weights)
+        pixels = pixels + ops.expand_dims(bias, -2)
+    return pixels
 
 
 def cross_entropy(outputs: Any, labels: Any) -> Outcome:
@@ -87,40 +90,34 @@ def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
     return ops.where(ops.isnan(exact), exact, clipped)  # a broken network must not look saturated
 
 
-def step(
-    experiment: Experiment, turned: Parameters, pixels: Any, labels: Any
-) -> tuple[Parameters, Outcome]:
-    """One step of plain SGD on one batch per network: ``pixels`` (..., sample, pixel).
+def step(experiment: Experiment, turned: State, pixels: Any, labels: Any) -> tuple[State, Outcome]:
+    """One step of the optimizer on one batch per network: ``pixels`` (..., sample, pixel).
 
-    It takes and returns the parameters as `_turned` turns them.
+    It takes and returns the state as `_turned` turns it.
     """
 
-    def batch_loss(turned: Parameters) -> tuple[Any, Outcome]:
-        outcome = cross_entropy(logits(_turned(experiment, turned), pixels), labels)
+    def batch_loss(parameters: Parameters) -> tuple[Any, Outcome]:
+        outcome = cross_entropy(logits(_turned(experiment, parameters), pixels), labels)
         losses = sample_loss(outcome.exact, experiment.loss, experiment.epsilon)
         # Replicas share no parameter, so the gradient of the sum is each one's own.
         return ops.sum(ops.mean(losses, axis=-1)), outcome
 
-    gradients, outcome = backend.gradient(batch_loss, turned)
-    # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
-    turned = tuple(
-        parameter + (-experiment.learning_rate) * slope
-        for parameter, slope in zip(turned, gradients, strict=True)
-    )
+    gradients, outcome = backend.gradient(batch_loss, parameters_of(experiment, turned))
+    turned = optimizer.step(experiment.optimizer, experiment.learning_rate, turned, gradients)
     return turned, outcome
 
 
 def train(
-    experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any, order: Any
-) -> tuple[Parameters, Tally]:
+    experiment: Experiment, state: State, pixels: Any, labels: Any, order: Any
+) -> tuple[State, Tally]:
     """One epoch: every sample once, in ``order`` (..., sample); the last batch is smaller."""
     *leading, samples = order.shape
     size = min(experiment.batch_size, samples)
     full, rest = divmod(samples, size)
 
-    def batch(start: Any, size: int, turned: Parameters, outcome: Outcome) -> tuple:
+    def batch(start: Any, size: int, turned: State, outcome: Outcome) -> tuple:
         chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
-        inputs = _scaled(ops.take(pixels, chosen, axis=0))
+        inputs = scaled(ops.take(pixels, chosen, axis=0))
         turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
         return turned, tuple(_put(outcome, new, start))
 
@@ -128,7 +125,7 @@ def train(
         return batch(index * size, size, carry[0], Outcome(*carry[1]))
 
     # Only kept on the way and counted afterwards: on a GPU every count is a kernel of its own.
-    carry = _turned(experiment, parameters), tuple(_nothing(leading, samples))
+    carry = _turned(experiment, state), tuple(_nothing(leading, samples))
     turned, outcome = ops.fori_loop(0, full, body, carry)
     if rest:
         turned, outcome = batch(full * size, rest, turned, Outcome(*outcome))
@@ -142,7 +139,7 @@ def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels
     full, rest = divmod(samples, size)
 
     def chunk(start: Any, size: int, outcome: Outcome) -> Outcome:
-        images = _scaled(ops.slice(pixels, (start, 0), (size, inputs)))
+        images = scaled(ops.slice(pixels, (start, 0), (size, inputs)))
         truth = ops.slice(labels, (start,), (size,))
         return _put(outcome, cross_entropy(logits(parameters, images), truth), start)
 
@@ -163,11 +160,10 @@ def statistics(
 
     ``xp`` is `numpy` where the parameters are NumPy's.
     """
-    shapes = layer_shapes(experiment)
     columns, ranks = [], []
-    for index, layer in enumerate(LAYERS):
+    for index, shape in enumerate(layer_shapes(experiment).values()):
         pair = parameters[index], initial[index]
-        values = deviation.statistics(*pair, glorot_standard_deviation(*shapes[layer]), xp=xp)
+        values = deviation.statistics(*pair, glorot_standard_deviation(*shape), xp=xp)
         columns.append(xp.stack([values[name] for name in deviation.STATISTICS], axis=-1))
         ranks.append(deviation.quantiles(*pair, xp=xp))
     return xp.stack(columns, axis=-1), xp.stack(ranks, axis=-2)
@@ -176,16 +172,16 @@ def statistics(
 def epoch_program(experiment: Experiment) -> Callable:
     """The compiled epoch.
 
-    ``program(parameters, initial, order, x_train, y_train, x_test, y_test)`` returns the new
-    parameters, the tallies of training and test, and `statistics`. Pixels are uint8 or float32,
-    labels and order int32. Experiments that differ in their epochs, seed, mark or order share one program.
+    ``program(state, initial, order, x_train, y_train, x_test, y_test)`` returns the new state, the
+    tallies of training and test, and `statistics`. Pixels are uint8 or float32, labels and order
+    int32. One program serves all experiments that differ in epochs, seed, initial weights or order.
     """
-    return _epoch_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
+    return _epoch_program(_shared(experiment))
 
 
 def evaluation_program(experiment: Experiment) -> Callable:
     """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
-    return _evaluation_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
+    return _evaluation_program(_shared(experiment))
 
 
 def forget() -> None:
@@ -196,10 +192,11 @@ def forget() -> None:
 
 @functools.lru_cache(maxsize=8)
 def _epoch_program(experiment: Experiment) -> Callable:
-    def epoch(parameters, initial, order, x_train, y_train, x_test, y_test):
-        parameters, training = train(experiment, parameters, x_train, y_train, order)
+    def epoch(state, initial, order, x_train, y_train, x_test, y_test):
+        state, training = train(experiment, state, x_train, y_train, order)
+        parameters = parameters_of(experiment, state)
         test = evaluate(experiment, parameters, x_test, y_test)
-        return parameters, tuple(training), tuple(test), statistics(experiment, parameters, initial)
+        return state, tuple(training), tuple(test), statistics(experiment, parameters, initial)
 
     return backend.compiled(epoch)
 
@@ -212,6 +209,17 @@ def _evaluation_program(experiment: Experiment) -> Callable:
     return backend.compiled(evaluation)
 
 
+def _shared(experiment: Experiment) -> Experiment:
+    """The same for all experiments that one program can train."""
+    drawn = {"initializer": "glorot_uniform", "mark": None, "order": "fresh", "seed": 0}
+    return replace(experiment, epochs=1, **drawn)
+
+
+def parameters_of(experiment: Experiment, state: State) -> Parameters:
+    """The weights and biases of a state, without what the optimizer keeps."""
+    return tuple(state[: 2 * (experiment.hidden_layers + 1)])
+
+
 def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
     """One array of all replicas, along a leading axis; one replica alone has no such axis.
 
@@ -220,23 +228,24 @@ def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
-def _scaled(pixels: Any) -> Any:
+def scaled(pixels: Any) -> Any:
     """Images of uint8 as 0 to 1; one's own numbers of float32 as they are."""
     if ops.dtype(pixels) == "float32":
         return pixels
     return ops.cast(pixels, "float32") / np.float32(255)
 
 
-def _turned(experiment: Experiment, parameters: Parameters) -> Parameters:
-    """The parameters with the weights of narrow layers as (..., fan-out, fan-in), or back again.
+def _turned(experiment: Experiment, state: State) -> State:
+    """The state with the weights of narrow layers as (..., fan-out, fan-in), or back again.
 
     The gradient of the weights is a product with as many columns as the weights have, and products
     with few columns and many rows are slow on a CPU: so narrow layers are trained turned.
     """
-    turned = list(parameters)
+    turned, group = list(state), 2 * (experiment.hidden_layers + 1)
     for index, (fan_in, fan_out) in enumerate(layer_shapes(experiment).values()):
         if fan_out < min(fan_in, _NARROW):
-            turned[index] = ops.swapaxes(turned[index], -1, -2)
+            for place in range(index, len(state) // group * group, group):  # what is kept, too
+                turned[place] = ops.swapaxes(turned[place], -1, -2)
     return tuple(turned)
 
 

@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from repro.data import datasets
-from repro.data.symbol_ids import SYMBOL_IDS
+from repro.data.hasyv2 import SYMBOL_IDS
 from repro.experiment import Experiment
 from repro.training.backend import ops
 

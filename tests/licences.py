@@ -1,34 +1,24 @@
-"""The licences of everything in the lock: as the packages themselves say, or looked up by hand.
+"""The licences of everything in the lock, as the packages themselves say or looked up by hand.
 
-``python -m repro.book.licences`` writes them to ``LICENCES.md``.
+``python tests/licences.py`` writes them to ``LICENCES.md``.
 """
 
 import importlib.metadata
 import re
 from pathlib import Path
 
-import pandas as pd
-
-ROOT = Path(__file__).resolve().parents[3]
+ROOT = Path(__file__).resolve().parents[1]
 FILE = "LICENCES.md"
 
 # Of packages whose metadata do not say, read from their LICENSE file; and of those that the lock
 # has for other systems or versions of Python than the one this was written on, from their projects.
 BY_HAND = {
-    "axe-playwright-python": "MIT",
-    "namex": "Apache-2.0",
-    "aiohappyeyeballs": "PSF-2.0",
-    "aiohttp": "Apache-2.0 AND MIT",
-    "aiosignal": "Apache-2.0",
-    "appnope": "BSD-3-Clause",
-    "cffi": "MIT",
-    "colorama": "BSD-3-Clause",
-    "frozenlist": "Apache-2.0",
-    "multidict": "Apache-2.0",
-    "propcache": "Apache-2.0",
-    "pycparser": "BSD-3-Clause",
+    "axe-playwright-python": "MIT", "namex": "Apache-2.0", "aiohappyeyeballs": "PSF-2.0",
+    "aiohttp": "Apache-2.0 AND MIT", "aiosignal": "Apache-2.0", "appnope": "BSD-3-Clause",
+    "cffi": "MIT", "colorama": "BSD-3-Clause", "frozenlist": "Apache-2.0",
+    "multidict": "Apache-2.0", "propcache": "Apache-2.0", "pycparser": "BSD-3-Clause",
     "yarl": "Apache-2.0",
-}
+}  # fmt: skip
 
 # Names of licences that allow use, change and passing on; MPL-2.0 asks for its own files' source.
 ALLOWED = {
@@ -80,32 +70,14 @@ def unknown(expression: str) -> set[str]:
     return set(re.split(r" AND | OR |[()]", expression)) - ALLOWED - {""}
 
 
-def recorded() -> pd.DataFrame:
-    """What `FILE` lists: packages, versions and licences, as `table` found them."""
-    rows = re.findall(r"^\| (\S+) \| (\S+) \| (.+) \|$", (ROOT / FILE).read_text(), re.MULTILINE)
-    return pd.DataFrame(rows[1:], columns=["package", "version", "licence"])
-
-
-def table() -> pd.DataFrame:
-    """Every package of the lock, with its version and its licence."""
-    versions = locked()
-    return pd.DataFrame(
-        {"package": list(versions), "version": list(versions.values()),
-         "licence": [licence(package) for package in versions]}
-    )  # fmt: skip
-
-
-def text() -> str:
-    """What `FILE` holds."""
-    lines = [f"| {row.package} | {row.version} | {row.licence} |" for row in table().itertuples()]
-    head = (
-        "# Licences of the dependencies\n\n"
-        "Of every package in `requirements.lock`, as it says itself (`python -m repro.book.licences`).\n"
-        "None of them is part of this repository. The licences of the data are in `README.md`.\n\n"
-        "| package | version | licence |\n|---|---|---|\n"
-    )
-    return head + "\n".join(lines) + "\n"
-
-
 if __name__ == "__main__":
-    (ROOT / FILE).write_text(text())
+    rows = [f"| {name} | {version} | {licence(name)} |" for name, version in locked().items()]
+    head = """# Licences of the dependencies
+
+Of every package in `requirements.lock`, as it says itself (`python tests/licences.py`).
+None of them is part of this repository. The licences of the data are in `README.md`.
+
+| package | version | licence |
+|---|---|---|
+"""
+    (ROOT / FILE).write_text(head + "\n".join(rows) + "\n")

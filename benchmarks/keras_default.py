@@ -5,16 +5,16 @@ train one after another.
 """
 
 import keras
+import keras_fit
 import numpy as np
+from keras_fit import device, versions
 
-from repro.bench import engine_keras
-from repro.bench.engine_keras import device, versions
 from repro.bench.workload import Workload
 
 __all__ = ["Engine", "device", "versions"]
 
 
-class Engine(engine_keras.Engine):
+class Engine(keras_fit.Engine):
     """One model, given each replica's weights in turn, and its samples as float32 arrays."""
 
     def __init__(self, work: Workload) -> None:

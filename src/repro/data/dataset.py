@@ -1,0 +1,105 @@
+"""What a dataset is: what its file in this folder declares of it, and what loading it gives."""
+
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pooch
+
+from repro.errors import ReproError
+from repro.places import cache_folder, data_folder
+
+Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_train, x_test, y_test
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """One dataset.
+
+    name, label
+        What an experiment and what a page calls it.
+    samples
+        Number of training images (of the first fold, where it has folds).
+    image_shape, classes
+        Rows and columns, and the number of classes.
+    class_names
+        By label; where they stand in the files, what reads them there.
+    read
+        ``read(dataset, split, seed, progress)``: its `Parts`, pixels uint8 (images, pixels).
+    folds
+        How many it has; none where the test set is fixed.
+    files, mirrors
+        SHA-256 of each file upstream, and the addresses to try, in order.
+    """
+
+    name: str
+    label: str
+    samples: int
+    image_shape: tuple[int, int]
+    classes: int
+    class_names: Callable[[], tuple[str, ...]]
+    read: Callable[["Dataset", str | float | None, int, bool], Parts]
+    folds: int = 0
+    files: Mapping[str, str] = field(default_factory=dict)
+    mirrors: tuple[str, ...] = ()
+
+    def locate(self, file: str, progress: bool = True) -> Path:
+        """The path of one of its files: downloaded and verified, or in the folder REPRO_DATA_DIR.
+
+        Nothing is verified there, where files may be packed differently: `read` verifies content.
+
+        Raises
+        ------
+        ReproError
+            Where the folder lacks it, no mirror has it, or it cannot be kept.
+        """
+        folder = data_folder()
+        if folder is None:
+            return self._downloaded(file, progress)
+        path = folder / self.name / file
+        if not path.is_file() or not os.access(path, os.R_OK):
+            problem = "cannot be read" if path.is_file() else "is not there"
+            raise ReproError(
+                f"REPRO_DATA_DIR names {folder}, where {self.name}/{file} {problem}: put the file "
+                "there, or unset REPRO_DATA_DIR to download it."
+            )
+        return path
+
+    def _downloaded(self, file: str, progress: bool) -> Path:
+        pooch.get_logger().setLevel("ERROR")  # the progress bar says it
+        problems = []
+        for mirror in self.mirrors:
+            place = pooch.create(
+                cache_folder() / self.name, mirror, registry=dict(self.files), retry_if_failed=1
+            )
+            try:
+                download = pooch.HTTPDownloader(progressbar=progress)
+                return Path(place.fetch(file, downloader=download))
+            except PermissionError as error:  # of pooch, where the folder cannot be written
+                raise self._no_place(error) from error
+            except Exception as error:  # of requests, of urllib3, ValueError for a wrong hash
+                if isinstance(error, OSError) and error.filename:
+                    raise self._no_place(error) from error
+                problems.append(f"{mirror} gave {_reason(error)}")
+        raise ReproError(
+            f"{self.name}'s {file} could not be downloaded ({'; '.join(problems)}): try again "
+            f"later, or put it into a folder as {self.name}/{file} and set REPRO_DATA_DIR to that "
+            "folder."
+        )
+
+    def _no_place(self, error: OSError) -> ReproError:
+        return ReproError(
+            f"The folder {cache_folder() / self.name} for downloads cannot be written "
+            f"({error.strerror or 'permission denied'}): set REPRO_CACHE_DIR to one that can be."
+        )
+
+
+def _reason(error: Exception) -> str:
+    response = getattr(error, "response", None)
+    if response is not None:
+        return f"HTTP status {response.status_code}"
+    if isinstance(error, ValueError):
+        return "another file than expected"
+    return getattr(error, "strerror", None) or type(error).__name__

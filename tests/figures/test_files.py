@@ -1,0 +1,119 @@
+"""A figure's files for reuse, and what the build makes of a page with figures and tables."""
+
+import copy
+
+import matplotlib
+import nbformat
+import numpy as np
+import pandas as pd
+import pytest
+
+from repro.book import pages
+from repro.figures import files
+from repro.figures.style import new_figure
+
+
+@pytest.fixture
+def figure():
+    return drawn()
+
+
+def drawn():
+    one = new_figure(3, 2)
+    left, right = one.subplots(1, 2)
+    left.plot([0, 1, 2], [3.0, np.nan, 5.0], label="a line")
+    left.set(xlabel="epoch", ylabel="loss", title="left")
+    right.stairs([4, 6], [0, 1, 3])
+    right.bar([7.0], [8.0], label="a bar")
+    right.scatter([1.5], [2.5])
+    return one
+
+
+def test_the_table_has_what_is_drawn(figure):
+    table = files.drawn_values(figure)
+    line = table[table.series == "a line"]
+    assert line[["x", "y"]].values.tolist() == [[0, 3], [2, 5]]
+    assert set(line.x_label) == {"epoch"}
+    right = table[table.panel == 2].set_index("series")[["x", "y"]]
+    assert right.loc["a bar"].tolist() == [7, 8]
+    assert right.loc["histogram 1"].to_numpy().tolist() == [[0.5, 4], [2, 6]]
+    assert [1.5, 2.5] in right.values.tolist()
+
+
+def test_a_mesh_is_listed_cell_by_cell_without_the_empty_ones():
+    figure = new_figure(2, 2)
+    axes = figure.subplots()
+    cells = np.ma.masked_less(np.array([[1.0, 0.0], [3.0, 4.0]]), 1)
+    figure.colorbar(axes.pcolormesh([0, 1, 2], [0, 10, 20], cells))
+    rows = files.drawn_values(figure)[["x", "y", "value"]].values.tolist()
+    assert rows == [[0.5, 5, 1], [0.5, 15, 3], [1.5, 15, 4]]
+
+
+def test_files_are_the_same_each_time_and_only_written_where_asked(figure, tmp_path):
+    before = dict(matplotlib.rcParams)
+    figure._repr_png_()
+    assert not list(tmp_path.iterdir())
+    contents = []
+    for folder in ("first", "second"):
+        with files.written_to(tmp_path / folder):
+            png, _ = drawn()._repr_png_()
+        written = tmp_path / folder / files.digest(png)
+        contents.append({path.name: path.read_bytes() for path in written.iterdir()})
+    assert contents[0] == contents[1]
+    assert contents[0].keys() == {"figure.pdf", "figure.svg", "figure.csv"}
+    assert dict(matplotlib.rcParams) == before
+
+
+def test_a_table_of_the_figures_own_is_the_one_written(figure, tmp_path):
+    files.write(figure, tmp_path, pd.DataFrame({"weight": [0.25]}))
+    assert (tmp_path / "figure.csv").read_text() == "weight\n0.25\n"
+
+
+def page_with(output, **metadata) -> nbformat.NotebookNode:
+    cell = nbformat.v4.new_code_cell("show()", outputs=[output], metadata=metadata)
+    return nbformat.v4.new_notebook(cells=[cell])
+
+
+def test_a_caption_ends_with_the_figures_files(figure, tmp_path):
+    import base64
+
+    with files.written_to(tmp_path / files.FOLDER):
+        png, _ = figure._repr_png_()
+    output = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(png).decode()})
+    notebook = page_with(
+        output, mystnb={"figure": {"name": "fig-near", "caption": "What is drawn."}}
+    )
+    before = copy.deepcopy(notebook)
+    (cell,) = pages.dressed(notebook, tmp_path).cells
+    assert notebook == before, "the page that a reader takes along is left as it is"
+    caption = cell.metadata["mystnb"]["figure"]["caption"]
+    assert caption.startswith("What is drawn.")
+    for suffix in files.FORMATS:
+        assert f"figures/near.{suffix}" in caption
+        assert (tmp_path / "figures" / f"near.{suffix}").is_file()
+
+
+@pytest.mark.parametrize(
+    "table",
+    [
+        pd.DataFrame({"a": [1]}, index=pd.Index([2], name="n")),
+        pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_product([[""], [0, 1]])),
+    ],
+    ids=["corner", "several rows"],
+)
+def test_empty_header_cells_are_no_headers(tmp_path, table):
+    import re
+
+    html, empty = table.to_html(), re.compile(r"<th[^>]*></th>")
+    assert empty.search(html)
+    (cell,) = pages.dressed(
+        page_with(nbformat.v4.new_output("display_data", {"text/html": html})), tmp_path
+    ).cells
+    assert not empty.search(cell.outputs[0]["data"]["text/html"])
+
+
+def test_mathematics_is_loaded_where_there_is_some():
+    script = '<script>window.MathJax = {}</script><script src="_static/mathjax/a.js"></script>'
+    assert "math" not in pages.mended(f"<head>{script}</head><p>none</p>").lower()
+    some = f'<head>{script}</head><span class="math notranslate">x</span>'
+    assert pages.mended(some) == some
