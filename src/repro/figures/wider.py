@@ -66,7 +66,8 @@ def wider_figure(runs: Sequence[xr.Dataset], layer: str = LAYER) -> Figure:
             sns.lineplot(
                 table, x="width", y=name, hue="loss", palette="viridis", hue_norm=norm,
                 estimator="median", errorbar=("pi", 100), err_style="bars", marker="o",
-                markersize=4, markeredgewidth=0, linewidth=1, err_kws={"linewidth": 0.8}, legend=False, ax=axes,
+                markersize=4, markeredgewidth=0, linewidth=1, err_kws={"linewidth": 0.8},
+                legend=False, ax=axes,
             )  # fmt: skip
             axes.set(xscale="log", yscale="log", xlabel="width $N$", ylabel=words)
             panel_label(axes, letter)
