@@ -156,7 +156,7 @@ def test_the_listing_has_the_others_and_names_the_damaged(own, capsys):
     assert command_line.main(["results", "--store", str(own.path)]) == 0
     shown = capsys.readouterr()
     lines = shown.out.splitlines()
-    assert len(lines) == 4 and lines[-1] == f"own: 2 runs in {own.path}"
+    assert len(lines) == 3 and lines[-1] == f"own: 2 runs in {own.path}"
     assert str(path) not in shown.out
     assert shown.err.count("\n") == 1 and f"{path} is damaged" in shown.err
     assert command_line.main(["results", "--json", "--store", str(own.path)]) == 0
