@@ -67,12 +67,10 @@ def test_claims_are_a_table_and_their_reasons_come_on_demand(tmp_path, capsys):
     Store(tmp_path / "store").save(*made_up_run(2, Experiment("mnist", 8, 2)))
     assert main(["claims", "--store", str(tmp_path / "store")]) == 0
     table = capsys.readouterr().out
-    assert table.count("wording: inconclusive") == 21
+    assert table.count("wording: ") == 21
     assert "repro train --dataset mnist" in table
     assert main(["claims", "--why", "--store", str(tmp_path / "store")]) == 0
     assert "only 1 shorter" in capsys.readouterr().out and "only 1 shorter" not in table
-    assert main(["claims", "--json", "--store", str(tmp_path / "store")]) == 0
-    assert len(json.loads(capsys.readouterr().out)["claims"]) == 21
 
 
 def test_a_time_limit_has_its_own_exit_code_and_the_same_command_goes_on(tmp_path, capsys):
