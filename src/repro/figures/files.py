@@ -142,7 +142,8 @@ def _series(axes: Axes) -> list[tuple[str, _Values]]:
             x, y = np.ma.filled(collection.get_offsets(), np.nan).astype(float).T
             found.append((_named(collection, f"points {number}"), _columns(x, y)))
         elif isinstance(collection, LineCollection):  # error bars among them
-            points = np.concatenate([*collection.get_segments(), np.empty((0, 2))])
+            segments = (one for one in collection.get_segments() if np.ndim(one) == 2)
+            points = np.concatenate([*segments, np.empty((0, 2))])
             found.append((_named(collection, f"segments {number}"), _columns(*points.T)))
         elif isinstance(collection, QuadMesh) and axes.get_label() != "<colorbar>":
             corners = collection.get_coordinates()
