@@ -117,33 +117,6 @@ def controls_table(claim: Claim | None = None) -> pd.DataFrame:
     return shown.set_index([n for n in ("claim", "question", "control") if n in shown])
 
 
-def missing(found: Sequence[Verdict]) -> Shown:
-    """The commands that would train what a dataset has no runs of; empty where none is missing."""
-    commands = {dataset_name(one.dataset): one.command for one in found if one.command}
-    return Shown("\n".join(f"- {name}: `{command}`" for name, command in commands.items()))
-
-
-def report(found: Sequence[Verdict]) -> str:
-    """What `repro claims` prints: a line for each claim and dataset, and the reasons below."""
-    row = "{:<20} {:<14} {:<15} {:<15} {}"
-    lines = [row.format("claim", "dataset", "measurement", "wording", "effect [95 % interval]")]
-    lines += [
-        row.format(
-            f"{one.claim.number} {one.claim.title}", one.dataset, one.verdict, one.wording,
-            effect_in_words(one.effect, one.interval),
-        )
-        for one in found
-    ]  # fmt: skip
-    lines += ["", "Why:"]
-    for one in found:
-        lines += [f"{one.claim.number} {one.dataset}: measurement: {one.reason}."]
-        lines += [f"{one.claim.number} {one.dataset}: wording: {one.wording_reason}."]
-    commands = dict.fromkeys(one.command for one in found if one.command)
-    if commands:
-        lines += ["", "To train what is missing:", *commands]
-    return "\n".join(lines)
-
-
 def effect_in_words(effect: float | None, interval: Interval | None, unit: str = "") -> str:
     """``0.2 [0.1, 0.3] epochs``; empty where there is no effect."""
     if effect is None:
