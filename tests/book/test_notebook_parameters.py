@@ -9,7 +9,17 @@ from repro.book.parameters import whole_number, whole_numbers
 
 @pytest.mark.parametrize(
     "value",
-    [[96, 64], (96, 64, 96), "96,64", "9.6e1,64.0", [96.0, "64"], " 96, 64 ", "[96, 64]", ["96", "64"], np.array([96, 64])],
+    [
+        [96, 64],
+        (96, 64, 96),
+        "96,64",
+        "9.6e1,64.0",
+        [96.0, "64"],
+        " 96, 64 ",
+        "[96, 64]",
+        ["96", "64"],
+        np.array([96, 64]),
+    ],
 )
 def test_all_ways_to_name_two_widths_keep_their_order(value):
     assert whole_numbers("widths", value) == [96, 64]
@@ -17,12 +27,18 @@ def test_all_ways_to_name_two_widths_keep_their_order(value):
 
 def test_one_number_and_none():
     assert whole_numbers("widths", 64) == whole_numbers("widths", "64") == [64]
-    assert whole_number("epochs", 64) == whole_number("epochs", " 64") == whole_number("epochs", "6.4e1") == 64
+    assert (
+        whole_number("epochs", 64)
+        == whole_number("epochs", " 64")
+        == whole_number("epochs", "6.4e1")
+        == 64
+    )
     assert whole_numbers("widths", None) is whole_number("epochs", None) is None
 
 
 @pytest.mark.parametrize(
-    "value", [[], "", "64;96", "sixty-four", [64.5], "6.45e1", "inf", True, [None], [0, 64], -3, "64,,96"]
+    "value",
+    [[], "", "64;96", "sixty-four", [64.5], "6.45e1", "inf", True, [None], [0, 64], -3, "64,,96"],
 )
 def test_anything_else_is_one_clear_sentence(value):
     with pytest.raises(ReproError, match=r"^widths must be whole numbers from 1.*-p widths 64,96"):

@@ -60,8 +60,7 @@ def controls(claim: str | None = None) -> pd.DataFrame:
         return pd.concat([controls(one.name) for one in verdicts.CLAIMS], ignore_index=True)
     rows = []
     for one in CONTROLS:
-        if one.claim == claim:
-            runs = one.given()
+        if one.claim == claim and (runs := one.given()):
             told = verdicts.verdict(verdicts.claim(claim), runs[0].attrs["dataset"], runs)
             found = {"measurement": told.verdict, "wording": told.wording}
             for question, expected in one.expected.items():

@@ -13,6 +13,7 @@ from scipy.special import expit
 
 from repro import paper
 from repro.analysis.joint import GLOROT_LIMIT
+from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model.deviation import FINAL_EDGES, INITIAL_EDGES, joint_histogram
 from repro.model.letter import letter_mask
@@ -209,10 +210,13 @@ def without_a_jump() -> list:
 
 
 def of_other_runs(width: int) -> list:
-    """Our runs of a width, the deviation of each beside the loss of the next."""
+    """Our runs of a width, the deviation of each beside the loss of the next, where there are."""
     from repro.runs import published
 
-    ours = published(Experiment(paper.DATASET, width, paper.EPOCHS))
+    try:
+        ours = published(Experiment(paper.DATASET, width, paper.EPOCHS))
+    except ReproError:
+        return []
     dims, values = ours["deviation_std"].dims, ours["deviation_std"].values
     exchanged = ours.assign(deviation_std=(dims, np.roll(values, -1, axis=dims.index("replica"))))
     return [exchanged.isel(replica=[r]) for r in range(ours.sizes["replica"])]
