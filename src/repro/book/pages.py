@@ -74,9 +74,9 @@ def dressed(notebook: Any, stage: Path) -> Any:
     for cell in page.cells:
         for output in cell.get("outputs", []):
             data = output.get("data", {})
-            if "text/html" in data:
+            for kind in {"text/html", "text/markdown"} & set(data):
                 # pandas leaves header cells empty, which a screen reader would announce
-                data["text/html"] = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(data["text/html"]))
+                data[kind] = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(data[kind]))
             figure = cell.metadata.get("mystnb", {}).get("figure")
             if "image/png" in data and figure:
                 links = _links(base64.b64decode(data["image/png"]), figure["name"], stage)
