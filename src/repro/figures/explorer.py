@@ -34,6 +34,9 @@ class Explorer:
     label: str
     data: dict[str, Any]
 
+    def __repr__(self) -> str:
+        return f"<{self.kind} explorer>"  # the same in every execution
+
     def _repr_html_(self) -> str:
         data = json.dumps(self.data, separators=(",", ":"), allow_nan=False).replace("<", "\\u003c")
         identity = f"explorer-{hashlib.sha256(data.encode()).hexdigest()[:8]}"

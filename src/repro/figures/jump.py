@@ -101,7 +101,9 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> Figure:
             panels[0].text(place, 0.3, name, color=colour, transform=panels[0].transAxes)
         lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
         look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
-        sns.stripplot(behind, hue="width", palette=colours(widths), size=4, alpha=0.6, **look)
+        sns.stripplot(
+            behind, hue="width", palette=colours(widths), size=4, alpha=0.6, jitter=False, **look
+        )
         sns.pointplot(
             behind, color="0.15", errorbar=_interval, linestyle="none", marker="_", markersize=12,
             capsize=0.2, err_kws={"linewidth": 1.2}, **look,
