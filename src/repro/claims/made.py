@@ -12,9 +12,9 @@ from scipy.interpolate import PchipInterpolator
 from scipy.special import expit
 
 from repro import paper
+from repro.analysis import evidence
+from repro.analysis.captions import width_of
 from repro.analysis.joint import GLOROT_LIMIT
-from repro.errors import ReproError
-from repro.experiment import Experiment
 from repro.model.deviation import FINAL_EDGES, INITIAL_EDGES, joint_histogram
 from repro.model.letter import letter_mask
 from repro.model.network import JUDGED_LAYER as LAYER
@@ -210,16 +210,11 @@ def without_a_jump() -> list:
 
 
 def of_other_runs(width: int) -> list:
-    """Our runs of a width, the deviation of each beside the loss of the next, where there are."""
-    from repro.runs import published
-
-    try:
-        ours = published(Experiment(paper.DATASET, width, paper.EPOCHS))
-    except ReproError:
-        return []
-    dims, values = ours["deviation_std"].dims, ours["deviation_std"].values
-    exchanged = ours.assign(deviation_std=(dims, np.roll(values, -1, axis=dims.index("replica"))))
-    return [exchanged.isel(replica=[r]) for r in range(ours.sizes["replica"])]
+    """Our runs of a width, each with the deviation of the next; none where none is published."""
+    runs = evidence.runs_by_dataset(datasets=[paper.DATASET])[paper.DATASET]
+    ours = [r for r in evidence.unmarked(evidence.complete(runs)) if width_of(r) == width]
+    nexts = [run.variables["deviation_std"] for run in ours[1:] + ours[:1]]
+    return [run.assign(deviation_std=std) for run, std in zip(ours, nexts, strict=True)]
 
 
 def papers_curve(width: int, seed: int = 0) -> np.ndarray:
