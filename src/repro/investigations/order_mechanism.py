@@ -1,7 +1,8 @@
 """Why a repeated order of the samples climbs sooner: the prediction, and the runs that test it.
 
-Written on 2026-11-28 before any run of ``mirror`` or ``batches``. To second order in the learning
-rate, an epoch of batches with gradients g and Hessians H moves the weights by
+Written on 2026-11-28 before any run of ``mirror`` or ``batches`` at this width. (At N = 150 a trial
+with the batches of one order in fresh sequences had trained as the baseline.) To second order in
+the learning rate, an epoch of batches with gradients g and Hessians H moves the weights by
 -rate sum(g_b) + rate^2 sum over a before b of H_b g_a. The part of it that is antisymmetric in the
 sequence, rate^2 / 2 sum over a before b of (H_b g_a - H_a g_b), vanishes in the mean over sequences
 and changes its sign when one is read backwards. Fresh orders average it away; one order adds the
