@@ -6,7 +6,7 @@ from synthetic import loss_curve, synthetic_run
 
 from repro.analysis import climb
 from repro.analysis.crossing import crossing
-from repro.figures.climb import climb_figure
+from repro.figures.jump import climb_figure
 
 
 def _climbing(left: int, climb_epochs: int = 200) -> np.ndarray:

@@ -19,7 +19,7 @@ from PIL import Image
 from repro import by_width
 from repro.analysis import regimes
 from repro.book import build
-from repro.figures.phase_explorer import published_unmarked, set_name
+from repro.figures.explorers import published_unmarked, set_name
 
 CONTENTS = build.contents()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
