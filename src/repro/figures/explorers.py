@@ -27,19 +27,11 @@ from repro.model.network import JUDGED_LAYER as LAYER
 from repro.runs import existing_folder, stored
 from repro.store.record import experiment_of
 
-LEVELS = 64
-"""Shades of a picture: more would not be told apart, and take more bytes."""
-
-LIMIT, BINS = 6, 61
-"""The histogram's ends, in Glorot standard deviations; an odd number puts zero inside a bin."""
-
-EARLY = 10
-"""Before this epoch the histogram is taller than its panel, so that later it can be seen at all."""
-
+LEVELS = 64  # shades of a picture: more would not be told apart, and take more bytes
+LIMIT, BINS = 6, 61  # of the histogram, in Glorot standard deviations; zero is inside a bin
+EARLY = 10  # before this epoch the histogram is taller than its panel, to be seen at all later
 DRAWN = ["train_loss", "test_loss", "relative_deviation"]
-POINTS = 90
-"""Epochs of a curve in the page, about: even in log(epoch) and in epoch, half and half. Minima and
-divergence are taken from all epochs."""
+POINTS = 90  # epochs of a curve in the page; minima and divergence are taken from all epochs
 
 
 @dataclass(frozen=True, repr=False)
@@ -136,10 +128,8 @@ def _network(run: xr.Dataset) -> dict[str, Any]:
     pictures = (picture(matrix, float(one["glorot_std"])) for matrix in matrices)
     counts = one["deviation_histogram"].transpose("histogram_epoch", "bin").to_numpy()
     return {
-        "name": f"N = {width_of(run)}",
-        "about": dataset_label(run),
-        "epochs": epochs_of(run),
-        "colour": width_colour(width_of(run)),
+        "name": f"N = {width_of(run)}", "colour": width_colour(width_of(run)),
+        "about": dataset_label(run), "epochs": epochs_of(run),
         "trainLoss": rounded(one["train_loss"]),
         "relativeDeviation": rounded(one["relative_deviation"]),
         "matrixEpochs": one["matrix_epoch"].to_numpy().tolist(),
@@ -147,7 +137,7 @@ def _network(run: xr.Dataset) -> dict[str, Any]:
         "pictures": [base64.b64encode(one).decode() for one in pictures],
         "histogramEpochs": one["histogram_epoch"].to_numpy().tolist(),
         "histograms": [rounded(shares_between(row, one["bin_edge"])) for row in counts],
-    }
+    }  # fmt: skip
 
 
 def published_unmarked() -> list[xr.Dataset]:
@@ -192,7 +182,7 @@ def set_name(run: xr.Dataset) -> str:
 
 
 def shown_epochs(last: int) -> NDArray[np.int64]:
-    """About ``POINTS`` epochs from 0 to the last, both included, closer at the start."""
+    """About ``POINTS`` epochs from 0 to the last: half even in log(epoch), half in epoch."""
     even = np.linspace(0, last, POINTS // 2)
     by_log = np.geomspace(1, max(last, 1), POINTS // 2)
     return np.unique(np.rint(np.concatenate([[0], even, np.minimum(by_log, last)])).astype(int))

@@ -16,20 +16,18 @@ from repro import paper
 from repro.analysis import regimes
 from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
 from repro.analysis.joint import GLOROT_LIMIT
-from repro.analysis.marks import contrast_of_run, one_replica
+from repro.analysis.marks import contrast_of_run
+from repro.errors import ReproError
 from repro.figures import style
 from repro.figures.figure_2 import handles, phase_diagram
 from repro.model.network import JUDGED_LAYER as LAYER
 
 PICTURES = 5
-PICTURE_ROWS = 64
-"""Rows of a picture in print: of larger matrices the mean over square blocks is drawn."""
-
+PICTURE_ROWS = 64  # of larger matrices the mean over square blocks is drawn
+FULL_INK = 2.0  # size of a weight drawn darkest, in units of the Glorot limit
 INK = LinearSegmentedColormap.from_list(
     "ink", ["#ffffff", "#c6d6e6", "#5f86ad", "#1d3f66", "#081a30"]
 )
-FULL_INK = 2.0
-"""Size of a weight drawn darkest, in units of the Glorot limit."""
 
 
 @style.styled()
@@ -89,8 +87,13 @@ def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style
 
 
 def first_replica(run: xr.Dataset) -> xr.Dataset:
-    """The first replica there is of a marked run."""
-    return one_replica(run, int(run["replica"][0]))
+    """The first replica of a marked run, with the matrices it has kept."""
+    if "matrix" not in run:
+        raise ReproError(
+            f"The run of width {width_of(run)} has no mark: run an experiment with one, such as "
+            "mark='a'."
+        )
+    return run.isel(replica=0).dropna("matrix_epoch", how="all", subset=["matrix"])
 
 
 def draw_matrix(axes: Axes, run: xr.Dataset, epoch: int, more: str = "") -> AxesImage:
@@ -116,15 +119,11 @@ def block_mean(matrix: ArrayLike, most: int = PICTURE_ROWS) -> NDArray[np.float6
 
 
 def picture_epochs(run: xr.Dataset) -> list[int]:
-    """The epochs whose matrices are pictured: the paper's where the run has them, else spread out.
-
-    At most ``PICTURES``, increasing, among those the run kept the matrix at.
-    """
+    """The epochs whose matrices are pictured: the paper's where the run has them, or spread out."""
     kept = run["matrix_epoch"].to_numpy()
     wanted = paper.MATRIX_EPOCHS.get(width_of(run), ())
-    if wanted and set(wanted) <= set(kept.tolist()):
-        return list(wanted)
-    goals = np.linspace(0, kept.max(), PICTURES)
+    goals = wanted if set(wanted) <= set(kept) else ()
+    goals = goals or np.linspace(0, kept.max(), PICTURES)
     return sorted({int(kept[np.abs(kept - goal).argmin()]) for goal in goals})
 
 
@@ -147,7 +146,7 @@ def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
         contrast = contrast_of_run(one.isel(replica=0, matrix_epoch=[0, -1]))
         for epoch, value in zip(contrast["matrix_epoch"].values, contrast.values, strict=True):
             ours[f"contrast_at_{epoch}"] = float(value)
-        theirs = paper.FIGURE_1 if is_papers(run) else {}
+        theirs = paper.FIGURE_1 if _is_papers(run) else {}
         for quantity, value in ours.items():
             open_end = quantity == "divergence_epoch" and np.isnan(value)
             reading = theirs.get(f"{name}_{quantity}")
@@ -155,13 +154,12 @@ def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["panel", "quantity", "paper", "ours", "later_than"])
 
 
-def is_papers(run: xr.Dataset) -> bool:
-    """Whether Figure 1 of the paper shows this network."""
+def _is_papers(run: xr.Dataset) -> bool:
     return setting(run, "dataset") == paper.DATASET and width_of(run) in paper.FIGURE_1_TRAIN
 
 
 def _losses(axes: Axes, run: xr.Dataset, *, with_test: bool) -> None:
-    if is_papers(run):
+    if _is_papers(run):
         _draw_paper(axes, width_of(run), epochs_of(run), with_test=with_test)
     axes.plot(run["epoch"], run["train_loss"], color=style.TRAIN, label="train loss", zorder=3)
     if with_test:

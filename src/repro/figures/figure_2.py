@@ -18,16 +18,12 @@ from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
 from repro.errors import ReproError
 from repro.figures import style
 
-MOST_LINES = 6
-"""Single runs drawn in (a) and (b), at most."""
-
+MOST_LINES = 6  # single runs drawn in (a) and (b)
 LOOKS = {
     "minimum test loss": (style.TEST, "s"),
     "minimum train loss": (style.TRAIN, "o"),
     "divergence": (style.DIVERGENCE, "X"),
 }
-"""Colour and marker of what a curve is of."""
-
 EPOCHS = {
     "epoch_of_minimum_test_loss": "minimum test loss",
     "epoch_of_minimum_train_loss": "minimum train loss",
@@ -89,18 +85,14 @@ def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
     axes.plot(run["epoch"], curve, color=colour, label=f"$N$ = {width}", linewidth=1.1, zorder=3)
     if setting(run, "dataset") != paper.DATASET:
         return
-    read = paper.TRAIN_LOSS.get(width, {}) if which == "train" else _test_minimum(width)
-    seen = [(epoch, one.value) for epoch, one in read.items() if epoch <= last]
+    read = paper.TRAIN_LOSS.get(width, {})
+    if which == "test":  # only its lowest
+        at = paper.read("epoch_of_minimum_test_loss", width)
+        read = {at.value: paper.read("minimum_test_loss", width)} if at else {}
+    seen = [(epoch, one.value) for epoch, one in read.items() if one and epoch <= last]
     if seen:
         look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
         axes.plot(*zip(*seen, strict=True), **look)
-
-
-def _test_minimum(width: int) -> dict[float, paper.Reading]:
-    """Epoch and value of the paper's mean minimum test loss; empty where there is none."""
-    epoch = paper.read("epoch_of_minimum_test_loss", width)
-    loss = paper.read("minimum_test_loss", width)
-    return {epoch.value: loss} if epoch and loss else {}
 
 
 def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:

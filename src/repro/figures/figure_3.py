@@ -27,9 +27,7 @@ LAYER_NAMES = {
     "hidden_output": "hidden to output",
 }
 QUANTILES = (0.02, 0.25, 0.5, 0.75, 0.98)
-HIGHEST_COUNT = 1000
-"""Top of the paper's colour scale."""
-
+HIGHEST_COUNT = 1000  # top of the paper's colour scale
 COUNTS = LinearSegmentedColormap.from_list(
     "counts", ["#eaf1f8", "#b8cfe4", "#7fa6c9", "#4a78a6", "#244a78", "#0c1f3f"]
 )
@@ -71,7 +69,12 @@ def figure_3(dataset: xr.Dataset, layer: str = LAYER, epoch: int | None = None) 
     figure.get_layout_engine().set(hspace=0.06)  # room for the strips' ties
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 2.7))
     below = figure.add_subplot(grid[1, :], label="joint counts")
-    top = _reach(joint)
+    edges = np.abs(joint.final[1:-1])  # all but a few of the weights are drawn
+    farthest = np.concatenate([[np.inf], np.maximum(edges[1:], edges[:-1]), [np.inf]])
+    order = np.argsort(farthest)
+    reached = np.cumsum(joint.counts.sum(axis=0)[order])
+    last = order[np.searchsorted(reached, 0.9995 * reached[-1])]
+    top = float(min(1.1 * farthest[last], edges.max()))
     _draw_joint(below, joint, top)
     figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     for column, bin_ in enumerate(joint.bins):
@@ -120,16 +123,6 @@ def deviation_figure(runs: Mapping[int, xr.Dataset]) -> style.PageFigure:
         axes.set_ylabel(label)
     sns.move_legend(panels[1], "best", fontsize=8)
     return figure
-
-
-def _reach(joint: Joint) -> float:
-    """Half the height of the panel: all but a few of the weights lie within, or the bins end."""
-    edges = np.abs(joint.final[1:-1])
-    farthest = np.concatenate([[np.inf], np.maximum(edges[1:], edges[:-1]), [np.inf]])
-    order = np.argsort(farthest)
-    reached = np.cumsum(joint.counts.sum(axis=0)[order]) / max(joint.counts.sum(), 1)
-    last = min(np.searchsorted(reached, 0.9995), len(order) - 1)
-    return float(min(1.1 * farthest[order[last]], edges.max()))
 
 
 def _draw_joint(axes: Axes, joint: Joint, top: float) -> None:

@@ -23,9 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
-FOLDER = "figures"
-"""Beside the book's pages, where the build puts them."""
-
+FOLDER = "figures"  # beside the book's pages, where the build puts them
 FORMATS = ("pdf", "svg", "csv")
 COLUMNS = ["panel", "panel_title", "x_label", "y_label", "series", "x", "y", "value"]
 _VARIABLE = "REPRO_FIGURES"

@@ -19,22 +19,16 @@ from repro.figures import style
 from repro.figures.run_lines import colours, curves_of, draw_lines, nothing_to_draw
 from repro.model.network import JUDGED_LAYER as LAYER
 
-BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))
-"""Lower and upper quantile of each band of the deviation, and how dark it is drawn."""
-
-MARGIN = 0.15
-"""Share of the crossing's length shown before and after it."""
-
+BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))  # quantiles, darkness
+MARGIN = 0.15  # share of the crossing's length shown before and after it
 CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
 
 
 def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
 
-    Columns ``run``, ``width``, ``epoch`` (from the middle of the loss's rise), ``curve`` (loss or
-    deviation, the hidden-to-hidden standard deviation), ``share``: 0 where the crossing starts, 1
-    where it ends, after a running median of five epochs; and each run's ``lag`` of the deviation's
-    middle and ``rise``, what the loss takes from 10 to 90 per cent, in epochs.
+    ``epoch`` counts from the middle of the loss's rise; ``share`` is 0 where the crossing starts, 1
+    where it ends, after a running median; ``lag`` and ``rise`` are each run's (`RiseEpochs`).
     """
     parts = []
     for number, run in enumerate(evidence.unmarked(runs)):
@@ -53,10 +47,7 @@ def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Loss and deviation of every run that crosses, a panel a width, and the lag between the two.
-
-    As `crossings` has them; the lag with the 95 % interval of each width's mean.
-    """
+    """`crossings`, a panel a width, and their lags with the 95 % interval of each width's mean."""
     curves = crossings(runs)
     if curves.empty:
         return nothing_to_draw("no run crosses")
@@ -102,10 +93,7 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 @style.styled()
 def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """One crossing of each width: loss above, the deviation's quantiles as bands below.
-
-    Hidden-to-hidden, in Glorot standard deviations.
-    """
+    """One crossing of each width: loss above, the deviation's quantiles as bands below."""
     first = {}
     for run in evidence.unmarked(runs):
         if (found := rise_epochs(run)) is not None:
@@ -166,8 +154,7 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Lowest train loss before and after a run leaves it for good or for long (`excursion`).
 
-    Columns ``width``, ``runs`` (of the paper's length), ``before`` and ``after`` (means, in nats),
-    and ``lower after``: in how many runs a lower loss was found.
+    By width, runs of the paper's length: means in nats, and in how many it is lower after.
     """
     found = [
         (width_of(run), excursion(run["train_loss"].isel(replica=0)))

@@ -30,10 +30,7 @@ UPDATES = {
 
 @style.styled()
 def near_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Relative deviation and correlation with the start, over the epochs and at the end by width.
-
-    Hidden-to-hidden, every unmarked run.
-    """
+    """Deviation of unmarked runs, and correlation with their start, over epochs and at the end."""
     plain = evidence.unmarked(runs)
     if not plain:
         return nothing_to_draw("no unmarked run")
@@ -76,10 +73,7 @@ def area_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Strong unmarked runs of the paper's length at their end: means by width.
-
-    Columns ``width``, ``runs``, ``relative deviation`` and ``correlation``.
-    """
+    """Strong unmarked runs of the paper's length at their end: means by width."""
     strong = evidence.unmarked(evidence.of_regime(evidence.complete(runs), "strong"))
     columns = {
         "runs": ("run", "size"), "relative deviation": ("relative_deviation", "mean"),
@@ -89,10 +83,7 @@ def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 
 def at_losses(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The deviation of unmarked runs at the first epoch at or below each chosen loss they reach.
-
-    Columns ``width``, ``loss`` (share of the initial one) and ``DEVIATIONS``.
-    """
+    """``DEVIATIONS`` of unmarked runs at the first epoch at or below each chosen loss."""
     rows = [
         (width_of(run), share, *(wider.deviation_at(run, share, name) for name in DEVIATIONS))
         for run in evidence.unmarked(runs)
@@ -104,10 +95,10 @@ def at_losses(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) deviation and (b) relative deviation at the first crossing of a loss, against width.
+    """Deviation (a) and relative deviation (b) at the first crossing of a loss, against width.
 
-    A line for each loss: medians over the runs of a width, bars from the least to the
-    most. Dashed in (a): how the initial spread falls with width.
+    A line for each loss: medians over the runs of a width, bars from the least to the most. Dashed
+    in (a): how the initial spread falls with width.
     """
     table = at_losses(runs)
     if table.empty:
@@ -139,10 +130,7 @@ def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 @style.styled()
 def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Lowest train loss so far against (a) the deviation and (b) the relative deviation.
-
-    Each unmarked run is a path to its lowest.
-    """
+    """Lowest train loss so far against ``DEVIATIONS``, each unmarked run a path to its lowest."""
     plain = evidence.unmarked(runs)
     if not plain:
         return nothing_to_draw("no unmarked run")
@@ -181,10 +169,7 @@ def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 
 def updates_by_size(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The mean updates of unmarked runs with joint counts, by initial size of the weight.
-
-    Columns ``run``, ``width``, ``initial``, ``outward``, ``size``, in Glorot standard deviations.
-    """
+    """Mean ``UPDATES`` of unmarked runs with joint counts, by initial size of the weight."""
     columns = ["run", "width", "initial", *UPDATES]
     parts = []
     for number, run in enumerate(filter(large.has_final_counts, evidence.unmarked(runs))):

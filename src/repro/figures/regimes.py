@@ -23,8 +23,7 @@ from repro.figures.run_lines import draw_points, ends_of, nothing_to_draw, regim
 def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss.
 
-    Against width, markers by regime; shaded as the widths that part the regimes best have it.
-    Below the dashed line a loss is low.
+    Shaded as the widths that part the regimes best have it; below the dashed line a loss is low.
     """
     ends = ends_of(evidence.unmarked(runs))
     if ends.empty:
@@ -45,10 +44,7 @@ def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 @style.styled()
 def agreement_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Ours less the paper's in units of the error bars together, by width; in the band they agree.
-
-    Runs of the paper's length on its dataset. Values that are limits are not drawn.
-    """
+    """Ours less the paper's (`agreement_table`) in error bars; inside the band the two agree."""
     table = agreement_table(runs).dropna(subset="difference")
     if table.empty:
         return nothing_to_draw("no value of the paper to compare with")
@@ -76,11 +72,7 @@ def agreement_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 
 def regime_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width: unmarked runs of each regime that occurs.
-
-    And, where the paper gives values, ``theirs``, ``ours`` (mean ± interval) and ``difference`` of
-    the epoch of divergence.
-    """
+    """By width: unmarked runs of each regime, and the epoch of divergence beside the paper's."""
     ends = ends_of(evidence.unmarked(runs))
     counts = pd.crosstab(ends["width"], ends["regime"])
     counts = counts[[name for name in (*RANKS, "undecided") if name in counts]].reset_index()

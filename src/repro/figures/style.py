@@ -82,12 +82,10 @@ def width_colour(width: float) -> str:
     return to_hex(_WIDTHS(float((place - low) / (high - low))))
 
 
-def width_bar(
-    figure: Figure, axes: Axes | Sequence[Axes], widths: Sequence[int], **changes: Any
-) -> Colorbar:
+def width_bar(figure: Figure, axes: Sequence[Axes], widths: Sequence[int]) -> Colorbar:
     """One colour bar for the widths of lines drawn in `width_colour`, in place of a legend.
 
-    A tick at every width, a number where there is room. ``changes`` are for ``figure.colorbar``.
+    A tick at every width, a number where there is room.
     """
     low, high = min(widths), max(widths)
     if low == high:
@@ -95,14 +93,13 @@ def width_bar(
     start, end = _rise([low, high])
     colours = [width_colour(width) for width in _fall(np.linspace(start, end, 256))]
     scale = ScalarMappable(FuncNorm((_rise, _fall), low, high), ListedColormap(colours))
-    bar = figure.colorbar(scale, ax=axes, **({"pad": 0.02, "aspect": 30} | changes))
+    bar = figure.colorbar(scale, ax=axes, pad=0.02, aspect=30, label="width $N$")
     numbered: list[int] = []
     for width in sorted(set(widths), reverse=True):
         if not numbered or _rise(numbered[-1]) - _rise(width) > 0.055 * (end - start):
             numbered.append(width)
     bar.set_ticks(numbered, labels=[str(width) for width in numbered])
     bar.set_ticks([width for width in set(widths) - set(numbered)], minor=True)
-    bar.set_label("width $N$")
     return bar
 
 
