@@ -263,7 +263,7 @@ def test_a_users_settings_change_no_figure_and_stay_the_users() -> None:
         with styled():
             figure = new_figure(2, 1)
             figure.subplots().plot([0, 1], label="$N$")
-        return figure.png()
+        return figure._repr_png_()[0]
 
     plain = picture()
     with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.facecolor": "red"}):

@@ -139,13 +139,12 @@ def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
         found = regimes.summary(one).isel(replica=0).drop_vars("epochs")
         ours = {key: float(value) for key, value in found.items() if value.dtype.kind in "fi"}
         if last >= paper.EPOCHS:
-            for which in ("train", "test"):
-                ours[f"final_{which}_loss"] = float(one[f"{which}_loss"][0, -1])
+            ours |= {f"final_{which}_loss": float(one[f"{which}_loss"][0, -1])
+                     for which in ("train", "test")}  # fmt: skip
         if last >= 200:
             ours["train_loss_at_200"] = float(one["train_loss"].sel(epoch=200).item())
-        contrast = contrast_of_run(one.isel(replica=0, matrix_epoch=[0, -1]))
-        for epoch, value in zip(contrast["matrix_epoch"].values, contrast.values, strict=True):
-            ours[f"contrast_at_{epoch}"] = float(value)
+        contrast = contrast_of_run(one.isel(replica=0, matrix_epoch=[0, -1])).to_series()
+        ours |= {f"contrast_at_{epoch}": float(value) for epoch, value in contrast.items()}
         theirs = paper.FIGURE_1 if _is_papers(run) else {}
         for quantity, value in ours.items():
             open_end = quantity == "divergence_epoch" and np.isnan(value)
@@ -159,34 +158,28 @@ def _is_papers(run: xr.Dataset) -> bool:
 
 
 def _losses(axes: Axes, run: xr.Dataset, *, with_test: bool) -> None:
+    """A panel's curves, and what was read off the paper's."""
+    width, last = width_of(run), epochs_of(run)
     if _is_papers(run):
-        _draw_paper(axes, width_of(run), epochs_of(run), with_test=with_test)
-    axes.plot(run["epoch"], run["train_loss"], color=style.TRAIN, label="train loss", zorder=3)
-    if with_test:
-        axes.plot(run["epoch"], run["test_loss"], color=style.TEST, label="test loss", zorder=3)
-    axes.set(ylabel="loss", xlim=(0, epochs_of(run)))
+        points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
+        seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
+        look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
+        axes.plot(*zip(*seen, strict=True), **look)
+        spikes = [epoch for epoch in paper.FIGURE_1_SPIKES[width] if epoch <= last]
+        look = style.paper_marker(marker="^", label="spikes in the paper", zorder=2.5)
+        axes.plot(spikes, [0.03] * len(spikes), transform=axes.get_xaxis_transform(), **look)
+        start = paper.FIGURE_1["unstable_divergence_epoch"].value
+        if width == paper.UNSTABLE_WIDTH and start < last:
+            level, error = paper.PLATEAU_LEVEL.value, paper.PLATEAU_LEVEL.error
+            axes.fill_between(
+                [start, last], level - error, level + error, color=style.PAPER, alpha=0.45,
+                linewidth=0, zorder=1, label="plateau in the paper",
+            )  # fmt: skip
+    for which, colour in (("train", style.TRAIN), ("test", style.TEST))[: 1 + with_test]:
+        loss = run[f"{which}_loss"]
+        axes.plot(run["epoch"], loss, color=colour, label=f"{which} loss", zorder=3)
+    axes.set(ylabel="loss", xlim=(0, last))
     axes.set_xlabel("epoch", loc="right", labelpad=1)
     axes.margins(y=0.1)
     style.plain_log_axis(axes.yaxis)
     axes.legend(ncols=4, loc="upper left", bbox_to_anchor=(0, -0.12), borderpad=0)
-
-
-def _draw_paper(axes: Axes, width: int, last: int, *, with_test: bool) -> None:
-    """What was read off the paper's panel."""
-    points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
-    seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
-    if seen:
-        look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
-        axes.plot(*zip(*seen, strict=True), **look)
-    spikes = [epoch for epoch in paper.FIGURE_1_SPIKES[width] if epoch <= last]
-    axes.plot(
-        spikes, [0.03] * len(spikes), transform=axes.get_xaxis_transform(),
-        **style.paper_marker(marker="^", label="spikes in the paper", zorder=2.5),
-    )  # fmt: skip
-    start = paper.FIGURE_1["unstable_divergence_epoch"].value
-    if width == paper.UNSTABLE_WIDTH and start < last:
-        level, error = paper.PLATEAU_LEVEL.value, paper.PLATEAU_LEVEL.error
-        axes.fill_between(
-            [start, last], level - error, level + error, color=style.PAPER, alpha=0.45,
-            linewidth=0, zorder=1, label="plateau in the paper",
-        )  # fmt: skip

@@ -90,9 +90,8 @@ def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
         at = paper.read("epoch_of_minimum_test_loss", width)
         read = {at.value: paper.read("minimum_test_loss", width)} if at else {}
     seen = [(epoch, one.value) for epoch, one in read.items() if one and epoch <= last]
-    if seen:
-        look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
-        axes.plot(*zip(*seen, strict=True), **look)
+    look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
+    axes.plot(*zip(*seen, strict=True), **look)
 
 
 def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:

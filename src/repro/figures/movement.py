@@ -122,9 +122,7 @@ def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         style.plain_log_axis(axes.yaxis)
     bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, pad=0.02, aspect=30)
     bar.set_label("train loss / initial loss")
-    numbered = wider.LOSS_SHARES[::3]
-    bar.set_ticks(numbered, labels=[f"{share:g}" for share in numbered], minor=False)
-    bar.minorticks_off()
+    style.plain_log_axis(bar.ax.yaxis)
     return figure
 
 

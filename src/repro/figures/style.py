@@ -104,26 +104,20 @@ def width_bar(figure: Figure, axes: Sequence[Axes], widths: Sequence[int]) -> Co
 
 
 class PageFigure(Figure):
-    """A figure that a notebook shows without pyplot, sharp on screens of twice the pixels."""
+    """A figure that a notebook shows without pyplot: two pixels for each of the page's."""
 
-    def png(self) -> bytes:
-        """The picture, at two pixels for each of the page's, in a palette of 256 colours."""
+    @styled()
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         from PIL import Image
 
         whole, small = io.BytesIO(), io.BytesIO()
-        with styled():
-            self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
+        self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
         picture = Image.open(whole).convert("RGB")
         picture = picture.quantize(256, kmeans=1, dither=Image.Dither.NONE)
         picture.save(small, format="png", optimize=True)  # no version of matplotlib inside
-        return small.getvalue()
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        picture = self.png()
+        write_where_asked(self, small.getvalue())
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
-        with styled():
-            write_where_asked(self, picture)
-        return picture, {"width": width, "height": height}
+        return small.getvalue(), {"width": width, "height": height}
 
 
 def new_figure(width: float, height: float) -> PageFigure:
