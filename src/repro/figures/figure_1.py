@@ -66,10 +66,9 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
 
 @style.styled()
 def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style.PageFigure:
-    """The first page's picture: the letter before and after training, and the phase diagram.
+    """The letter before and after training, a row for each marked run, and the phase diagram.
 
-    ``marked`` by width, in the order of the rows, the first replica of each; ``found``: the
-    unmarked runs, as `repro.figures.figure_2.outcomes` has them.
+    ``marked`` by width; ``found``: unmarked runs, as `repro.figures.figure_2.outcomes` has them.
     """
     figure = style.new_figure(style.PAGE_WIDTH, 3.5)
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.35))
