@@ -74,9 +74,7 @@ def letter_explorer(runs: Mapping[int, xr.Dataset]) -> Explorer:
     ``runs`` by width, at least one; the first replica of each is shown.
     """
     if not runs:
-        raise ReproError(
-            "The letter needs at least one marked run, such as by_width(..., mark='a')."
-        )
+        raise ReproError("The letter needs at least one marked run: by_width(..., mark='a').")
     networks = [_network(first_replica(run)) for run in runs.values()]
     kept = ([*one["matrixEpochs"], *one["histogramEpochs"], one["epochs"]] for one in networks)
     highest = max(

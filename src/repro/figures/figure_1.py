@@ -88,10 +88,7 @@ def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style
 def first_replica(run: xr.Dataset) -> xr.Dataset:
     """The first replica of a marked run, with the matrices it has kept."""
     if "matrix" not in run:
-        raise ReproError(
-            f"The run of width {width_of(run)} has no mark: run an experiment with one, such as "
-            "mark='a'."
-        )
+        raise ReproError(f"The run of width {width_of(run)} has no mark: run it with mark='a'.")
     return run.isel(replica=0).dropna("matrix_epoch", how="all", subset=["matrix"])
 
 

@@ -147,11 +147,11 @@ def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
     By width, runs of the paper's length: means in nats, and in how many it is lower after.
     """
-    found = [
-        (width_of(run), excursion(run["train_loss"].isel(replica=0)))
+    rows = [
+        (width_of(run), left.lowest_before, left.lowest_after)
         for run in evidence.complete(runs)
+        if (left := excursion(run["train_loss"].isel(replica=0)))
     ]
-    rows = [(width, one.lowest_before, one.lowest_after) for width, one in found if one is not None]
     table = pd.DataFrame(rows, columns=["width", "before", "after"])
     table["lower"] = table["after"] < table["before"]
     columns = {
