@@ -23,7 +23,7 @@ from repro.figures.figure_2 import handles, phase_diagram
 from repro.model.network import JUDGED_LAYER as LAYER
 
 PICTURES = 5
-PICTURE_ROWS = 64  # of larger matrices the mean over square blocks is drawn
+PICTURE_ROWS = 64  # at most: of larger matrices the mean over square blocks is drawn
 FULL_INK = 2.0  # size of a weight drawn darkest, in units of the Glorot limit
 INK = LinearSegmentedColormap.from_list(
     "ink", ["#ffffff", "#c6d6e6", "#5f86ad", "#1d3f66", "#081a30"]
@@ -102,13 +102,10 @@ def draw_matrix(axes: Axes, run: xr.Dataset, epoch: int, more: str = "") -> Axes
     return axes.imshow(block_mean(matrix), cmap=INK, vmin=0, vmax=FULL_INK, interpolation="nearest")
 
 
-def block_mean(matrix: ArrayLike, most: int = PICTURE_ROWS) -> NDArray[np.float64]:
-    """The mean of a square matrix over square blocks, so that at most so many rows are left.
-
-    Blocks at the right and lower edge are smaller where the size is not a multiple of theirs.
-    """
+def block_mean(matrix: ArrayLike) -> NDArray[np.float64]:
+    """The mean of a square matrix over square blocks, smaller at the right and lower edge."""
     values = np.asarray(matrix, dtype=np.float64)
-    starts = np.arange(0, len(values), -(-len(values) // most))
+    starts = np.arange(0, len(values), -(-len(values) // PICTURE_ROWS))
     sums = np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1)
     side = np.diff(np.append(starts, len(values)))
     return sums / np.outer(side, side)
