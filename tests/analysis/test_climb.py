@@ -6,7 +6,7 @@ from synthetic import loss_curve, synthetic_run
 
 from repro.analysis import climb
 from repro.analysis.crossing import crossing
-from repro.figures.climb import climb_figure
+from repro.figures.jump import climb_figure
 
 
 def _climbing(left: int, climb_epochs: int = 200) -> np.ndarray:
@@ -39,7 +39,8 @@ def test_a_run_that_does_not_diverge_has_no_climb():
 
 
 def _run(width, replica, curve):
-    run = synthetic_run(width, 1000, "unstable").assign_coords(replica=[replica])
+    run = synthetic_run(8, 1000, "unstable", joint_layers=()).assign_coords(replica=[replica])
+    run.attrs["width"] = width
     return run.assign(train_loss=(("replica", "epoch"), curve[None].astype(np.float32)))
 
 

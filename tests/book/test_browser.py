@@ -19,7 +19,7 @@ from PIL import Image
 from repro import by_width
 from repro.analysis import regimes
 from repro.book import build
-from repro.figures.phase_explorer import published_unmarked, set_name
+from repro.figures.explorers import published_unmarked, set_name
 
 CONTENTS = build.contents()
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -151,6 +151,9 @@ def test_a_page_on_a_laptop_and_on_a_phone(visitor, built_book, name):
     page.set_viewport_size(PHONE)
     page.wait_for_timeout(200)
     assert page.evaluate("document.documentElement.scrollWidth") <= PHONE["width"]
+    figures = """[...document.querySelectorAll("a.image-reference img")]
+        .filter((one) => one.offsetParent).map((one) => one.width)"""
+    assert all(width >= 600 for width in page.evaluate(figures)), "letters too small to read"
     too_wide = page.evaluate(
         """() => [...document.querySelectorAll(".bd-article *")].filter((one) => {
             if (one.closest("mjx-assistive-mml, .explorer-unseen")) return false;

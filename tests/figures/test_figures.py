@@ -1,8 +1,5 @@
 """What the paper's figures show: panels, axes, pictures and numbers, not pixels."""
 
-import subprocess
-import sys
-
 import matplotlib as mpl
 import numpy as np
 import pytest
@@ -16,10 +13,9 @@ from repro import paper
 from repro.analysis import regimes
 from repro.analysis.joint import conditional_quantiles, joint_counts, strip
 from repro.errors import ReproError
-from repro.figures.figure_1 import block_mean, figure_1, figure_1_numbers, picture_epochs
-from repro.figures.figure_2 import figure_2, single_run_widths
-from repro.figures.figure_3 import figure_3, figure_3_numbers
-from repro.figures.phase_diagram import means, outcomes
+from repro.figures.figure_1 import figure_1, figure_1_numbers, front_figure
+from repro.figures.figure_2 import figure_2, means, outcomes, single_run_widths
+from repro.figures.figure_3 import deviation_figure, figure_3, figure_3_numbers
 from repro.figures.style import new_figure, styled, width_bar, width_colour
 
 
@@ -34,17 +30,24 @@ def marked():
 
 @pytest.fixture(scope="module")
 def sweep():
+    """Small runs under the names of the paper's widths."""
     kinds = {10: "weak", 150: "unstable", 275: "unstable", 500: "strong"}
-    return {
-        width: synthetic_run(width, 1000, kind, replicas=3, joint_layers=(), seed=width)
+    made = {
+        width: synthetic_run(16, 1000, kind, replicas=3, joint_layers=(), seed=width)
         for width, kind in kinds.items()
     }
+    return {width: run.assign_attrs(run.attrs | {"width": width}) for width, run in made.items()}
 
 
 def panel(figure, letter):
     """The panel labelled (a), (b), ..."""
     (found,) = [axes for axes in figure.axes if rf"$\bf{{({letter})}}$" in axes.get_title("left")]
     return found
+
+
+def named(figure):
+    """The panels by their names, where they have some."""
+    return {axes.get_label(): axes for axes in figure.axes}
 
 
 def drawn(axes, label):
@@ -58,80 +61,61 @@ def bars(axes):
     return {c.get_label(): c.lines[0].get_xydata() for c in axes.containers}
 
 
-# Figure 1
-
-
 def test_figure_1_draws_losses_and_pictures_tied_to_their_epochs(marked) -> None:
-    figure = figure_1(*marked)
-    by_label = {axes.get_label(): axes for axes in figure.axes}
-    for letter, run, epochs in (
-        ("a", marked[0], (0, 250, 500, 750, 1000)),
-        ("b", marked[1], (0, 75, 200, 500, 1000)),
-    ):
-        axes = by_label[f"losses {letter}"]
+    panels = named(figure_1(*marked))
+    pictured = (0, 250, 500, 750, 1000), (0, 75, 200, 500, 1000)
+    for letter, run, epochs in zip("ab", marked, pictured, strict=True):
+        axes = panels[f"losses {letter}"]
         assert (axes.get_yscale(), axes.get_xlim()) == ("log", (0, 1000))
-        _, loss = drawn(axes, "train loss")
-        assert np.array_equal(loss, run["train_loss"].sel(replica=0))
+        assert np.array_equal(drawn(axes, "train loss")[1], run["train_loss"].sel(replica=0))
         ties = [artist for artist in axes.get_children() if isinstance(artist, ConnectionPatch)]
         at = run["train_loss"].sel(replica=0, epoch=list(epochs)).values
         assert [tie.xy2 for tie in ties] == list(zip(epochs, at, strict=True))
-    first = by_label["matrix at epoch 0"]
-    (image,) = first.get_images()
+    (image,) = panels["matrix at epoch 0"].get_images()
     limit = np.sqrt(3) * float(marked[1]["glorot_std"].sel(layer="hidden_hidden"))
     size = np.abs(marked[1]["matrix"].sel(replica=0, matrix_epoch=0).values) / limit
     assert np.asarray(image.get_array()) == pytest.approx(size)
-    assert image.origin == "upper"
-    assert first.get_title().endswith("1.00")
-
-
-def test_figure_1_shows_the_papers_values_for_the_papers_networks_only(marked) -> None:
-    (axes,) = [one for one in figure_1(*marked).axes if one.get_label() == "losses a"]
-    points = zip(*drawn(axes, "paper (read off)"), strict=True)
+    assert (image.origin, image.axes.get_title()) == ("upper", "epoch 0\ncontrast 1.00")
+    points = zip(*drawn(panels["losses a"], "paper (read off)"), strict=True)
     assert sorted(points) == [(20, 0.82), (1000, 0.015), (1000, 2.15)]
+
+
+def test_figure_1_of_other_networks_shows_nothing_of_the_papers() -> None:
     short = synthetic_run(24, 60, "strong", mark="k", joint_layers=())
     one = synthetic_run(16, 1, "strong", mark="ß", dataset="digits", joint_layers=())
     figure = figure_1(short, one)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     labels = [line.get_label() for axes in figure.axes for line in axes.get_lines()]
     assert not any("paper" in label for label in labels)
-    assert picture_epochs(short) == [0, 25, 50, 60]
+    assert {f"matrix at epoch {epoch}" for epoch in (0, 25, 50, 60)} <= set(named(figure))
     assert figure_1_numbers(short, one)["paper"].isna().all()
+    with pytest.raises(ReproError, match="mark"):
+        figure_1(synthetic_run(16, 20), short)
 
 
-def test_figure_1_numbers_are_the_runs(marked) -> None:
+def test_figure_1_in_numbers(marked) -> None:
     table = figure_1_numbers(*marked).set_index(["panel", "quantity"])
-    final = table.loc[("a", "final_test_loss")]
-    assert final["paper"].value == 2.15
-    assert final["ours"] == float(marked[0]["test_loss"].sel(replica=0, epoch=1000))
+    assert table.loc[("a", "final_test_loss"), "paper"].value == 2.15
+    assert table.loc[("a", "final_test_loss"), "ours"] == float(
+        marked[0]["test_loss"].sel(replica=0, epoch=1000)
+    )
     assert table.loc[("a", "contrast_at_0"), "ours"] == 1
     assert table.loc[("a", "divergence_epoch"), "later_than"] == 1000
     assert table.loc[("b", "divergence_epoch"), "ours"] > 0
 
 
-def test_figure_1_of_an_unmarked_run_is_refused() -> None:
-    run, other = synthetic_run(16, 20), synthetic_run(16, 20, mark="a")
-    with pytest.raises(ReproError, match="mark"):
-        figure_1(run, run)
-    with pytest.raises(ReproError, match="no replica 7"):
-        figure_1(other, other, replica=7)
+def test_the_first_pages_letter_before_and_after_and_its_phase_diagram(marked, sweep) -> None:
+    figure = front_figure(dict(zip((512, 256), marked, strict=True)), outcomes(sweep.values()))
+    pictures = [axes for axes in figure.axes if axes.get_images()]
+    assert [axes.get_title() for axes in pictures] == ["epoch 0", "epoch 1000"] * 2
+    before, after = (np.asarray(axes.get_images()[0].get_array()) for axes in pictures[:2])
+    assert (before == 0).mean() > 0.5 > (after == 0).mean()
+    assert [axes.get_ylabel() for axes in figure.axes][-1] == "epoch"
 
 
-@pytest.mark.parametrize(("size", "most", "rows"), [(12, 4, 4), (10, 4, 4), (5, 8, 5), (9, 4, 3)])
-def test_block_mean_keeps_the_mean_of_each_block(size, most, rows) -> None:
-    matrix = np.random.default_rng(0).random((size, size))
-    small, side = block_mean(matrix, most), -(-size // most)
-    assert small.shape == (rows, rows)
-    for row, column in np.ndindex(rows, rows):
-        block = matrix[row * side : (row + 1) * side, column * side : (column + 1) * side]
-        assert small[row, column] == pytest.approx(block.mean())
-
-
-# Figure 2
-
-
-def test_figure_2_has_the_papers_panels(sweep) -> None:
+def test_figure_2_has_the_papers_panels_and_the_runs_values(sweep) -> None:
     figure = figure_2(sweep)
-    figure.canvas.draw()
+    figure.draw_without_rendering()
     a, b, c, d = (panel(figure, letter) for letter in "abcd")
     assert (a.get_yscale(), b.get_yscale(), d.get_yscale()) == ("log",) * 3
     assert (c.get_xlabel(), c.get_ylabel(), c.get_yscale()) == ("width $N$", "epoch", "linear")
@@ -145,79 +129,45 @@ def test_figure_2_has_the_papers_panels(sweep) -> None:
     assert [250, 0.115] in theirs.tolist()
     names = {text.get_text() for text in c.texts}
     assert names == {"low trainability", "high trainability", "untrainability"}
-
-
-def test_the_phase_diagram_shows_means_where_most_runs_have_one(sweep) -> None:
-    c = panel(figure_2(sweep), "c")
-    summary = regimes.summary(sweep[150])
-    table = means(outcomes(sweep.values())).set_index(["width", "quantity"])
-    for quantity in ("divergence_epoch", "epoch_of_minimum_train_loss"):
-        epoch, row = summary[quantity].values.astype(float), table.loc[(150, quantity)]
-        assert row["ours"] == pytest.approx(epoch.mean())
-        assert row["deviation"] == pytest.approx(epoch.std(ddof=1))
-        assert row["runs"] == 3
-        assert row["paper"].value == paper.read(quantity, 150).value
-    assert epoch.mean() in bars(c)["minimum train loss"][:, 1]
-    assert table.loc[(500, "divergence_epoch"), "later_than"] == 1000
     later = [one for one in c.containers if one.get_label() == "divergence, later"]
-    ends = {tuple(one.get_segments()[0][0].round()) for bar in later for one in bar.lines[2]}
-    assert 1000 in {epoch for _, epoch in ends}
-    assert not any("paper" in name for name in bars(panel(figure_2(_mnist(sweep)), "c")))
+    ends = {one.get_segments()[0][0][1] for bar in later for one in bar.lines[2]}
+    assert 1000 in ends
 
 
-def _mnist(sweep):
-    return {150: sweep[150].assign_attrs(sweep[150].attrs | {"dataset": "mnist"})}
+@pytest.mark.parametrize("diverged", [1, 2, 3])
+def test_means_are_of_what_most_runs_have_reached_beside_the_papers(sweep, diverged) -> None:
+    strong, unstable = sweep[500], sweep[150]
+    mixed = strong.where(strong["replica"] >= diverged, unstable).assign_attrs(unstable.attrs)
+    row = means(outcomes([mixed])).set_index("quantity").loc["divergence_epoch"]
+    at = regimes.summary(mixed)["divergence_epoch"].values[:diverged]
+    wanted = [at.mean(), at.std(ddof=1), np.nan] if diverged > 1 else [np.nan, np.nan, 1000]
+    found = row[["ours", "deviation", "later_than"]].to_list()
+    assert found == pytest.approx(wanted, nan_ok=True)
+    assert row["paper"].value == paper.read("divergence_epoch", 150).value
 
 
-def test_what_most_runs_of_a_width_have_not_reached_has_no_mean() -> None:
-    strong, unstable = (
-        synthetic_run(300, 1000, kind, replicas=3, joint_layers=())
-        for kind in ("strong", "unstable")
-    )
-    few, many = (
-        strong.where(strong["replica"] >= number, unstable).assign_attrs(strong.attrs)
-        for number in (1, 2)
-    )
-    row, other = (
-        means(outcomes([run])).set_index("quantity").loc["divergence_epoch"] for run in (few, many)
-    )
-    assert (row["later_than"], np.isnan(row["ours"])) == (1000, True)
-    at = regimes.summary(many)["divergence_epoch"].values[:2]
-    assert other["ours"] == pytest.approx(at.mean())
-    assert np.isnan(other["later_than"])
-
-
-def test_figure_2_takes_one_replica_short_runs_and_says_what_it_cannot_draw(sweep) -> None:
-    runs = {
-        width: synthetic_run(width, 12, "strong", dataset="mnist", joint_layers=())
-        for width in (96, 64)
-    }
-    figure_2(runs).canvas.draw()
-    figure_2({64: runs[64]}).canvas.draw()
-    assert not panel(figure_2(runs), "c").texts  # nothing is decided, so no region is named
+def test_figure_2_takes_short_single_runs_and_says_what_it_cannot_draw(sweep) -> None:
+    runs = {w: synthetic_run(w, 12, dataset="mnist", joint_layers=()) for w in (96, 64)}
+    diagram = panel(figure_2(runs), "c")
+    assert not diagram.texts  # nothing is decided, so no region is named
+    assert not any("paper" in name for name in bars(diagram))
+    figure_2({64: runs[64]}).draw_without_rendering()
     assert single_run_widths([10, 50, 100, 150, 200, 275, 500]) == [10, 150, 275, 500]
-    assert single_run_widths([64, 96]) == [64, 96]
     assert len(single_run_widths(range(20, 140, 10))) == 6
-    with pytest.raises(ReproError, match="no run of width 77"):
-        figure_2(sweep, lines=[77])
     with pytest.raises(ReproError, match="at least one"):
         figure_2({})
     with pytest.raises(ReproError, match="one dataset"):
         figure_2({10: sweep[10], 64: runs[64]})
 
 
-# Figure 3
-
-
 @settings(deadline=None, max_examples=30)
 @given(
     seed=st.integers(0, 10_000),
     count=st.integers(1, 3000),
-    shift=st.floats(-1, 1),
     quantile=st.sampled_from([0.0, 0.02, 0.25, 0.5, 0.75, 0.98, 1.0]),
 )
-def test_quantiles_from_counts_are_those_of_the_samples(seed, count, shift, quantile) -> None:
-    sample = np.random.default_rng(seed).normal(shift, 0.7, count)
+def test_quantiles_from_counts_are_those_of_the_samples(seed, count, quantile) -> None:
+    sample = np.random.default_rng(seed).normal(0.3, 0.7, count)
     edge = np.linspace(-6, 6, 241)
     counts = np.histogram(sample, edge)[0]
     found = conditional_quantiles([counts, 3 * counts], edge, (quantile,))
@@ -234,20 +184,16 @@ def test_quantiles_in_bins_without_an_edge_and_without_counts() -> None:
     counts = np.array([[5, 0, 0, 5], [0, 0, 0, 0], [1, 4, 4, 1]])
     low, median, high = conditional_quantiles(counts, edge, (0.05, 0.5, 0.95))
     assert low.tolist() == [-np.inf, pytest.approx(np.nan, nan_ok=True), -np.inf]
-    assert high[0] == np.inf
+    assert (high[0], median[2]) == (np.inf, 0.0)
     assert np.isnan(median[1])
-    assert median[2] == 0.0
-    assert conditional_quantiles([[0, 4, 0, 0]], edge, (0.25,)) == -0.75
-    with pytest.raises(ReproError, match="between 0 and 1"):
-        conditional_quantiles(counts, edge, (2,))
-    with pytest.raises(ReproError, match="edge"):
-        conditional_quantiles(counts, edge[1:], (0.5,))
+    for edges, level in ((edge, 2), (edge[1:], 0.5)):
+        with pytest.raises(ReproError):
+            conditional_quantiles(counts, edges, (level,))
 
 
 def test_figure_3_draws_the_counts_the_band_and_three_strips() -> None:
-    run = synthetic_run(64, 60, "strong")
-    figure = figure_3(run)
-    by_label = {axes.get_label(): axes for axes in figure.axes}
+    run = synthetic_run(64, 60, "strong", joint_layers=("hidden_hidden",))
+    by_label = named(figure_3(run))
     joint = by_label["joint counts"]
     counts = joint_counts(run, "hidden_hidden")
     assert joint.collections[0].get_array().sum() == counts[:, 1:-1].sum()
@@ -266,15 +212,17 @@ def test_figure_3_draws_the_counts_the_band_and_three_strips() -> None:
 
 
 def test_figure_3_takes_any_layer_and_epoch_that_was_kept() -> None:
-    run = synthetic_run(20, 100, "strong", replicas=2)
-    for layer, epoch in (("input_hidden", 75), ("hidden_output", 0)):
-        figure_3(run.sel(replica=[1]), layer=layer, epoch=epoch).canvas.draw()
-    with pytest.raises(ReproError, match="joint epoch 74: choose from 0, 75, 100"):
-        figure_3(run, epoch=74)
-    with pytest.raises(ReproError, match="layer middle"):
-        figure_3(run, layer="middle")
+    run = synthetic_run(20, 100, "strong", dataset="digits", replicas=2)
+    figure_3(run.sel(replica=[1]), layer="input_hidden", epoch=75).draw_without_rendering()
+    for options, told in (
+        ({"epoch": 74}, "joint epoch 74: choose from 0, 75, 100"), ({"layer": "middle"}, "middle"),
+    ):  # fmt: skip
+        with pytest.raises(ReproError, match=told):
+            figure_3(run, **options)
     with pytest.raises(ReproError, match="no joint counts"):
         figure_3(run.drop_vars("joint_histogram"))
+    lines = panel(deviation_figure({20: run}), "a").get_lines()
+    assert len([line for line in lines if len(line.get_xdata()) == 100]) == 6, "layers, replicas"
 
 
 def test_figure_3_shows_the_papers_values_for_its_network_only() -> None:
@@ -283,37 +231,26 @@ def test_figure_3_shows_the_papers_values_for_its_network_only() -> None:
     run.attrs["width"] = 512
     table = figure_3_numbers(run)
     assert table["paper"].notna().sum() == len(paper.FIGURE_3)
-    middle = table[(table["initial weight"] == 0) & (table["quantile"] == 0.75)].iloc[0]
-    assert middle["paper"].value == 0.045
-    (joint,) = [axes for axes in figure_3(run).axes if axes.get_label() == "joint counts"]
-    assert (0.075, 0.085) in list(zip(*drawn(joint, "paper (read off)"), strict=True))
-
-
-# The look
+    points = drawn(named(figure_3(run))["joint counts"], "paper (read off)")
+    assert (0.075, 0.085) in list(zip(*points, strict=True))
 
 
 def test_widths_have_one_colour_each_growing_lighter_and_readable_on_white() -> None:
     widths = np.geomspace(10, 1000, 60)
     colours = np.array([to_rgb(width_colour(width)) for width in widths])
-    linear = np.where(colours <= 0.04045, colours / 12.92, ((colours + 0.055) / 1.055) ** 2.4)
-    luminance = linear @ [0.2126, 0.7152, 0.0722]
+    luminance = colours**2.2 @ [0.2126, 0.7152, 0.0722]
     assert (np.diff(luminance) > 0).all()
     assert (1.05 / (luminance + 0.05)).min() > 2.2  # contrast with white
-    assert np.abs(np.diff(colours, axis=0)).max() < 0.1  # continuous
-    assert width_colour(5) == width_colour(10)
-    assert width_colour(2000) == width_colour(1000)
+    assert (width_colour(5), width_colour(2000)) == (width_colour(10), width_colour(1000))
 
 
-@pytest.mark.parametrize("widths", [[64], [10, 150, 500], range(200, 300, 5)])
+@pytest.mark.parametrize("widths", [[64], range(200, 300, 5)])
 def test_the_bar_of_widths_has_the_colour_of_every_line(widths) -> None:
-    with styled():
-        figure = new_figure(4, 3)
-        bar = width_bar(figure, figure.subplots(), widths)
-        for width in widths:
-            wanted = to_rgb(width_colour(width))
-            assert bar.mappable.to_rgba(width)[:3] == pytest.approx(wanted, abs=0.02)
-        ticks = [*bar.get_ticks(), *bar.get_ticks(minor=True)]
-    assert sorted(ticks) == sorted(widths)
+    figure = new_figure(4, 3)
+    bar = width_bar(figure, figure.subplots(), widths)
+    shown = [bar.mappable.to_rgba(place)[:3] for place in bar.get_ticks()]
+    assert shown == [pytest.approx(to_rgb(width_colour(width))) for width in widths]
+    assert [label.get_text() for label in bar.ax.get_yticklabels()] == [str(w) for w in widths]
 
 
 def test_a_users_settings_change_no_figure_and_stay_the_users() -> None:
@@ -321,20 +258,9 @@ def test_a_users_settings_change_no_figure_and_stay_the_users() -> None:
         with styled():
             figure = new_figure(2, 1)
             figure.subplots().plot([0, 1], label="$N$")
-        return figure.png()
+        return figure._repr_png_()[0]
 
     plain = picture()
-    with mpl.rc_context({"text.usetex": True, "font.size": 30, "axes.facecolor": "red"}):
+    with mpl.rc_context({"text.usetex": True, "font.size": 30}):
         assert picture() == plain
         assert mpl.rcParams["font.size"] == 30
-
-
-def test_figures_need_no_machine_learning_library_and_change_no_settings() -> None:
-    code = (
-        "import sys, matplotlib, pandas; before = dict(matplotlib.rcParams);"
-        "import repro.figures.front, repro.figures.figure_3, repro.figures.phase_explorer;"
-        "assert dict(matplotlib.rcParams) == before;"
-        "assert pandas.get_option('display.max_colwidth') == 50;"
-        "sys.exit(bool({'tensorflow', 'keras', 'jax'} & set(sys.modules)))"
-    )
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,6 +1,8 @@
 """A figure's files for reuse, and what the build makes of a page with figures and tables."""
 
+import base64
 import copy
+import re
 
 import matplotlib
 import nbformat
@@ -13,45 +15,35 @@ from repro.figures import files
 from repro.figures.style import new_figure
 
 
-@pytest.fixture
-def figure():
-    return drawn()
-
-
 def drawn():
     one = new_figure(3, 2)
     left, right = one.subplots(1, 2)
     left.plot([0, 1, 2], [3.0, np.nan, 5.0], label="a line")
     left.set(xlabel="epoch", ylabel="loss", title="left")
     right.stairs([4, 6], [0, 1, 3])
-    right.bar([7.0], [8.0], label="a bar")
     right.scatter([1.5], [2.5])
+    right.errorbar([7], [8], [0.5], fmt="none")
+    cells = np.ma.masked_less(np.array([[1.0, 0.0], [3.0, 4.0]]), 1)
+    one.colorbar(right.pcolormesh([0, 1, 2], [0, 10, 20], cells), ax=right)
     return one
 
 
-def test_the_table_has_what_is_drawn(figure):
-    table = files.drawn_values(figure)
+def test_the_table_has_what_is_drawn():
+    table = files.drawn_values(drawn())
     line = table[table.series == "a line"]
     assert line[["x", "y"]].values.tolist() == [[0, 3], [2, 5]]
     assert set(line.x_label) == {"epoch"}
-    right = table[table.panel == 2].set_index("series")[["x", "y"]]
-    assert right.loc["a bar"].tolist() == [7, 8]
-    assert right.loc["histogram 1"].to_numpy().tolist() == [[0.5, 4], [2, 6]]
-    assert [1.5, 2.5] in right.values.tolist()
+    right = table[table.panel == 2].set_index("series")
+    assert right.loc["histogram 1", ["x", "y"]].values.tolist() == [[0.5, 4], [2, 6]]
+    assert right.loc["points 1", ["x", "y"]].tolist() == [1.5, 2.5]
+    assert right.loc["segments 2", ["x", "y"]].values.tolist() == [[7, 7.5], [7, 8.5]]
+    mesh = right.loc["mesh 3", ["x", "y", "value"]].values.tolist()
+    assert mesh == [[0.5, 5, 1], [0.5, 15, 3], [1.5, 15, 4]], "without the empty one"
 
 
-def test_a_mesh_is_listed_cell_by_cell_without_the_empty_ones():
-    figure = new_figure(2, 2)
-    axes = figure.subplots()
-    cells = np.ma.masked_less(np.array([[1.0, 0.0], [3.0, 4.0]]), 1)
-    figure.colorbar(axes.pcolormesh([0, 1, 2], [0, 10, 20], cells))
-    rows = files.drawn_values(figure)[["x", "y", "value"]].values.tolist()
-    assert rows == [[0.5, 5, 1], [0.5, 15, 3], [1.5, 15, 4]]
-
-
-def test_files_are_the_same_each_time_and_only_written_where_asked(figure, tmp_path):
+def test_files_are_the_same_each_time_and_only_written_where_asked(tmp_path):
     before = dict(matplotlib.rcParams)
-    figure._repr_png_()
+    new_figure(1, 1)._repr_png_()
     assert not list(tmp_path.iterdir())
     contents = []
     for folder in ("first", "second"):
@@ -64,21 +56,14 @@ def test_files_are_the_same_each_time_and_only_written_where_asked(figure, tmp_p
     assert dict(matplotlib.rcParams) == before
 
 
-def test_a_table_of_the_figures_own_is_the_one_written(figure, tmp_path):
-    files.write(figure, tmp_path, pd.DataFrame({"weight": [0.25]}))
-    assert (tmp_path / "figure.csv").read_text() == "weight\n0.25\n"
-
-
 def page_with(output, **metadata) -> nbformat.NotebookNode:
     cell = nbformat.v4.new_code_cell("show()", outputs=[output], metadata=metadata)
     return nbformat.v4.new_notebook(cells=[cell])
 
 
-def test_a_caption_ends_with_the_figures_files(figure, tmp_path):
-    import base64
-
+def test_a_caption_ends_with_the_figures_files(tmp_path):
     with files.written_to(tmp_path / files.FOLDER):
-        png, _ = figure._repr_png_()
+        png, _ = new_figure(1, 1)._repr_png_()
     output = nbformat.v4.new_output("display_data", {"image/png": base64.b64encode(png).decode()})
     notebook = page_with(
         output, mystnb={"figure": {"name": "fig-near", "caption": "What is drawn."}}
@@ -94,21 +79,13 @@ def test_a_caption_ends_with_the_figures_files(figure, tmp_path):
 
 
 @pytest.mark.parametrize(
-    "table",
-    [
-        pd.DataFrame({"a": [1]}, index=pd.Index([2], name="n")),
-        pd.DataFrame({"a": [1, 2]}, index=pd.MultiIndex.from_product([[""], [0, 1]])),
-    ],
-    ids=["corner", "several rows"],
+    "index", [pd.Index([1, 2], name="n"), pd.MultiIndex.from_product([[""], [0, 1]])]
 )
-def test_empty_header_cells_are_no_headers(tmp_path, table):
-    import re
-
-    html, empty = table.to_html(), re.compile(r"<th[^>]*></th>")
+def test_empty_header_cells_are_no_headers(tmp_path, index):
+    html, empty = pd.DataFrame({"a": [1, 2]}, index).to_html(), re.compile(r"<th[^>]*></th>")
     assert empty.search(html)
-    (cell,) = pages.dressed(
-        page_with(nbformat.v4.new_output("display_data", {"text/html": html})), tmp_path
-    ).cells
+    page = page_with(nbformat.v4.new_output("display_data", {"text/html": html}))
+    (cell,) = pages.dressed(page, tmp_path).cells
     assert not empty.search(cell.outputs[0]["data"]["text/html"])
 
 

@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import ArrayLike
 
-from repro.analysis.captions import width_of
 from repro.errors import ReproError
 from repro.model.letter import letter_mask
 
@@ -78,27 +77,6 @@ def contrast_of_run(run: xr.Dataset) -> xr.DataArray:
         mark_contrast, run["matrix"], input_core_dims=[["row", "column"]], vectorize=True,
         kwargs={"mask": mask},
     ).rename("mark_contrast")  # fmt: skip
-
-
-def one_replica(run: xr.Dataset, replica: int) -> xr.Dataset:
-    """One replica of a marked run, with the matrices it has kept.
-
-    Raises
-    ------
-    ReproError
-        Where the run has no matrices, or no replica of that number.
-    """
-    if "matrix" not in run:
-        raise ReproError(
-            f"The run of width {width_of(run)} has no mark: run an experiment with one, such as "
-            "mark='a'."
-        )
-    if replica not in run["replica"]:
-        raise ReproError(
-            f"There is no replica {replica} of the run at width {width_of(run)}, "
-            f"only {', '.join(str(number) for number in run['replica'].values)}."
-        )
-    return run.sel(replica=replica).dropna("matrix_epoch", how="all", subset=["matrix"])
 
 
 def silent_share(run: xr.Dataset) -> float:

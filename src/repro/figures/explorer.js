@@ -1,5 +1,5 @@
 // The moving figures of the book. Plain script: no library, no network. Each kind takes the data
-// that its Python function wrote into the page (letter_explorer.py, phase_explorer.py).
+// that its function in explorers.py wrote into the page.
 function reproExplore(root) {
   "use strict";
   if (!root || root.querySelector(".explorer-live")) return;
@@ -22,8 +22,7 @@ function reproExplore(root) {
 
   function coloured(element, of) {
     element.classList.add("own");
-    element.style.setProperty("--on-light", of.colour);
-    element.style.setProperty("--on-dark", of.colourOnDark);
+    element.style.setProperty("--colour", of.colour);
     return element;
   }
 
@@ -156,7 +155,7 @@ function reproExplore(root) {
         place, `Deviations of ${network.name} at epoch ${epoch}: ${within} % of the weights lie within ` +
           `${data.limit} Glorot standard deviations`,
         { low: -data.limit, high: data.limit, label: `deviation, epoch ${epoch}` },
-        { low: 0, high: 100 * data.highest, label: "% of weights" }, 300, 150,
+        { low: 0, high: 100 * data.highest, label: "% of weights" }, place.clientWidth || 300, 150,
       );
       const tops = shares.map((share, number) =>
         `V${figure.y(100 * share).toFixed(1)}H${figure.x((number + 1) * step - data.limit).toFixed(1)}`);
@@ -233,10 +232,10 @@ function reproExplore(root) {
       add(svg, "rect", { class: "chosen", ...strip });
       for (const one of set.widths) for (const run of one.runs) {
         const at = x(one.width);
-        add(svg, "rect", { class: "point second", x: at - 3.5, y: y(run.minimumTestEpoch) - 3.5, width: 7, height: 7 });
-        add(svg, "circle", { class: "point", cx: at, cy: y(run.minimumTrainEpoch), r: 4 });
-        if (run.divergence !== null)
-          add(svg, "path", { class: "divergence", d: `M${at - 4},${y(run.divergence) - 4}l8,8m0,-8l-8,8` });
+        add(svg, "rect", { class: "point second", x: at - 3.5, y: y(run.epoch_of_minimum_test_loss) - 3.5, width: 7, height: 7 });
+        add(svg, "circle", { class: "point", cx: at, cy: y(run.epoch_of_minimum_train_loss), r: 4 });
+        if (run.divergence_epoch !== null)
+          add(svg, "path", { class: "divergence", d: `M${at - 4},${y(run.divergence_epoch) - 4}l8,8m0,-8l-8,8` });
       }
       svg.addEventListener("click", (event) => {
         const place = (event.offsetX / svg.clientWidth) * wide;
@@ -249,24 +248,24 @@ function reproExplore(root) {
     function curves({ runs, width, ...look }) {
       const epochs = { low: 0, high: Math.max(...runs.map((run) => run.epochs)), label: "epoch" };
       const losses = plot(columns, `Train and test loss of N = ${width} against epoch`, epochs,
-        { ...range(runs.flatMap((run) => [run.train, run.test]), true), label: "loss: — train, - - test" });
+        { ...range(runs.flatMap((run) => [run.train_loss, run.test_loss]), true), label: "loss: — train, - - test" });
       const spread = plot(columns, `Relative deviation between the hidden layers of N = ${width} against epoch`,
-        epochs, { ...range(runs.map((run) => run.deviation)), label: "relative deviation" });
+        epochs, { ...range(runs.map((run) => run.relative_deviation)), label: "relative deviation" });
       for (const run of runs) {
-        coloured(losses.curve(data.at[run.epochs], run.train), look);
-        losses.curve(data.at[run.epochs], run.test, "second");
-        coloured(spread.curve(data.at[run.epochs], run.deviation), look);
+        coloured(losses.curve(data.at[run.epochs], run.train_loss), look);
+        losses.curve(data.at[run.epochs], run.test_loss, "second");
+        coloured(spread.curve(data.at[run.epochs], run.relative_deviation), look);
       }
     }
 
     function list(chosen) {
       const facts = [
         ["replica", (run) => run.replica], ["epochs", (run) => run.epochs], ["regime", (run) => run.regime],
-        ["minimum train loss", (run) => number(run.minimumTrain)],
-        ["epoch of minimum train loss", (run) => run.minimumTrainEpoch + (run.minimumTrainAtEnd ? " or later" : "")],
-        ["minimum test loss", (run) => number(run.minimumTest)],
-        ["epoch of minimum test loss", (run) => run.minimumTestEpoch],
-        ["divergence", (run) => run.divergence ?? "not by the end"],
+        ["minimum train loss", (run) => number(run.minimum_train_loss)],
+        ["epoch of minimum train loss", (run) => run.epoch_of_minimum_train_loss + (run.minimum_at_end ? " or later" : "")],
+        ["minimum test loss", (run) => number(run.minimum_test_loss)],
+        ["epoch of minimum test loss", (run) => run.epoch_of_minimum_test_loss],
+        ["divergence", (run) => run.divergence_epoch ?? "not by the end"],
       ];
       const head = add(add(table, "thead"), "tr"), body = add(table, "tbody");
       for (const [name] of facts) add(head, "th", { scope: "col" }, name);

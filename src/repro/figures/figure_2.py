@@ -2,80 +2,69 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
+from matplotlib.ticker import MaxNLocator
 
 from repro import paper
-from repro.analysis.captions import dataset_label, epochs_of, setting
+from repro.analysis import regimes
+from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
 from repro.errors import ReproError
 from repro.figures import style
-from repro.figures.phase_diagram import LOSSES, draw_means, handles, outcomes, phase_diagram
 
-MOST_LINES = 6
-"""Single runs drawn in (a) and (b), at most."""
+MOST_LINES = 6  # single runs drawn in (a) and (b)
+LOOKS = {
+    "minimum test loss": (style.TEST, "s"),
+    "minimum train loss": (style.TRAIN, "o"),
+    "divergence": (style.DIVERGENCE, "X"),
+}
+EPOCHS = {
+    "epoch_of_minimum_test_loss": "minimum test loss",
+    "epoch_of_minimum_train_loss": "minimum train loss",
+    "divergence_epoch": "divergence",
+}
+LOSSES = {f"minimum_{which}_loss": f"minimum {which} loss" for which in ("test", "train")}
+"""Quantities of `regimes.summary`, and what they are called."""
 
 
-def figure_2(
-    datasets: Mapping[int, xr.Dataset], *, lines: Sequence[int] | None = None, replica: int = 0
-) -> style.PageFigure:
-    """Four panels on networks of several widths, all of one dataset.
+@style.styled()
+def figure_2(datasets: Mapping[int, xr.Dataset]) -> style.PageFigure:
+    """Four panels on networks of several widths, all of one dataset; ``datasets`` by width.
 
     (a) train loss and (b) test loss of single runs; (c) phase diagram: width against the epochs of
     minimum train loss, minimum test loss and divergence, with the regions between them shaded; (d)
     minimum losses against width. Means and standard deviations over the replicas, filled; hollow:
-    read off the paper's figure. An arrow: later than the end of most runs.
-
-    Parameters
-    ----------
-    datasets:
-        Runs by width; one replica each is enough.
-    lines:
-        Widths drawn in (a) and (b); None for the paper's, or for up to ``MOST_LINES``.
-    replica:
-        Number of the single run drawn in (a) and (b); the first there is where it is missing.
-
-    Raises
-    ------
-    ReproError
-        For no runs, runs of several datasets, or lines that are not among them.
+    read off the paper's figure. An arrow: later than the end of most runs. A `ReproError` for no
+    runs or runs of several datasets.
     """
-    runs = {width: datasets[width] for width in sorted(datasets)}
-    found = outcomes(runs.values())
-    drawn = single_run_widths(list(runs)) if lines is None else list(lines)
-    if missing := [width for width in drawn if width not in runs]:
-        raise ReproError(
-            f"There is no run of width {', '.join(map(str, missing))}: "
-            f"choose lines from {', '.join(map(str, runs))}."
-        )
-    with style.styled():
-        figure = style.new_figure(7.2, 7.0)
-        top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.45))
-        losses = top.subplots(1, 2)
-        for axes, letter, which in zip(losses, "ab", ("train", "test"), strict=True):
-            for width in drawn:
-                _single_run(axes, runs[width], which, replica)
-            last = max(epochs_of(runs[width]) for width in drawn)
-            axes.set(yscale="log", xlim=(0, last), xlabel="epoch")
-            style.plain_log_axis(axes.yaxis)
-            style.panel_label(axes, letter, f"{which} loss, single runs")
-        style.width_bar(top, list(losses), drawn)
-        diagram, lowest = bottom.subplots(1, 2, width_ratios=(1.5, 1))
-        phase_diagram(diagram, found)
-        style.panel_label(diagram, "c", "phase diagram")
-        draw_means(lowest, found, LOSSES)
-        lowest.set_yscale("log")
-        lowest.margins(y=0.1)
-        style.plain_log_axis(lowest.yaxis)
-        style.panel_label(lowest, "d", "minimum loss")
-        bottom.legend(
-            handles=handles(found), loc="outside lower center", ncols=5, frameon=False,
-            columnspacing=1.2,
-        )  # fmt: skip
-        label = dataset_label(next(iter(runs.values())))
-        figure.suptitle(label, x=0.01, ha="left", fontsize=10)
+    found = outcomes(datasets.values())
+    drawn = single_run_widths(list(datasets))
+    figure = style.new_figure(style.PAGE_WIDTH, 7.0)
+    top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.45))
+    losses = top.subplots(1, 2)
+    for axes, letter, which in zip(losses, "ab", ("train", "test"), strict=True):
+        for width in drawn:
+            _single_run(axes, datasets[width], which)
+        last = max(epochs_of(datasets[width]) for width in drawn)
+        axes.set(xlim=(0, last), xlabel="epoch")
+        style.plain_log_axis(axes.yaxis)
+        style.panel_label(axes, letter, f"{which} loss, single runs")
+    style.width_bar(top, list(losses), drawn)
+    diagram, lowest = bottom.subplots(1, 2, width_ratios=(1.5, 1))
+    phase_diagram(diagram, found)
+    style.panel_label(diagram, "c", "phase diagram")
+    draw_means(lowest, found, LOSSES)
+    lowest.margins(y=0.1)
+    style.plain_log_axis(lowest.yaxis)
+    style.panel_label(lowest, "d", "minimum loss")
+    bottom.legend(handles=handles(found), loc="outside lower center", ncols=3)
+    figure.suptitle(dataset_label(next(iter(datasets.values()))), x=0.01, ha="left")
     return figure
 
 
@@ -89,23 +78,164 @@ def single_run_widths(widths: Sequence[int]) -> list[int]:
     return [there[round(place)] for place in places]
 
 
-def _single_run(axes: Axes, run: xr.Dataset, which: str, replica: int) -> None:
-    """A loss curve, with points of the paper's own run of that width."""
-    width, last = int(setting(run, "width")), epochs_of(run)
-    number = replica if replica in run["replica"] else int(run["replica"][0])
-    colour, curve = style.width_colour(width), run[f"{which}_loss"].sel(replica=number)
+def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
+    """The loss curve of the first replica, with points of the paper's own run of that width."""
+    width, last = width_of(run), epochs_of(run)
+    colour, curve = style.width_colour(width), run[f"{which}_loss"].isel(replica=0)
     axes.plot(run["epoch"], curve, color=colour, label=f"$N$ = {width}", linewidth=1.1, zorder=3)
     if setting(run, "dataset") != paper.DATASET:
         return
-    read = paper.TRAIN_LOSS.get(width, {}) if which == "train" else _test_minimum(width)
-    seen = [(epoch, one.value) for epoch, one in read.items() if epoch <= last]
-    if seen:
-        look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
-        axes.plot(*zip(*seen, strict=True), **look)
+    read = paper.TRAIN_LOSS.get(width, {})
+    if which == "test":  # only its lowest
+        at = paper.read("epoch_of_minimum_test_loss", width)
+        read = {at.value: paper.read("minimum_test_loss", width)} if at else {}
+    seen = [(epoch, one.value) for epoch, one in read.items() if one and epoch <= last]
+    look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
+    axes.plot(*zip(*seen, strict=True), **look)
 
 
-def _test_minimum(width: int) -> dict[float, paper.Reading]:
-    """Epoch and value of the paper's mean minimum test loss; empty where there is none."""
-    epoch = paper.read("epoch_of_minimum_test_loss", width)
-    loss = paper.read("minimum_test_loss", width)
-    return {epoch.value: loss} if epoch and loss else {}
+def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
+    """A row per run: ``width``, ``replica``, ``dataset`` and the columns of `regimes.summary`.
+
+    ``low`` says whether the run reached a low loss; an epoch is NaN where it had not come by the
+    end of the run. A `ReproError` for no runs or runs of several datasets.
+    """
+    rows = [
+        regimes.summary(run).to_dataframe().reset_index().assign(
+            width=width_of(run), dataset=str(setting(run, "dataset")),
+            initial=run["train_loss"].isel(epoch=0).to_numpy(),
+        )
+        for run in runs
+    ]  # fmt: skip
+    if not rows:
+        raise ReproError("The phase diagram needs at least one run.")
+    table = pd.concat(rows, ignore_index=True).sort_values(["width", "replica"])
+    if table["dataset"].nunique() > 1:
+        names = " and ".join(sorted(table["dataset"].unique()))
+        raise ReproError(f"The phase diagram shows one dataset at a time, not {names}.")
+    table["low"] = table["minimum_train_loss"] < regimes.LOW_LOSS_SHARE * table["initial"]
+    for quantity, at_end in regimes.AT_END.items():
+        table[quantity] = table[quantity].where(~table[at_end])
+    return table
+
+
+def means(found: pd.DataFrame) -> pd.DataFrame:
+    """The means of `outcomes` by width, and the paper's beside them.
+
+    Columns ``width``, ``quantity``, ``ours`` (mean over the runs), ``deviation`` (their standard
+    deviation, NaN for one), ``runs``, ``later_than`` (the runs' length where an epoch had not come
+    by the end of more than half of them, else NaN: then the other two are NaN) and ``paper`` (a
+    `paper.Reading` or None).
+    """
+    long = found.melt(["width", "epochs"], [*EPOCHS, *LOSSES], "quantity", "value")
+    groups = long.groupby(["width", "quantity"])
+    table = groups["value"].agg(ours="mean", deviation="std", runs="size", known="count")
+    few = table.pop("known") < 0.5 * table["runs"]
+    table.loc[few, ["ours", "deviation"]] = np.nan
+    table["later_than"] = groups["epochs"].max().where(few)
+    dataset = found["dataset"].iloc[0]
+    table["paper"] = [paper.read(quantity, width, dataset) for width, quantity in table.index]
+    return table.reset_index()
+
+
+def phase_diagram(axes: Axes, found: pd.DataFrame) -> None:
+    """Epoch (up) against width (across), as in the paper's Figure 2c, from `outcomes`."""
+    longest = int(found["epochs"].max())
+    _shade(axes, found, longest)
+    draw_means(axes, found, EPOCHS, shift=0.007 * found["width"].max())
+    axes.set(ylim=(0, 1.08 * longest), ylabel="epoch")
+    axes.yaxis.set_major_locator(MaxNLocator(6, integer=True, steps=[1, 2, 5, 10]))
+
+
+def draw_means(
+    axes: Axes, found: pd.DataFrame, quantities: dict[str, str], shift: float = 0.0
+) -> None:
+    """Means and standard deviations against width, ours and the paper's ``shift`` widths apart.
+
+    Arrows stand for what comes later than the end of the runs.
+    """
+    longest, ours = int(found["epochs"].max()), means(found)
+    for place, (quantity, name) in enumerate(quantities.items()):
+        for theirs, table, side in (
+            (True, _readings(quantity, found, longest), -shift),
+            (False, ours[ours["quantity"] == quantity], shift),
+        ):
+            label = f"{name}, paper" if theirs else name
+            there, later = table.dropna(subset="ours"), table.dropna(subset="later_than")
+            if len(there):
+                look = _look(name, theirs=theirs) | {"linestyle": (0, (3, 2)) if theirs else "-"}
+                axes.errorbar(
+                    there["width"] + side, there["ours"], there["deviation"].fillna(0),
+                    elinewidth=1, capsize=2, linewidth=1, zorder=4 - theirs, label=label, **look,
+                )  # fmt: skip
+            if len(later):  # arrows side by side, not hidden
+                axes.errorbar(
+                    later["width"] + place * side, later["later_than"], 0.05 * longest,
+                    lolims=True, linestyle="none", color=LOOKS[name][0], elinewidth=1, zorder=3,
+                    clip_on=False, label=f"{label}, later",
+                )  # fmt: skip
+    axes.set(xlim=(0, 1.04 * found["width"].max()), xlabel="width $N$")
+
+
+def handles(found: pd.DataFrame) -> list[Line2D]:
+    """What the markers mean, for a legend."""
+    named = [Line2D([], [], label=name, **_look(name)) for name in LOOKS]
+    if found["dataset"].iloc[0] == paper.DATASET:
+        hollow = _look("minimum train loss", theirs=True) | {"markeredgecolor": "0.3"}
+        named.append(Line2D([], [], label="paper (hollow)", **hollow))
+    arrow = {"marker": r"$\uparrow$", "markersize": 9, "color": "0.3", "linestyle": "none"}
+    return [*named, Line2D([], [], label="not by the end", **arrow)]
+
+
+def _look(name: str, *, theirs: bool = False) -> dict[str, Any]:
+    colour, marker = LOOKS[name]
+    face, edge = ("white", colour) if theirs else (colour, "white")
+    return {
+        "marker": marker, "color": colour, "linestyle": "none", "markersize": 5.5,
+        "markerfacecolor": face, "markeredgecolor": edge, "markeredgewidth": 1 if theirs else 0.5,
+    }  # fmt: skip
+
+
+def _readings(quantity: str, found: pd.DataFrame, longest: float) -> pd.DataFrame:
+    """The paper's values of a quantity, in the columns of `means`; none of another dataset."""
+    there = paper.FIGURE_2[quantity] if found["dataset"].iloc[0] == paper.DATASET else {}
+    rows = [
+        (width, np.nan, None, one.value) if one.is_lower_bound
+        else (width, one.value, one.error, np.nan)
+        for width, one in there.items()
+        if one is not None and (quantity in LOSSES or one.value <= longest)
+    ]  # fmt: skip
+    return pd.DataFrame(rows, columns=["width", "ours", "deviation", "later_than"], dtype=float)
+
+
+def _shade(axes: Axes, found: pd.DataFrame, longest: int) -> None:
+    """Low trainability, high trainability and, after the divergence, untrainability.
+
+    The mean divergence epoch (the runs' length where there is none) and the share of runs that
+    reach a low loss are interpolated between widths; what is not decided yet stays blank.
+    """
+    decided = found[found["regime"] != "undecided"].fillna({"divergence_epoch": longest})
+    if decided["width"].nunique() < 2:
+        return
+    by_width = decided.groupby("width")[["divergence_epoch", "low"]].mean()
+    across = np.linspace(by_width.index[0], by_width.index[-1], 400)
+    up, low = (np.interp(across, by_width.index, one) for _, one in by_width.items())
+    for name, regime, bottom, top, here in (
+        ("high trainability", "strong", 0 * up, up, low >= 0.5),
+        ("low trainability", "weak", 0 * up, up, low < 0.5),
+        ("untrainability", "unstable", up, 0 * up + longest, up < 0.999 * longest),
+    ):
+        if not here.any():
+            continue
+        until = here | np.append(here[1:], False)  # no gap to the neighbouring region
+        axes.fill_between(
+            across, bottom, top, where=until, color=style.REGIONS[regime], lw=0, zorder=0
+        )
+        height = np.where(here, top - bottom, 0)  # its name where it is highest
+        wide = np.flatnonzero(height > 0.85 * height.max())
+        at = int(np.quantile(wide, 0.65))
+        axes.text(
+            across[at], (top[at] + bottom[at]) / 2, name, ha="center", va="center", fontsize=8.5,
+            color="0.3", style="italic", zorder=1,
+            rotation=90 * (np.ptp(across[wide]) < 0.3 * np.ptp(across)),
+        )  # fmt: skip

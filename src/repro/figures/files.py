@@ -19,15 +19,13 @@ import pandas as pd
 from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.collections import LineCollection, PathCollection, QuadMesh
-from matplotlib.container import BarContainer
 from matplotlib.figure import Figure
 from matplotlib.patches import StepPatch
 from numpy.typing import NDArray
 
-FOLDER = "figures"
-"""Beside the book's pages, where the build puts them."""
-
+FOLDER = "figures"  # beside the book's pages, where the build puts them
 FORMATS = ("pdf", "svg", "csv")
+COLUMNS = ["panel", "panel_title", "x_label", "y_label", "series", "x", "y", "value"]
 _VARIABLE = "REPRO_FIGURES"
 
 # Without times and random names, so that the same figure is the same bytes; texts stay texts in
@@ -41,32 +39,11 @@ _PICTURE_DPI = 150  # of pictures and meshes inside the vector graphics
 @contextmanager
 def written_to(folder: Path) -> Iterator[None]:
     """Have every notebook that starts within the block leave its figures' files in the folder."""
-    before = os.environ.get(_VARIABLE)
     os.environ[_VARIABLE] = str(folder)
     try:
         yield
     finally:
-        os.environ.pop(_VARIABLE)
-        if before is not None:
-            os.environ[_VARIABLE] = before
-
-
-def write_where_asked(figure: Figure, png: bytes, data: pd.DataFrame | None = None) -> None:
-    """Write the figure's files into the folder of ``REPRO_FIGURES``, where that is set.
-
-    They go to a subfolder named by `digest` of ``png``, the picture as the notebook shows it, by
-    which the book finds them; ``data`` as `write` takes it.
-    """
-    folder = os.environ.get(_VARIABLE)
-    if not folder:
-        return
-    # Everything stays where the picture has it; laying out is half the time of saving.
-    layout = figure.get_layout_engine()
-    figure.set_layout_engine("none")
-    try:
-        write(figure, Path(folder) / digest(png), data)
-    finally:
-        figure.set_layout_engine(layout)
+        del os.environ[_VARIABLE]
 
 
 def digest(png: bytes) -> str:
@@ -74,97 +51,68 @@ def digest(png: bytes) -> str:
     return hashlib.sha256(png).hexdigest()[:16]
 
 
-def write(figure: Figure, folder: Path, data: pd.DataFrame | None = None) -> None:
-    """Write the figure as ``figure.pdf`` and ``figure.svg`` and its values as ``figure.csv``.
+def write_where_asked(figure: Figure, png: bytes) -> None:
+    """Write ``figure.pdf``, ``.svg`` and ``.csv`` where ``REPRO_FIGURES`` is set.
 
-    ``data`` is the table of its values; None for what is read off it (`drawn_values`).
+    They go to a subfolder named by `digest` of ``png``, the picture as the notebook shows it, by
+    which the book finds them.
     """
+    if not os.environ.get(_VARIABLE):
+        return
+    folder = Path(os.environ[_VARIABLE]) / digest(png)
     folder.mkdir(parents=True, exist_ok=True)
-    with rc_context(_SETTINGS):
-        figure.savefig(folder / "figure.pdf", metadata=_PDF, dpi=_PICTURE_DPI)
-        figure.savefig(folder / "figure.svg", metadata=_SVG, dpi=_PICTURE_DPI)
-    table = drawn_values(figure) if data is None else data
+    # Everything stays where the picture has it; laying out is half the time of saving.
+    layout = figure.get_layout_engine()
+    figure.set_layout_engine("none")
+    try:
+        with rc_context(_SETTINGS):
+            figure.savefig(folder / "figure.pdf", metadata=_PDF, dpi=_PICTURE_DPI)
+            figure.savefig(folder / "figure.svg", metadata=_SVG, dpi=_PICTURE_DPI)
+    finally:
+        figure.set_layout_engine(layout)
+    table = drawn_values(figure)
     table.to_csv(folder / "figure.csv", index=False, float_format="%.6g", lineterminator="\n")
 
 
 def drawn_values(figure: Figure) -> pd.DataFrame:
-    """The values behind the lines, points, histograms and meshes of a figure.
+    """The values behind the lines, points, histograms and meshes of a figure, as ``COLUMNS``.
 
-    Returns
-    -------
-    Columns ``panel`` (its number, from 1), ``panel_title``, ``x_label``, ``y_label``, ``series``
-    (its label in the legend, or ``line 3`` for the third line without one), ``x``, ``y`` and
-    ``value`` (of a mesh: what its colour says; empty cells are left out). Pictures of matrices
-    have no rows: they are in the published runs.
+    ``series`` is the label in the legend, or ``line 3`` for the third line without one; ``value``
+    what a mesh's colour says (empty cells are left out). Pictures of matrices have no rows: they
+    are in the published runs.
     """
-    parts: list[_Values] = []
-    where = []
+    parts = []
     for number, axes in enumerate((one for one in figure.axes if one.axison), start=1):
-        titles = (
-            axes.get_title(loc="left") or axes.get_title(),
-            axes.get_xlabel(),
-            axes.get_ylabel(),
-        )
-        for series, values in _series(axes):
-            parts.append(values)
-            where.append((number, *titles, series))
-    named = pd.DataFrame(
-        where, columns=["panel", "panel_title", "x_label", "y_label", "series"], dtype=object
-    )
-    table = named.loc[np.repeat(named.index, [len(values) for values in parts])]
-    table = table.reset_index(drop=True).astype({"panel": int})
-    table[["x", "y", "value"]] = np.concatenate([*parts, np.empty((0, 3))])
-    return table.dropna(subset=["x", "y"])
+        title = axes.get_title(loc="left") or axes.get_title()
+        for artist, name, values in _series(axes):
+            label = str(artist.get_label())
+            series = name if label.startswith("_") or not label else label
+            named = (number, title, axes.get_xlabel(), axes.get_ylabel(), series)
+            part = pd.DataFrame(values, columns=COLUMNS[5 : 5 + values.shape[1]])
+            parts.append(part.assign(**dict(zip(COLUMNS, named, strict=False))))
+    if not parts:
+        return pd.DataFrame(columns=COLUMNS)
+    return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS).dropna(subset=["x", "y"])
 
 
-_Values = NDArray[np.float64]
-"""What is drawn of a series: rows of x, y and value (of a mesh; NaN otherwise)."""
-
-
-def _series(axes: Axes) -> list[tuple[str, _Values]]:
-    """What an axes draws in data coordinates, by name."""
-    found = []
+def _series(axes: Axes) -> Iterator[tuple[Any, str, NDArray[np.float64]]]:
+    """What an axes draws in data coordinates: artist, name, rows of x, y and a mesh's value."""
     for number, line in enumerate(axes.get_lines(), start=1):
-        x, y = np.ma.filled(np.ma.asarray(line.get_xydata(), dtype=float), np.nan).T
-        found.append((_named(line, f"line {number}"), _columns(x, y)))
-    for number, container in enumerate(axes.containers, start=1):
-        if isinstance(container, BarContainer):
-            places = [(bar.get_x() + bar.get_width() / 2, bar.get_height()) for bar in container]
-            if container.orientation == "horizontal":
-                places = [
-                    (bar.get_width(), bar.get_y() + bar.get_height() / 2) for bar in container
-                ]
-            found.append(
-                (_named(container, f"bars {number}"), _columns(*zip(*places, strict=True)))
-            )
-    for number, collection in enumerate(axes.collections, start=1):
-        if isinstance(collection, PathCollection):
-            x, y = np.ma.filled(collection.get_offsets(), np.nan).astype(float).T
-            found.append((_named(collection, f"points {number}"), _columns(x, y)))
-        elif isinstance(collection, LineCollection):  # error bars among them
-            segments = (one for one in collection.get_segments() if np.ndim(one) == 2)
-            points = np.concatenate([*segments, np.empty((0, 2))])
-            found.append((_named(collection, f"segments {number}"), _columns(*points.T)))
-        elif isinstance(collection, QuadMesh) and axes.get_label() != "<colorbar>":
-            corners = collection.get_coordinates()
-            centres = (corners[1:, 1:] + corners[:-1, :-1]) / 2
-            values = np.ma.asarray(collection.get_array(), dtype=float).filled(np.nan).ravel()
-            mesh = _columns(centres[..., 0].ravel(), centres[..., 1].ravel(), values)
-            found.append((_named(collection, f"mesh {number}"), mesh[~np.isnan(mesh).any(axis=1)]))
+        yield line, f"line {number}", line.get_xydata()
+    for number, one in enumerate(axes.collections, start=1):
+        if isinstance(one, PathCollection):
+            points = np.ma.filled(np.ma.asarray(one.get_offsets(), dtype=float), np.nan)
+            yield one, f"points {number}", points
+        elif isinstance(one, LineCollection):  # error bars among them
+            segments = [np.reshape(segment, (-1, 2)) for segment in one.get_segments()]
+            yield one, f"segments {number}", np.concatenate([*segments, np.empty((0, 2))])
+        elif isinstance(one, QuadMesh) and axes.get_label() != "<colorbar>":
+            corners, values = one.get_coordinates(), np.ma.asarray(one.get_array())
+            cells = (corners[1:, 1:] + corners[:-1, :-1]).reshape(-1, 2) / 2
+            there = ~np.ma.getmaskarray(values).ravel()
+            yield one, f"mesh {number}", np.column_stack([cells, values.data.ravel()])[there]
     for number, patch in enumerate(axes.patches, start=1):
         if isinstance(patch, StepPatch):
             values, edges, _ = patch.get_data()
-            centres = (np.asarray(edges)[1:] + np.asarray(edges)[:-1]) / 2
-            found.append((_named(patch, f"histogram {number}"), _columns(centres, values)))
-    return found
-
-
-def _columns(x: Any, y: Any, value: Any = None) -> _Values:
-    x = np.asarray(x, float)
-    return np.column_stack([x, np.asarray(y, float), np.full(len(x), np.nan) if value is None
-                            else np.asarray(value, float)])  # fmt: skip
-
-
-def _named(artist: Any, otherwise: str) -> str:
-    label = str(artist.get_label())
-    return otherwise if label.startswith("_") or not label else label
+            middles = (np.asarray(edges)[1:] + np.asarray(edges)[:-1]) / 2
+            yield patch, f"histogram {number}", np.column_stack([middles, values])

@@ -2,184 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 
-from repro.analysis import evidence
+from repro.analysis import climb, evidence
 from repro.analysis.captions import epochs_of, width_of
-from repro.analysis.crossing import finite_or_infinite, smoothed
+from repro.analysis.crossing import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
-from repro.analysis.regimes import PLATEAU_EPOCHS
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
-from repro.figures.run_lines import colours, nothing_to_draw
-from repro.figures.style import TEST, TRAIN, new_figure, panel_label, styled
+from repro.figures import style
+from repro.figures.run_lines import colours, curves_of, draw_lines, nothing_to_draw
 from repro.model.network import JUDGED_LAYER as LAYER
 
-BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))
-"""Lower and upper quantile of each band of the deviation, and how dark it is drawn."""
-
-MARGIN = 0.15
-"""Share of the crossing's length shown before and after it."""
-
-CURVES = {"loss": TRAIN, "deviation": TEST}
-LETTERS = "abcdefghijklmnop"
+BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))  # quantiles, darkness
+MARGIN = 0.15  # share of the crossing's length shown before and after it
+CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
 
 
 def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
 
-    Returns
-    -------
-    Columns ``run``, ``width``, ``epoch`` (from the middle of the loss's rise), ``curve`` (loss or
-    deviation, the hidden-to-hidden standard deviation) and ``share``: 0 where the crossing starts,
-    1 where it ends, after a running median of five epochs.
+    ``epoch`` counts from the middle of the loss's rise; ``share`` is 0 where the crossing starts, 1
+    where it ends, after a running median; ``lag`` and ``rise`` are each run's (`RiseEpochs`).
     """
     parts = []
     for number, run in enumerate(evidence.unmarked(runs)):
-        found = rise_epochs(run)
-        if found is None:
+        if (found := rise_epochs(run)) is None:
             continue
-        shown, one = _shown(run, found), run.isel(replica=0).sel(layer=LAYER)
+        one = run.isel(replica=0).sel(layer=LAYER)
+        of_run = {"run": number, "width": width_of(run), "lag": found.lag, "rise": found.rise}
         for curve, name in zip(CURVES, ("train_loss", "deviation_std"), strict=True):
             values = smoothed(finite_or_infinite(one[name]))
             start, plateau = values[found.start], np.median(values[found.end :][:PLATEAU_EPOCHS])
-            row = {"run": number, "width": width_of(run), "curve": curve}
-            row |= {"epoch": np.arange(len(values)) - found.loss[1]}
+            row = of_run | {"curve": curve, "epoch": np.arange(len(values)) - found.loss[1]}
             row |= {"share": (values - start) / (plateau - start)}
-            parts.append(pd.DataFrame(row)[shown])
-    columns = ["run", "width", "curve", "epoch", "share"]
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
+            parts.append(pd.DataFrame(row)[_shown(run, found)])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
-def lags(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Every unmarked run that crosses: ``width``, ``lag`` of its deviation's middle, ``rise``.
-
-    Both in epochs; ``rise`` is what the loss takes from 10 to 90 per cent.
-    """
-    found = [(width_of(run), rise_epochs(run)) for run in evidence.unmarked(runs)]
-    rows = [(width, one.lag, one.rise) for width, one in found if one is not None]
-    return pd.DataFrame(rows, columns=["width", "lag", "rise"])
-
-
-def jump_figure(runs: Sequence[xr.Dataset]) -> Figure:
-    """Loss and deviation of every run that crosses, a panel a width, and the lag between the two.
-
-    As `crossings` and `lags` have them; the lag with the 95 % interval of each width's mean.
-    """
-    curves, behind = crossings(runs), lags(runs)
+@style.styled()
+def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """`crossings`, a panel a width, and their lags with the 95 % interval of each width's mean."""
+    curves = crossings(runs)
     if curves.empty:
         return nothing_to_draw("no run crosses")
+    behind = curves.drop_duplicates("run")
     widths = sorted(set(curves["width"]))
-    rows = (len(widths) + 1) // 2
-    with styled():
-        figure = new_figure(7.2, max(2.2 * rows, 2.8))
-        grid = figure.add_gridspec(rows, 3, width_ratios=(1, 1, 0.9))
-        panels = [figure.add_subplot(grid[n // 2, n % 2]) for n in range(len(widths))]
-        lag = figure.add_subplot(grid[:, 2])
-        for axes, width in zip(panels, widths, strict=True):
-            sns.lineplot(
-                curves[curves["width"] == width], x="epoch", y="share", hue="curve",
-                palette=CURVES, units="run", estimator=None, linewidth=0.8, alpha=0.8, ax=axes,
-                legend=False,
-            )  # fmt: skip
-            axes.axvline(0, color="0.6", linewidth=0.7, zorder=0)
-            rise = behind["rise"].mean()
-            axes.set(xlim=(-2.5 * rise, 1.5 * rise), ylim=(-0.15, 1.15), xlabel="", ylabel="")
-            axes.label_outer()
-        for axes in panels[-2:]:
-            axes.set_xlabel("epochs from the\nmiddle of the loss's rise")
-            axes.tick_params(labelbottom=True)
-        for axes in panels[::2]:
-            axes.set_ylabel("share of the rise")
-        for place, (name, colour) in zip((0.75, 0.05), CURVES.items(), strict=True):
-            panels[0].text(place, 0.3, name, color=colour, transform=panels[0].transAxes)
-        lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
-        look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
-        sns.stripplot(
-            behind, hue="width", palette=colours(widths), size=4, alpha=0.6, jitter=False, **look
-        )
-        sns.pointplot(
-            behind, color="0.15", errorbar=_interval, linestyle="none", marker="_", markersize=12,
-            capsize=0.2, err_kws={"linewidth": 1.2}, **look,
+    figure = style.new_figure(style.PAGE_WIDTH, max(1.1 * len(widths), 2.8))
+    left, right = figure.subfigures(1, 2, width_ratios=(2, 0.9))
+    panels, lag = _panels(left, widths), right.subplots()
+    rise = behind["rise"].mean()
+    for axes, width in zip(panels, widths, strict=True):
+        sns.lineplot(
+            curves[curves["width"] == width], x="epoch", y="share", hue="curve", palette=CURVES,
+            units="run", estimator=None, linewidth=0.8, alpha=0.8, ax=axes, legend=False,
         )  # fmt: skip
-        lag.set(xlabel="width $N$", ylabel="lag of the deviation, epochs")
-        titles = [f"$N$ = {width}" for width in widths]
-        for axes, letter, title in zip([*panels, lag], LETTERS, [*titles, "lag"], strict=False):
-            panel_label(axes, letter, title)
+        axes.axvline(0, color="0.6", linewidth=0.7, zorder=0)
+        axes.set(xlim=(-2.5 * rise, 1.5 * rise), ylim=(-0.15, 1.15), xlabel="", ylabel="")
+    for axes in panels[-2:]:
+        axes.set_xlabel("epochs from the\nmiddle of the loss's rise")
+    for axes in panels[::2]:
+        axes.set_ylabel("share of the rise")
+    for place, (name, colour) in zip((0.75, 0.05), CURVES.items(), strict=True):
+        panels[0].text(place, 0.3, name, color=colour, transform=panels[0].transAxes)
+    lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
+    look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
+    sns.stripplot(
+        behind, hue="width", palette=colours(widths), size=4, alpha=0.6, jitter=False, **look
+    )
+    sns.pointplot(
+        behind, color="0.15", errorbar=lambda lags: mean_interval(lags) or (np.nan, np.nan),
+        linestyle="none", marker="_", markersize=12, capsize=0.2, err_kws={"linewidth": 1.2},
+        **look,
+    )  # fmt: skip
+    lag.set(xlabel="width $N$", ylabel="lag of the deviation, epochs")
+    style.panel_label(lag, style.LETTERS[len(widths)], "lag")
     return figure
 
 
-def distribution_figure(runs: Sequence[xr.Dataset]) -> Figure:
-    """One crossing of each width: loss above, the deviation's quantiles as bands below.
-
-    Hidden-to-hidden, in Glorot standard deviations.
-    """
-    crossing = [run for run in evidence.unmarked(runs) if rise_epochs(run) is not None]
-    if not crossing:
+@style.styled()
+def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """One crossing of each width: loss above, the deviation's quantiles as bands below."""
+    first = {}
+    for run in evidence.unmarked(runs):
+        if (found := rise_epochs(run)) is not None:
+            first.setdefault(width_of(run), (run, found))
+    if not first:
         return nothing_to_draw("no run crosses")
-    first = {width_of(run): run for run in reversed(crossing)}
-    with styled():
-        figure = new_figure(7.2, 4.2)
-        panels = figure.subplots(
-            2, len(first), sharex="col", sharey="row", squeeze=False, height_ratios=(1, 1.6)
-        )
-        for (above, below), letter, width in zip(panels.T, LETTERS, sorted(first), strict=False):
-            run = first[width]
-            found = rise_epochs(run)
-            one = run.isel(replica=0, epoch=_shown(run, found)).sel(layer=LAYER)
-            above.plot(one["epoch"], one["train_loss"], color=TRAIN)
-            ranks = one["deviation_quantiles"] / float(run["glorot_std"].sel(layer=LAYER))
-            for lower, upper, strength in BANDS:
-                below.fill_between(
-                    one["epoch"], ranks.sel(quantile=lower), ranks.sel(quantile=upper), color=TEST,
-                    alpha=strength, linewidth=0, label=f"{lower:.0%} to {upper:.0%}",
-                )  # fmt: skip
-            below.plot(one["epoch"], ranks.sel(quantile=0.5), color="0.15", label="median")
-            for axes in (above, below):
-                axes.axvline(found.loss[1], color="0.6", linewidth=0.7, zorder=0)
-            below.set_xlabel("epoch")
-            panel_label(above, letter, f"$N$ = {width}")
-        panels[0, 0].set_ylabel("train loss")
-        panels[1, 0].set_ylabel("deviation /\nGlorot standard deviation")
-        handles = panels[1, 0].get_legend_handles_labels()
-        figure.legend(*handles, loc="outside lower center", ncols=4)
+    figure, panels = style.panels(
+        4.2, 2, len(first), sharex="col", sharey="row", height_ratios=(1, 1.6)
+    )
+    for (above, below), letter, width in zip(panels.T, style.LETTERS, sorted(first), strict=False):
+        run, found = first[width]
+        one = run.isel(replica=0, epoch=_shown(run, found)).sel(layer=LAYER)
+        above.plot(one["epoch"], one["train_loss"], color=style.TRAIN)
+        ranks = one["deviation_quantiles"] / float(one["glorot_std"])
+        for lower, upper, strength in BANDS:
+            below.fill_between(
+                one["epoch"], ranks.sel(quantile=lower), ranks.sel(quantile=upper), linewidth=0,
+                color=style.TEST, alpha=strength, label=f"{lower:.0%} to {upper:.0%}",
+            )  # fmt: skip
+        below.plot(one["epoch"], ranks.sel(quantile=0.5), color="0.15", label="median")
+        for axes in (above, below):
+            axes.axvline(found.loss[1], color="0.6", linewidth=0.7, zorder=0)
+        below.set_xlabel("epoch")
+        style.panel_label(above, letter, f"$N$ = {width}")
+        below.set_title("")
+    panels[0, 0].set_ylabel("train loss")
+    panels[1, 0].set_ylabel("deviation /\nGlorot standard deviation")
+    handles = panels[1, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+@style.styled()
+def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """Train loss of every replica, a panel a width; dots where the low loss is left for good."""
+    groups = climb.widths_with_several(runs)
+    if not groups:
+        return nothing_to_draw("no width with several runs of which one diverges")
+    figure = style.new_figure(style.PAGE_WIDTH, 0.9 * len(groups) + 1.2)
+    panels = _panels(figure, groups)
+    for axes, group in zip(panels, groups.values(), strict=True):
+        draw_lines(axes, curves_of(group, "train_loss"), "epoch", "train_loss", linewidth=0.6)
+        for loss in map(climb.train_loss, group):
+            if found := crossing(loss):
+                axes.plot(found.start, loss[found.start], "o", color=style.DIVERGENCE, markersize=4)
+        axes.set(xlabel="", ylabel="train loss")
+    for axes in panels[-2:]:
+        axes.set_xlabel("epoch")
+    style.plain_log_axis(panels[0].yaxis)
     return figure
 
 
 def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Lowest train loss before and after a run leaves it for good or for long (`excursion`).
 
-    Returns
-    -------
-    Columns ``width``, ``runs`` (of the paper's length), ``before`` and ``after`` (means, in nats),
-    and ``lower after``: in how many runs a lower loss was found.
+    By width, runs of the paper's length: means in nats, and in how many it is lower after.
     """
-    found = [
-        (width_of(run), excursion(run["train_loss"].isel(replica=0)))
+    rows = [
+        (width_of(run), left.lowest_before, left.lowest_after)
         for run in evidence.complete(runs)
+        if (left := excursion(run["train_loss"].isel(replica=0)))
     ]
-    rows = [(width, one.lowest_before, one.lowest_after) for width, one in found if one is not None]
     table = pd.DataFrame(rows, columns=["width", "before", "after"])
     table["lower"] = table["after"] < table["before"]
-    means = table.groupby("width", as_index=False).agg(
-        runs=("before", "size"), before=("before", "mean"), after=("after", "mean"),
-        lower=("lower", "sum"),
-    )  # fmt: skip
-    return means.rename(columns={"lower": "lower after"})
+    columns = {
+        "runs": ("before", "size"), "before": ("before", "mean"), "after": ("after", "mean"),
+        "lower after": ("lower", "sum"),
+    }  # fmt: skip
+    return table.groupby("width", as_index=False).agg(**columns)
+
+
+def _panels(figure: FigureBase, widths: Collection[int]) -> list[Axes]:
+    """A panel for each width, two abreast, on the same axes."""
+    grid = figure.subplots((len(widths) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False)
+    for axes, letter, width in zip(grid.flat, style.LETTERS, widths, strict=False):
+        style.panel_label(axes, letter, f"$N$ = {width}")
+    for axes in grid.flat[len(widths) :]:
+        axes.remove()
+    panels = list(grid.flat[: len(widths)])
+    panels[max(len(widths) - 2, 0)].tick_params(labelbottom=True)
+    return panels
 
 
 def _shown(run: xr.Dataset, found: RiseEpochs) -> slice:
     """The epochs of a picture of a run's crossing, ``MARGIN`` of it on either side."""
     beside = max(int(MARGIN * (found.end - found.start)), 5)
     return slice(max(found.start - beside, 1), min(found.end + beside, epochs_of(run)) + 1)
-
-
-def _interval(values: pd.Series) -> tuple[float, float]:
-    """Student's 95 % interval of the mean, as seaborn asks for it; NaN for one run."""
-    return mean_interval(values) or (np.nan, np.nan)

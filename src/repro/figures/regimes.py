@@ -8,7 +8,6 @@ import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
-from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from repro import paper
@@ -16,87 +15,53 @@ from repro.analysis import evidence
 from repro.analysis.captions import setting
 from repro.analysis.regimes import LOW_LOSS_SHARE
 from repro.claims.regimes import RANKS, boundaries, comparisons
+from repro.figures import style
 from repro.figures.run_lines import draw_points, ends_of, nothing_to_draw, regime_handles
-from repro.figures.style import (
-    DIVERGENCE,
-    HIGH_TRAINABILITY,
-    LOW_TRAINABILITY,
-    TEST,
-    TRAIN,
-    UNTRAINABILITY,
-    new_figure,
-    panel_label,
-    plain_log_axis,
-    styled,
-)
-
-LOOKS = {
-    "epoch_of_minimum_test_loss": ("epoch of minimum test loss", TEST, "s"),
-    "epoch_of_minimum_train_loss": ("epoch of minimum train loss", TRAIN, "o"),
-    "divergence_epoch": ("epoch of divergence", DIVERGENCE, "X"),
-    "minimum_train_loss": ("minimum train loss", TRAIN, "^"),
-    "minimum_test_loss": ("minimum test loss", TEST, "v"),
-}
-"""Quantity of Figures 2c and 2d, then its name, colour and marker."""
-
-SHADES = {"weak": LOW_TRAINABILITY, "unstable": UNTRAINABILITY, "strong": HIGH_TRAINABILITY}
 
 
-def regimes_figure(runs: Sequence[xr.Dataset]) -> Figure:
+@style.styled()
+def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss.
 
-    Against width, markers by regime; shaded as the widths that part the regimes best have it.
-    Below the dashed line a loss is low.
+    Shaded as the widths that part the regimes best have it; below the dashed line a loss is low.
     """
     ends = ends_of(evidence.unmarked(runs))
     if ends.empty:
         return nothing_to_draw("no unmarked run")
-    with styled():
-        figure = new_figure(7.2, 3.3)
-        panels = figure.subplots(1, 2, sharey=True)
-        for axes, letter, name in zip(panels, "ab", ("lowest", "final"), strict=True):
-            draw_points(axes, ends, name)
-            axes.axhline(LOW_LOSS_SHARE, color="0.45", linewidth=0.8, linestyle="--", zorder=1)
-            cuts = np.clip([0, *regime_boundaries(ends), np.inf], 0, axes.get_xlim()[1])
-            for shade, low, high in zip(SHADES.values(), cuts, cuts[1:], strict=False):
-                axes.axvspan(low, high, color=shade, alpha=0.6, linewidth=0, zorder=0)
-            axes.set_yscale("log")
-            axes.set_ylabel("train loss / initial loss")
-            panel_label(axes, letter, name)
-        plain_log_axis(panels[0].yaxis)
-        figure.legend(handles=regime_handles(ends), loc="outside lower center", ncols=4)
+    figure, [panels] = style.panels(3.3, sharey=True)
+    for axes, letter, name in zip(panels, "ab", ("lowest", "final"), strict=True):
+        draw_points(axes, ends, name)
+        axes.axhline(LOW_LOSS_SHARE, color="0.45", linewidth=0.8, linestyle="--", zorder=1)
+        cuts = np.clip([0, *regime_boundaries(ends), np.inf], 0, axes.get_xlim()[1])
+        for shade, low, high in zip(style.REGIONS.values(), cuts, cuts[1:], strict=False):
+            axes.axvspan(low, high, color=shade, alpha=0.6, linewidth=0, zorder=0)
+        axes.set_ylabel("train loss / initial loss")
+        style.panel_label(axes, letter, name)
+        style.plain_log_axis(axes.yaxis)
+    figure.legend(handles=regime_handles(ends), loc="outside lower center", ncols=4)
     return figure
 
 
-def agreement_figure(runs: Sequence[xr.Dataset]) -> Figure:
-    """Ours less the paper's in units of the error bars together, by width; in the band they agree.
-
-    Runs of the paper's length on its dataset. Values that are limits are not drawn.
-    """
+@style.styled()
+def agreement_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """Ours less the paper's (`agreement_table`) in error bars; inside the band the two agree."""
     table = agreement_table(runs).dropna(subset="difference")
     if table.empty:
         return nothing_to_draw("no value of the paper to compare with")
-    names = {quantity: label for quantity, (label, _, _) in LOOKS.items()}
-    table = table.assign(
-        errors=table["difference"] / table["allowed"], name=table["quantity"].map(names)
-    )
-    looks = list(LOOKS.values())
-    with styled():
-        figure = new_figure(7.2, 3.2)
-        axes = figure.subplots()
-        axes.axhspan(-1, 1, color="0.9", zorder=0)
-        sns.scatterplot(
-            table, x="width", y="errors", hue="name", style="name", s=40, ax=axes,
-            palette={label: colour for label, colour, _ in looks},
-            markers={label: marker for label, _, marker in looks}, hue_order=names.values(),
-        )  # fmt: skip
-        axes.set_yscale("symlog", linthresh=1)
-        axes.yaxis.set_major_formatter("{x:+g}")
-        axes.yaxis.set_minor_locator(NullLocator())
-        axes.set(xlabel="width $N$", ylabel="difference / error bars")
-        handles = axes.get_legend_handles_labels()
-        axes.get_legend().remove()
-        figure.legend(*handles, loc="outside lower center", ncols=3)
+    table["errors"] = table["difference"] / table["allowed"]
+    table["quantity"] = table["quantity"].str.replace("_", " ")
+    figure = style.new_figure(style.PAGE_WIDTH, 3.2)
+    axes = figure.subplots()
+    axes.axhspan(-1, 1, color="0.9", zorder=0)
+    sns.scatterplot(
+        table, x="width", y="errors", hue="quantity", style="quantity", palette="colorblind", s=40,
+        ax=axes,
+    )  # fmt: skip
+    axes.set_yscale("symlog", linthresh=1)
+    axes.yaxis.set_major_formatter("{x:+g}")
+    axes.yaxis.set_minor_locator(NullLocator())
+    axes.set(xlabel="width $N$", ylabel="difference / error bars")
+    sns.move_legend(axes, "lower left", bbox_to_anchor=(0, 1), ncols=3, title=None)
     return figure
 
 
@@ -107,32 +72,21 @@ def agreement_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 
 def regime_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width: runs of each regime, and the divergence epoch, theirs and ours (mean ± interval).
-
-    Returns
-    -------
-    Columns ``width``, the regimes that occur, and, where the paper gives values, ``theirs``,
-    ``ours`` and ``difference`` of the epoch of divergence. Unmarked runs.
-    """
+    """By width: unmarked runs of each regime, and the epoch of divergence beside the paper's."""
     ends = ends_of(evidence.unmarked(runs))
     counts = pd.crosstab(ends["width"], ends["regime"])
-    counts = counts[[name for name in SHADES | {"undecided": ""} if name in counts]].reset_index()
+    counts = counts[[name for name in (*RANKS, "undecided") if name in counts]].reset_index()
     counts.columns.name = None
     told = agreement_table(runs)
     told = told[told["quantity"] == "divergence_epoch"]
     if told.empty:
         return counts
-    told = told[["width", "theirs", "ours", "difference"]]
-    return counts.merge(told, how="left", on="width")
+    return counts.merge(told[["width", "theirs", "ours", "difference"]], how="left", on="width")
 
 
 def regime_boundaries(ends: pd.DataFrame) -> tuple[float, float]:
-    """The widths that part weak from unstable and unstable from strong best (`boundaries`).
-
-    By those runs of `ends_of` that have the paper's length. Infinite where nothing lies beyond.
-    """
+    """The `boundaries` of the runs of `ends_of` of the paper's length; infinite for none."""
     counted = ends[(ends["epochs"] >= paper.EPOCHS) & ends["regime"].isin(list(RANKS))]
     if counted.empty:
         return np.inf, np.inf
-    found = boundaries(counted["width"].tolist(), counted["regime"].map(RANKS).tolist())
-    return found.weak_below, found.strong_from
+    return boundaries(counted["width"].tolist(), counted["regime"].map(RANKS).tolist())[:2]

@@ -13,25 +13,25 @@ import pandas as pd
 import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis.captions import epochs_of, width_of
 from repro.analysis.evidence import regime_of
-from repro.figures.style import new_figure, styled, width_colour
+from repro.figures import style
 from repro.model.network import JUDGED_LAYER as LAYER
 
+NEARNESS = {
+    "relative_deviation": "relative deviation",
+    "weight_correlation": "correlation of $w(t)$ with $w_i$",
+}
 REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 
 
 def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -> pd.DataFrame:
-    """Curves of single runs from epoch 1 on, one row per run and epoch.
+    """Curves of single runs, at least one, from epoch 1 on, one row per run and epoch.
 
-    Returns
-    -------
-    Columns ``run`` (its place in ``runs``), ``width``, ``short`` (shorter than the paper's),
-    ``epoch`` and the variables, of the layer where they have layers; infinite values are NaN.
+    ``run`` is the place in ``runs``, ``short`` shorter than the paper's; infinite values are NaN.
     """
     parts = []
     for number, run in enumerate(runs):
@@ -39,34 +39,25 @@ def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -
         row = {"run": number, "width": width_of(run), "short": epochs_of(run) < paper.EPOCHS}
         row |= {name: one[name].to_numpy().astype(float) for name in ("epoch", *variables)}
         parts.append(pd.DataFrame(row))
-    if not parts:
-        return pd.DataFrame(columns=["run", "width", "short", "epoch", *variables])
     return pd.concat(parts, ignore_index=True).replace([np.inf, -np.inf], np.nan)
 
 
-def ends_of(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
-    """What single runs came to, one row each.
-
-    Returns
-    -------
-    Columns ``run``, ``width``, ``regime``, ``epochs``, ``lowest`` and ``final`` (train loss as a
-    share of the initial one), ``relative_deviation`` and ``weight_correlation`` of the layer.
-    """
-    columns = ["run", "width", "regime", "epochs", "lowest", "final"]
-    columns += ["relative_deviation", "weight_correlation"]
+def ends_of(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """What single runs came to, one row each; losses as shares of the initial one."""
     rows = []
     for number, run in enumerate(runs):
-        last = run.isel(replica=0, epoch=-1).sel(layer=layer)
-        share = run["train_loss"].isel(replica=0).to_numpy().astype(float)
-        share = share / share[0]
-        of_run = (number, width_of(run), regime_of(run), epochs_of(run), np.nanmin(share))
-        rows.append((*of_run, share[-1], *(float(last[name]) for name in columns[-2:])))
+        last = run.isel(replica=0, epoch=-1).sel(layer=LAYER)
+        loss = run["train_loss"].isel(replica=0).to_numpy().astype(float)
+        losses = np.nanmin(loss) / loss[0], loss[-1] / loss[0]
+        moved = (float(last[name]) for name in NEARNESS)
+        rows.append((number, width_of(run), regime_of(run), epochs_of(run), *losses, *moved))
+    columns = ["run", "width", "regime", "epochs", "lowest", "final", *NEARNESS]
     return pd.DataFrame(rows, columns=columns).replace([np.inf, -np.inf], np.nan)
 
 
 def colours(widths: Sequence[int] | pd.Series) -> dict[int, str]:
     """The colour of every width, as seaborn takes a palette."""
-    return {int(width): width_colour(width) for width in sorted(set(widths))}
+    return {int(width): style.width_colour(width) for width in sorted(set(widths))}
 
 
 def draw_lines(axes: Axes, curves: pd.DataFrame, x: str, y: str, **look: Any) -> None:
@@ -93,18 +84,16 @@ def draw_points(axes: Axes, ends: pd.DataFrame, y: str) -> None:
 
 def regime_handles(ends: pd.DataFrame) -> list[Line2D]:
     """Legend entries of the regimes that occur."""
-    look: dict[str, Any] = {"color": "0.35", "linestyle": "none", "markersize": 5}
-    there = set(ends["regime"])
     return [
-        Line2D([], [], marker=marker, label=name, **look)
-        for name, marker in REGIME_MARKERS.items()
-        if name in there
+        Line2D([], [], marker=look, label=name, color="0.35", linestyle="none", markersize=5)
+        for name, look in REGIME_MARKERS.items()
+        if name in set(ends["regime"])
     ]
 
 
-def nothing_to_draw(what: str) -> Figure:
+@style.styled()
+def nothing_to_draw(what: str) -> style.PageFigure:
     """A figure that says there is nothing to draw, in place of one that would be empty."""
-    with styled():
-        figure = new_figure(7.2, 0.7)
-        figure.text(0.01, 0.5, what, va="center", color="0.35", style="italic")
+    figure = style.new_figure(style.PAGE_WIDTH, 0.7)
+    figure.text(0.01, 0.5, what, va="center", color="0.35", style="italic")
     return figure
