@@ -14,6 +14,10 @@ been trained to the reference's divergence:
 - neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
   tells nothing of what was changed.
 - otherwise the runs are *too short to say*, or there is *nothing to compare with*.
+
+`trained_twice` changes only the device: the same initial weights and order of the samples, but sums
+that differ in their last digit. The second training is kept in ``results/again``, so that no
+replica counts twice.
 """
 
 from __future__ import annotations
@@ -28,11 +32,14 @@ import xarray as xr
 
 from repro import paper
 from repro.analysis import evidence, regimes
-from repro.analysis.captions import epochs_of
+from repro.analysis.captions import epochs_of, replica_of, width_of
 from repro.commands import train_command
 from repro.experiment import Experiment
+from repro.figures.run_lines import curves_of
+from repro.places import published_path
 from repro.runs import existing_folder, stored
-from repro.store.record import experiment_of
+from repro.store.record import cut, experiment_of
+from repro.store.store import Store
 from repro.training.grid import read_plan
 from repro.training.schedule import merged
 
@@ -40,9 +47,11 @@ CHANGES = ("loss", "pixels", "learning_rate")
 """What a control changes, one at a time."""
 
 COLUMNS = (
-    "width", "changed", "run", "replica", "epochs", "minimum", "minimum_at", "test_minimum", "end",
-    "dead", "diverged", "outcome",
+    "width", "run", "replica", "epochs", "minimum", "minimum_at", "end", "dead", "diverged",
+    "outcome",
 )  # fmt: skip
+EARLY = 20
+"""Epochs at the start over which the losses of the two trainings of a replica are compared."""
 
 
 class Control(NamedTuple):
@@ -57,17 +66,10 @@ class Control(NamedTuple):
     reference: xr.Dataset | None
 
 
-def every_run(
-    dataset: str = paper.DATASET, store: str | os.PathLike | None = None
-) -> list[xr.Dataset]:
+def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
     """Every run of a dataset, whatever its setting and length, each replica by itself.
 
     ``store`` is a folder of runs; None for the published results.
-
-    Raises
-    ------
-    ReproError
-        Where there is no such folder, or a file is damaged.
     """
     return evidence.in_order(run for _, run in stored(existing_folder(store), dataset))
 
@@ -78,11 +80,6 @@ def gather(
     """The controls that a plan wants at the paper's length, with their runs, by width.
 
     Of a reference there is one run, the first of the longest. What has no run stands there without.
-
-    Raises
-    ------
-    ReproError
-        Where the plan cannot be read.
     """
     experiments = [one for one, _ in merged(read_plan(plan)) if one.dataset == dataset]
     experiments = [one for one in experiments if one.epochs >= paper.EPOCHS]
@@ -106,7 +103,7 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
     """The outcome of a control's run beside its reference, by this module's rule."""
     if against is None:
         return "nothing to compare with"
-    mine, theirs = divergence(run), divergence(against)
+    mine, theirs = (regimes.divergence_epoch(one["train_loss"][0]) for one in (run, against))
     if mine is not None and theirs is not None:
         return "diverges too"
     if mine is not None:
@@ -118,54 +115,34 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
         answer, long = "has not diverged", epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS
     if not long:
         return "too short to say"
-    climbing = regimes.ends_far_above_minimum(run["train_loss"].isel(replica=0))
-    return "is climbing" if climbing else answer
-
-
-def divergence(run: xr.Dataset) -> int | None:
-    """The divergence epoch of a single run, None where it has none."""
-    return regimes.divergence_epoch(run["train_loss"].isel(replica=0))
+    return "is climbing" if regimes.ends_far_above_minimum(run["train_loss"][0]) else answer
 
 
 def table(controls: Sequence[Control]) -> pd.DataFrame:
-    """A row a run: its minimum, its end, and its outcome beside the reference.
+    """A row a run, `COLUMNS`: its minimum, its end, and its outcome beside the reference.
 
-    Returns
-    -------
-    `COLUMNS`: ``run`` is its `label`; ``minimum`` and ``end`` are training losses and
-    ``test_minimum`` a test loss, in nats; ``dead`` is the share at the end; ``diverged`` is NaN
-    where not by the end; ``outcome`` is empty for a reference.
+    ``run`` is its `label`; ``minimum`` and ``end`` are training losses in nats; ``dead`` is the
+    share at the end; ``diverged`` NaN where not by the end; ``outcome`` empty for a reference.
     """
     rows = []
     for experiment, changed, run, reference in controls:
-        if run is None:
-            continue
-        one = run.isel(replica=0)
-        train, lowest, diverged = (
-            one["train_loss"],
-            regimes.minimum(one["train_loss"]),
-            divergence(run),
-        )
-        rows.append((
-            experiment.width, changed, label(experiment), int(one["replica"]), epochs_of(run),
-            lowest.value, lowest.epoch, regimes.minimum(one["test_loss"]).value, float(train[-1]),
-            float(one["dead_fraction"][-1]), np.nan if diverged is None else diverged,
-            outcome(run, reference) if changed else "",
-        ))  # fmt: skip
+        if run is not None:
+            found, last = regimes.summary(run).isel(replica=0), run.isel(replica=0, epoch=-1)
+            rows.append((
+                experiment.width, label(experiment), replica_of(run), epochs_of(run),
+                float(found["minimum_train_loss"]), int(found["epoch_of_minimum_train_loss"]),
+                float(last["train_loss"]), float(last["dead_fraction"]),
+                float(found["divergence_epoch"]), outcome(run, reference) if changed else "",
+            ))  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def curves(controls: Sequence[Control]) -> pd.DataFrame:
-    """The training loss of the runs of `table`, a row an epoch."""
-    parts = [
-        run["train_loss"][0, 1:].to_dataframe().reset_index().assign(
-            width=experiment.width, changed=changed, run=label(experiment)
-        )
-        for experiment, changed, run, _ in controls
-        if run is not None
-    ]  # fmt: skip
-    names = ["width", "changed", "run", "replica", "epoch", "train_loss"]
-    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)
+    """The training loss of the runs of `table`: `curves_of` with ``changed`` and ``label``."""
+    there = [one for one in controls if one.run is not None]
+    names = [(one.changed, label(one.experiment)) for one in there]
+    frame = pd.DataFrame(names, columns=["changed", "label"])
+    return curves_of([one.run for one in there], "train_loss").join(frame, on="run")
 
 
 def missing(controls: Sequence[Control]) -> list[str]:
@@ -176,12 +153,38 @@ def missing(controls: Sequence[Control]) -> list[str]:
 
 def label(experiment: Experiment) -> str:
     """What is changed of the baseline, such as ``exact loss``; ``baseline`` where nothing is."""
-    words = {
-        "loss": "exact loss", "pixels": "inverted pixels",
-        "learning_rate": f"learning rate {experiment.learning_rate:g}",
-    }  # fmt: skip
-    changed = (words.get(name, f"{name} {value}") for name, value in experiment.unusual.items())
+    named = {"loss": "exact loss", "pixels": "inverted pixels"}
+    changed = (named.get(name, f"{name.replace('_', ' ')} {value}")
+               for name, value in experiment.unusual.items())  # fmt: skip
     return ", ".join(changed) or "baseline"
+
+
+def trained_twice() -> pd.DataFrame:
+    """Both trainings of every replica that was trained on two devices, over the same epochs.
+
+    Returns
+    -------
+    A row a training: ``width``, ``replica``, ``device``, ``minimum`` of the training loss (nats),
+    ``minimum_at``, ``spikes`` (epochs in which it has doubled), ``diverged`` (NaN: not by the end)
+    and ``apart``, of both: the mean of abs(log ratio) of the first `EARLY` epochs' losses.
+    """
+    first, second = Store(published_path()), Store(published_path() / "again")
+    rows = []
+    for run in second.runs():
+        if (other := first.find(run.experiment, run.replica)) is None:
+            continue
+        both = [cut(place.load(one), min(run.epochs, other.epochs))
+                for place, one in ((first, other), (second, run))]  # fmt: skip
+        losses = [each["train_loss"].to_numpy()[0].astype(float) for each in both]
+        apart = np.abs(np.log(losses[0] / losses[1]))[1 : EARLY + 1].mean()
+        for each, loss in zip(both, losses, strict=True):
+            lowest, diverged = regimes.minimum(loss), regimes.divergence_epoch(loss)
+            rows.append((
+                width_of(each), run.replica, each.attrs["device"], lowest.value, lowest.epoch,
+                int((loss[2:] > 2 * loss[1:-1]).sum()), diverged, apart,
+            ))  # fmt: skip
+    names = ["width", "replica", "device", "minimum", "minimum_at", "spikes", "diverged", "apart"]
+    return pd.DataFrame(rows, columns=names).astype({"diverged": float})
 
 
 def _changed(experiment: Experiment) -> str:
