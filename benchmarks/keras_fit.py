@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 
 
 class Engine:
