@@ -13,7 +13,7 @@ from repro import Experiment, ReproError, sealed_json
 from repro.book.build import ROOT
 from repro.data.facts import published_class_counts
 from repro.investigations import choices, controls, figures, plateau, stability
-from repro.investigations.stability import Measurement, SharpnessRecord
+from repro.investigations.stability import SharpnessRecord
 from repro.store.store import Store
 
 PLAN = ROOT / "sweeps" / "paper.yml"
@@ -202,10 +202,11 @@ def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -
     worst = [None, *np.linspace(2, 1, epochs)]
     if spike is not None:
         worst[spike] *= 2
-    measured = tuple(Measurement(e, v, 1e-6, 13, 1.0) for e, v in values.items())
+    rest = {"residual": 1e-6, "products": 13, "sample_loss": 1.0}
+    measured = [{"epoch": epoch, "sharpness": value} | rest for epoch, value in values.items()]
     return SharpnessRecord(
-        Experiment("hasyv2", 150, epochs), 0, 4096, 0, 1e-3, tuple([1.0] * (epochs + 1)),
-        tuple(worst), {"code_version": "test"}, measured,
+        Experiment("hasyv2", 150, epochs), 0, 4096, 0, 1e-3, [1.0] * (epochs + 1), worst,
+        {"code_version": "test"}, measured,
     )  # fmt: skip
 
 
@@ -246,7 +247,7 @@ def test_a_record_is_compared_with_the_published_run_bit_by_bit():
     assert stability.same_until(record) == record.experiment.epochs
     losses = list(record.train_loss)
     losses[41] = float(np.nextafter(np.float32(losses[41]), np.float32(9)))
-    assert stability.same_until(replace(record, train_loss=tuple(losses))) == 40
+    assert stability.same_until(replace(record, train_loss=losses)) == 40
     unknown = replace(record, experiment=replace(record.experiment, seed=9))
     assert np.isnan(stability.same_until(unknown))
 

@@ -20,8 +20,6 @@ A **trial** is one curve of `TRIAL_WIDTH` units for which the engine was changed
 software may have done it (code: see each row's ``code_version``). Trials are no results.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any

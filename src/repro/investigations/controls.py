@@ -20,8 +20,6 @@ that differ in their last digit. The second training is kept in ``results/again`
 replica counts twice.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from typing import NamedTuple

@@ -15,8 +15,6 @@ seen in prototypes, at N = 150 and 250; the rule does not depend on them):
   the least mean distance over its replicas is **the nearest order**. The baseline is a candidate.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Mapping
 

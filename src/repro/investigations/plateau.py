@@ -7,8 +7,6 @@ right on that class alone: -ln(epsilon) x (1 - the class's share of the samples)
 with the most frequent class, ``constant``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any

@@ -24,7 +24,7 @@ from tqdm.auto import tqdm
 from repro import provenance
 from repro.errors import ReproError
 from repro.experiment import Experiment
-from repro.investigations.stability import Measurement, SharpnessRecord, read
+from repro.investigations.stability import SharpnessRecord, read
 from repro.model import network
 from repro.store.run_file import Run, State
 from repro.store.store import Store
@@ -56,7 +56,7 @@ def measure(
     sample_seed: int = 0,
     progress: bool = True,
 ) -> SharpnessRecord:
-    """Train a run and measure its sharpness on the way; what has been measured stays.
+    """Train a run and measure its sharpness after the epochs named; what has been measured stays.
 
     Parameters
     ----------
@@ -64,8 +64,6 @@ def measure(
         Of the record's file, which is written after every measurement.
     store:
         For the run's checkpoints: one of its own, since a run that has gone too far is made anew.
-    epochs:
-        After which to measure.
     sample_size, sample_seed:
         Images of the training set (the whole set where it is smaller), and the seed they are from.
 
@@ -83,7 +81,7 @@ def measure(
     with store.held(experiment, replica) as ours:
         if not ours:
             raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
-        due = sorted(set(epochs) - {one.epoch for one in record.measurements})
+        due = sorted(set(epochs) - {one["epoch"] for one in record.measurements})
         for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
             record = _measured(experiment, epoch, drawn, record, store)
             record.write(folder)
@@ -145,15 +143,16 @@ def _measured(
     value, residual, products = float("nan"), float("nan"), 0
     if np.isfinite(loss):
         value, residual, products = largest_eigenvalue(experiment, state, *drawn)
-    new = Measurement(epoch, _told(value), _told(residual), products, _told(loss))
+    new = {"epoch": epoch, "sharpness": _told(value), "residual": _told(residual),
+           "products": products, "sample_loss": _told(loss)}  # fmt: skip
     changes: dict[str, Any] = {"made": _made(record, epoch, time.monotonic() - began)}
     if run is not None and run.epochs >= record.experiment.epochs:
         losses = store.load(run).isel(replica=0)
         changes["experiment"] = experiment.with_epochs(run.epochs)
         for name in ("train_loss", "max_batch_loss"):
-            changes[name] = tuple(_told(value) for value in losses[name].values)
-    together = sorted((*record.measurements, new), key=lambda one: one.epoch)
-    return replace(record, measurements=tuple(together), **changes)
+            changes[name] = [_told(value) for value in losses[name].values]
+    together = sorted([*record.measurements, new], key=lambda one: one["epoch"])
+    return replace(record, measurements=together, **changes)
 
 
 def _state_after(
@@ -161,8 +160,8 @@ def _state_after(
 ) -> tuple[State, Run | None]:
     """Weights and biases after an epoch, trained from the store's checkpoint or anew."""
     if epoch == 0:
-        initial = {"weights": network.initial_weights(experiment, replica),
-                   "biases": network.initial_biases(experiment)}  # fmt: skip
+        weights = network.initial_weights(experiment, replica)
+        initial = {"weights": weights, "biases": network.initial_biases(experiment)}
         return {f"{kind}_{layer}": values for kind, layers in initial.items()
                 for layer, values in layers.items()}, None  # fmt: skip
     run = store.find(experiment, replica)
@@ -198,13 +197,10 @@ def _parameters(experiment: Experiment, state: State) -> tuple:
 
 def _made(record: SharpnessRecord, epoch: int, seconds: float) -> dict[str, Any]:
     before = record.made or {}
-    now = {
-        "code_version": provenance.code_version(), "backend": backend.NAME,
-        "device": backend.device(), "precision": backend.precision(),
-    }  # fmt: skip
     versions = backend.versions() | {"scipy": scipy.__version__}
-    return {
-        **{name: provenance.continued(before.get(name), now[name], epoch) for name in now},
+    now = {"code_version": provenance.code_version(), "backend": backend.NAME,
+           "device": backend.device(), "precision": backend.precision()}  # fmt: skip
+    return {name: provenance.continued(before.get(name), now[name], epoch) for name in now} | {
         "library_versions": provenance.library_versions(versions, before.get("library_versions")),
         "wall_seconds": round(before.get("wall_seconds", 0.0) + seconds, 1),
         "started": before.get("started", provenance.now()),

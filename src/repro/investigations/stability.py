@@ -16,8 +16,6 @@ written before the sharpness of any run had been measured up to its first spike:
   and *below* it where it is lower.
 """
 
-from __future__ import annotations
-
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
@@ -49,26 +47,13 @@ COLUMNS = (
 
 
 @dataclass(frozen=True)
-class Measurement:
-    """The sharpness after one epoch (0 is the initial state), None where there is no finite loss.
-
-    ``residual`` is |Hv - sharpness v| / |sharpness v|, ``products`` the Hessian-vector products
-    that the search took, ``sample_loss`` the mean loss over the sample, in nats.
-    """
-
-    epoch: int
-    sharpness: float | None
-    residual: float | None
-    products: int
-    sample_loss: float | None
-
-
-@dataclass(frozen=True)
 class SharpnessRecord:
-    """The measurements of one run by epoch, and its losses as far as it was trained for them.
+    """The measurements of one run, and its losses as far as it was trained for them.
 
-    ``train_loss`` and ``max_batch_loss`` are of every epoch trained (None where not finite).
-    ``made`` is what `provenance` tells.
+    ``train_loss`` and ``max_batch_loss`` are of every epoch trained; ``made`` is what `provenance`
+    tells. A measurement has its ``epoch`` (0 is the initial state), the ``sharpness``, its
+    ``residual`` |Hv - sharpness v| / |sharpness v|, the Hessian-vector ``products`` taken, and the
+    ``sample_loss``, the mean over the sample. None where not finite; losses in nats.
     """
 
     experiment: Experiment
@@ -76,10 +61,10 @@ class SharpnessRecord:
     sample_size: int
     sample_seed: int
     tolerance: float
-    train_loss: tuple[float | None, ...] = ()
-    max_batch_loss: tuple[float | None, ...] = ()
+    train_loss: Sequence[float | None] = ()
+    max_batch_loss: Sequence[float | None] = ()
     made: dict[str, Any] | None = None
-    measurements: tuple[Measurement, ...] = ()
+    measurements: Sequence[dict[str, Any]] = ()
 
     @property
     def file(self) -> str:
@@ -104,10 +89,7 @@ def read(path: Path) -> SharpnessRecord:
     """The record in a file. Raises ReproError where the file is not one."""
     content = sealed_json.read(path)
     try:
-        content["experiment"] = Experiment(**content["experiment"])
-        content["measurements"] = tuple(Measurement(**one) for one in content["measurements"])
-        losses = {name: tuple(content[name]) for name in ("train_loss", "max_batch_loss")}
-        return SharpnessRecord(**content | losses)
+        return SharpnessRecord(**content | {"experiment": Experiment(**content["experiment"])})
     except (ValueError, KeyError, TypeError) as error:
         raise ReproError(
             f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
@@ -138,7 +120,7 @@ def first_spike(max_batch_loss: ArrayLike) -> int | None:
 
 def series(record: SharpnessRecord) -> pd.Series:
     """The sharpness by epoch, NaN where there was no loss."""
-    return pd.Series({one.epoch: one.sharpness for one in record.measurements}, dtype=float)
+    return pd.Series({one["epoch"]: one["sharpness"] for one in record.measurements}, dtype=float)
 
 
 def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
@@ -147,18 +129,16 @@ def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
     Returns
     -------
     A row a record, `COLUMNS`: ``measured`` (epochs), ``edge`` (2 / learning rate), ``spike`` (the
-    first one's epoch), ``before`` (sharpness before it) and over how many measurements
-    (``measured_before``), ``ratio`` to the edge, ``highest`` and its epoch ``highest_at``,
-    ``above`` (how many measurements are above the edge), ``residual`` (the largest), `same_until`
-    and ``answer``. NaN where there is none.
+    first one's epoch), sharpness ``before`` it over so many measurements (``measured_before``) and
+    its ``ratio`` to the edge, ``highest`` and its epoch ``highest_at``, how many measurements are
+    ``above`` the edge, the largest ``residual``, `same_until` and ``answer``. NaN where none is.
     """
     return pd.DataFrame(map(_row, records), columns=list(COLUMNS))
 
 
 def _row(record: SharpnessRecord) -> dict[str, object]:
     experiment, values = record.experiment, series(record)
-    edge = 2 / experiment.learning_rate
-    spike = first_spike(record.max_batch_loss)
+    edge, spike = 2 / experiment.learning_rate, first_spike(record.max_batch_loss)
     near = values[:0] if spike is None else values.loc[spike - EPOCHS_BEFORE : spike - 1]
     ratio = float(near.median(skipna=False)) / edge
     answer = "no answer"
@@ -172,7 +152,7 @@ def _row(record: SharpnessRecord) -> dict[str, object]:
         "measured_before": len(near), "ratio": ratio, "highest": values.max(),
         "highest_at": values.idxmax() if values.notna().any() else np.nan,
         "above": int((values > edge).sum()),
-        "residual": max((one.residual or 0 for one in record.measurements), default=0.0),
+        "residual": max((one["residual"] or 0 for one in record.measurements), default=0.0),
         "same_until": same_until(record), "answer": answer,
     }  # fmt: skip
 
@@ -184,8 +164,7 @@ def same_until(record: SharpnessRecord) -> float:
     run = place.find(record.experiment, record.replica)
     if run is None:
         return float("nan")
-    mine = np.array(record.train_loss, np.float32)
-    theirs = place.load(run)["train_loss"].to_numpy()[0].astype(np.float32)
+    mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
     shared = min(len(mine), len(theirs))
-    other = np.flatnonzero(mine[:shared] != theirs[:shared])
-    return int(other[0]) - 1 if other.size else shared - 1
+    alike = np.array(mine[:shared], np.float32) == theirs[:shared].astype(np.float32)
+    return shared - 1 if alike.all() else int(alike.argmin()) - 1
