@@ -107,11 +107,8 @@ def marks(run: xr.Dataset) -> dict[str, float]:
 def table(runs: Runs) -> pd.DataFrame:
     """Every choice at every width: its marks, and how far it is from the paper.
 
-    Returns
-    -------
-    Columns ``width``, ``choice``, ``runs``, ``epochs`` of the longest, `MARKS` (means over the runs
-    that have them), ``compared`` (the number of marks in the distance) and ``distance``; NaN where
-    there is none.
+    ``epochs`` are of the longest run, `MARKS` means over the runs that have them, ``compared`` is
+    the number of marks in the ``distance``; NaN where there is none.
     """
     rows: list[dict[str, Any]] = []
     for (name, width), there in runs.items():
@@ -146,35 +143,25 @@ def deciding_width(compared: pd.DataFrame) -> int | None:
 
 def recommended(compared: pd.DataFrame) -> str | None:
     """The name of the choice recommended by the rule; None where no two can be compared."""
-    width = deciding_width(compared)
-    if width is None:
+    here = compared[compared["width"] == deciding_width(compared)]
+    away = here.set_index("choice")["distance"].dropna()
+    if away.empty:
         return None
-    away = compared[compared["width"] == width].set_index("choice")["distance"].dropna()
-    nearest, usual = str(away.idxmin()), "baseline"
-    if usual in away and away[usual] < away[nearest] + paper.READING_ERROR:
-        return usual
-    return nearest
+    nearer = away.get("baseline", np.inf) < away.min() + paper.READING_ERROR
+    return "baseline" if nearer else str(away.idxmin())
 
 
 TRIAL_WIDTH = 150
+COMPARED_AT, LAST = 250, 10  # an epoch that all have; epochs averaged there, since it scatters
 TRIED_ORDERS = {
     "one order": "cycle:1", "a buffer of 10,000": "buffer:10000", "a buffer of 1,000": "buffer:1000"
 }  # fmt: skip
 """The trials of what is now the field ``order`` of `Experiment`."""
 
-COMPARED_AT = 250
-"""The epoch that all trials have."""
-
-LAST = 10
-"""Epochs over which the loss there is averaged: it scatters."""
-
 
 def kept(file: str = "trials.json") -> list[dict[str, Any]]:
-    """The rows of a published file; none without it.
-
-    Of trials: ``name``, ``train_loss`` by epoch from 1, and what made it. ``last-batch.json``:
-    test losses ``before`` and ``after`` the step on the last, smaller batch of an epoch.
-    """
+    """The rows of a published file, of trials ``name``, ``train_loss`` by epoch from 1, and what
+    made it; none without the file."""
     path = published_path() / file
     return sealed_json.read(path)["rows"] if path.is_file() else []
 
@@ -193,13 +180,10 @@ def trials_of_orders() -> pd.DataFrame:
 
 
 def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
-    """Training losses, by name and from epoch 1 on, compared as far as all trials go.
+    """Training losses (nats), by name and from epoch 1 on, compared as far as all trials go.
 
-    Returns
-    -------
-    A row a curve: ``name``, ``epochs``, ``at_100``, ``minimum`` up to `COMPARED_AT` and its epoch
-    ``minimum_at``, and ``at_250``, the mean over the `LAST` epochs up to there; NaN where the curve
-    is shorter. Losses in nats.
+    ``minimum`` and its epoch ``minimum_at`` are those up to `COMPARED_AT`, ``at_250`` is the mean
+    over the `LAST` epochs up to there; NaN where the curve is shorter.
     """
     rows = []
     for name, values in curves:
@@ -214,6 +198,6 @@ def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
 def last_batch() -> pd.DataFrame:
     """A row a ``split``: the ``samples`` in its last batch, and the lowest test loss (nats) of the
     first epochs ``before`` and ``after`` the step on them."""
-    rows = kept("last-batch.json")
-    table = pd.DataFrame(rows, columns=["split", "samples", "before", "after"])
+    names = ["split", "samples", "before", "after"]
+    table = pd.DataFrame(kept("last-batch.json"), columns=names)
     return table.assign(before=table["before"].map(min), after=table["after"].map(min))

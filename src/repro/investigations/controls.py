@@ -53,10 +53,8 @@ EARLY = 20
 
 
 class Control(NamedTuple):
-    """A run of a control, or of a reference (`changed` is empty), beside its reference.
-
-    ``run`` and ``reference`` are single replicas of whatever length, None where there is none.
-    """
+    """A run of a control, or of a reference (`changed` is empty), beside its reference: single
+    replicas of whatever length, None where there is none."""
 
     experiment: Experiment
     changed: str
@@ -65,10 +63,7 @@ class Control(NamedTuple):
 
 
 def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
-    """Every run of a dataset, whatever its setting and length, each replica by itself.
-
-    ``store`` is a folder of runs; None for the published results.
-    """
+    """Every run of a dataset among the published ones, or in a folder, each replica by itself."""
     return evidence.in_order(run for _, run in stored(existing_folder(store), dataset))
 
 
@@ -79,21 +74,18 @@ def gather(
 
     Of a reference there is one run, the first of the longest. What has no run stands there without.
     """
-    experiments = [one for one, _ in merged(read_plan(plan)) if one.dataset == dataset]
-    experiments = [one for one in experiments if one.epochs >= paper.EPOCHS]
+    experiments = [one for one, _ in merged(read_plan(plan))
+                   if one.dataset == dataset and one.epochs >= paper.EPOCHS]  # fmt: skip
     by_digest: dict[str, list[xr.Dataset]] = {}
     for run in runs:
         by_digest.setdefault(experiment_of(run).digest, []).append(run)
     found = []
     for plain in sorted((one for one in experiments if not one.unusual), key=lambda one: one.width):
         alike = [one for one in experiments if one.width == plain.width and _changed(one)]
-        if not alike:
-            continue
         reference = max(by_digest.get(plain.digest, []), key=epochs_of, default=None)
-        found.append(Control(plain, "", reference, reference))
-        for one in alike:
-            for run in by_digest.get(one.digest, [None]):
-                found.append(Control(one, _changed(one), run, reference))
+        found += [Control(plain, "", reference, reference)] if alike else []
+        found += [Control(one, _changed(one), run, reference)
+                  for one in alike for run in by_digest.get(one.digest, [None])]  # fmt: skip
     return found
 
 
@@ -160,19 +152,17 @@ def label(experiment: Experiment) -> str:
 def trained_twice() -> pd.DataFrame:
     """Both trainings of every replica that was trained on two devices, over the same epochs.
 
-    Returns
-    -------
-    A row a training: ``width``, ``replica``, ``device``, ``minimum`` of the training loss (nats),
-    ``minimum_at``, ``spikes`` (epochs in which it has doubled), ``diverged`` (NaN: not by the end)
-    and ``apart``, of both: the mean of abs(log ratio) of the first `EARLY` epochs' losses.
+    Of the training loss (nats): its ``minimum``, ``spikes`` (epochs in which it has doubled), where
+    it ``diverged`` (NaN: not by the end), and ``apart``, the mean of abs(log ratio) of the first
+    `EARLY` epochs of both.
     """
     first, second = Store(published_path()), Store(published_path() / "again")
     rows = []
     for run in second.runs():
         if (other := first.find(run.experiment, run.replica)) is None:
             continue
-        both = [cut(place.load(one), min(run.epochs, other.epochs))
-                for place, one in ((first, other), (second, run))]  # fmt: skip
+        epochs = min(run.epochs, other.epochs)
+        both = [cut(first.load(other), epochs), cut(second.load(run), epochs)]
         losses = [each["train_loss"].to_numpy()[0].astype(float) for each in both]
         apart = np.abs(np.log(losses[0] / losses[1]))[1 : EARLY + 1].mean()
         for each, loss in zip(both, losses, strict=True):

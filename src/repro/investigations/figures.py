@@ -82,21 +82,18 @@ def climb_figure(run: xr.Dataset) -> Figure:
 def sharpness_figure(record: stability.SharpnessRecord) -> Figure:
     """One record: (a) its sharpness and the edge, (b) its training loss and its worst batch."""
     row = stability.table([record]).iloc[0]
-    values = stability.series(record)
     with style.styled():
         figure = style.new_figure(7.2, 2.8)
         left, right = figure.subplots(1, 2, sharex=True)
-        left.plot(values.index, values, "o-", color=TEST, markersize=3, linewidth=1)
+        left.plot(stability.series(record), "o-", color=TEST, markersize=3, linewidth=1)
         left.axhline(row["edge"], color=DIVERGENCE, linestyle="--", linewidth=1)
         left.text(1, row["edge"], " 2 / learning rate", ha="right", va="bottom", fontsize=8,
                   transform=left.get_yaxis_transform())  # fmt: skip
         for losses, colour, what in ((record.max_batch_loss, BASELINE, "worst batch"),
                                      (record.train_loss, TRAIN, "training loss")):  # fmt: skip
-            right.plot(np.arange(1, len(losses)), np.array(losses[1:], float), color=colour,
-                       label=what)  # fmt: skip
-        if not np.isnan(row["spike"]):
-            for axes in (left, right):
-                axes.axvline(row["spike"], color=DIVERGENCE, linestyle=":", linewidth=0.9)
+            right.plot(pd.Series(losses, dtype=float)[1:], color=colour, label=what)
+        for axes in (left, right) if row["spike"] > 0 else ():
+            axes.axvline(row["spike"], color=DIVERGENCE, linestyle=":", linewidth=0.9)
         _log_losses(right)
         left.set(ylim=(0, None), xlabel="epoch", ylabel="largest eigenvalue")
         right.set(xlabel="epoch", ylabel="loss")
@@ -145,8 +142,7 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> Figure:
 
 def _lines(axes: Axes, frame: pd.DataFrame, y: str, **looks: object) -> None:
     """A line a run, without intervals: the room's `seaborn.lineplot`."""
-    looks = {"linewidth": 1.1} | looks
-    sns.lineplot(frame, x="epoch", y=y, estimator=None, ax=axes, **looks)
+    sns.lineplot(frame, x="epoch", y=y, estimator=None, ax=axes, **{"linewidth": 1.1} | looks)
     axes.set_xlabel("epoch")
     if (legend := axes.get_legend()) is not None:
         legend.remove()
@@ -160,16 +156,9 @@ def _log_losses(axes: Axes) -> None:
 
 def _papers_points(width: int) -> list[tuple[float, float, float, float]]:
     """Epoch, loss and the errors of both, of the paper's losses, minimum and plateau."""
-    given = order_search.readings(width)
-    points = [
-        (float(epoch), reading.value, 0.0, reading.value * reading.relative_error)
-        for epoch, reading in paper.TRAIN_LOSS.get(width, {}).items()
-    ]
-    for name, loss in (
-        ("epoch_of_minimum_train_loss", given["minimum_train_loss"]),
-        ("divergence_epoch", paper.PLATEAU_LEVEL),
-    ):
-        at = given[name]
-        points.append((at.value, loss.value, at.value * at.relative_error,
-                       loss.value * loss.relative_error))  # fmt: skip
-    return points
+    given, curve = order_search.readings(width), paper.TRAIN_LOSS.get(width, {})
+    points = [(paper.Reading(epoch, loss.source, 0), loss) for epoch, loss in curve.items()]
+    points.append((given["epoch_of_minimum_train_loss"], given["minimum_train_loss"]))
+    points.append((given["divergence_epoch"], paper.PLATEAU_LEVEL))
+    return [(at.value, loss.value, at.value * at.relative_error, loss.value * loss.relative_error)
+            for at, loss in points]  # fmt: skip

@@ -46,15 +46,13 @@ def table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
 
     Returns
     -------
-    A row a run, `COLUMNS`: ``width``, ``replica``, ``mark``; ``diverged``, the plateau's first
-    epoch. Medians from there on: ``train_loss`` and ``test_loss`` (nats) and the shares ``dead``
-    and ``wrong``. Predicted losses: ``from_dead``, ``from_wrong`` and ``test_from_wrong`` (all that
-    is wrong is dead), and ``constant``, the best that one answer for all inputs can do.
-    ``right_images`` of the training set; ``one_answer``: how many classes have just as many images
-    in training and test set as are right there. The epoch ``at_rest_since`` which the same numbers
-    are right and dead, and how far the deviation of any layer has ``moved`` from then on, relative.
-    On the way: ``minimum_at`` and ``left_at``, the epochs of the minimum and of leaving twice the
-    minimum for good, and ``half_from``, the epoch from which on dead samples carry half of the
+    A row a run, `COLUMNS`: ``diverged`` is the plateau's first epoch. Medians from there on: losses
+    (nats) and the shares ``dead`` and ``wrong``. Predicted losses: ``from_dead``, ``from_wrong``,
+    ``test_from_wrong`` (all that is wrong is dead), ``constant``. ``one_answer``: how many classes
+    have just as many images in training and test set as are right there. The epoch
+    ``at_rest_since`` which the same numbers are right and dead, and how far the deviation of any
+    layer has ``moved`` from then on, relative. On the way: the epochs of the minimum, of leaving
+    twice the minimum for good, and ``half_from``, from which on dead samples carry half of the
     loss, with the share dead at each. NaN where unknown.
     """
     return pd.DataFrame([_row(run, counts) for run in on_plateau(runs)], columns=list(COLUMNS))
