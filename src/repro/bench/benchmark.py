@@ -15,6 +15,7 @@ import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from repro import provenance
@@ -78,15 +79,13 @@ def compare(
 
     Returns
     -------
-    dict
-        ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in
-        operations a second; ``device``, ``versions``, and ``skipped``: what was not measured, why.
+    ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in operations a
+    second; ``device``, ``versions``, and ``skipped``: what was not measured, and why.
 
     Raises
     ------
     ReproError
-        For unknown engines, sizes that make no experiment, data that cannot be read, and where no
-        engine at all can be measured.
+        For what cannot be measured: unknown engines, impossible sizes, data that cannot be read.
     """
     works = _checked_works(
         widths, replicas, engines, dataset, synthetic, batch_size, steps, repeats
@@ -173,11 +172,9 @@ def _measure(
                     for group in (workers, libraries, answers):
                         group.pop(name, None)
                 bar.update(action != "finish")
-    medians = {
-        name: {what: statistics.median(turn[what] for turn in answers[name][1:])
-               for what in ("square", "products", "square_size")}
-        for name in libraries
-    }  # fmt: skip
+    medians = {name: {what: statistics.median(turn[what] for turn in answers[name][1:])
+                      for what in ("square", "products", "square_size")}
+               for name in libraries}  # fmt: skip
     best = {what: max((each[what] for each in medians.values()), default=None)
             for what in ("square", "products")}  # fmt: skip
     where = {"width": work.width, "replicas": work.replicas}
@@ -207,9 +204,8 @@ def _rows(
                 "seconds_per_epoch": per_epoch,
                 "seconds_per_epoch_and_replica": per_epoch / work.replicas,
                 "seconds_per_epoch_range": [min(turns[name]) * scale, max(turns[name]) * scale],
-                "seconds_per_epoch_with_statistics": (
-                    None if extra is None else per_epoch + max(extra, 0.0)
-                ),
+                "seconds_per_epoch_with_statistics":
+                    None if extra is None else per_epoch + max(extra, 0.0),
                 "compile_seconds": max(first["seconds"] - usual, 0.0),
                 "peak_memory_bytes": last["peak_memory_bytes"],
                 "peak_memory_bytes_with_statistics": last["peak_memory_bytes_with_statistics"],
@@ -230,30 +226,25 @@ def agrees(losses: list[float], others: Mapping[str, list[float]]) -> bool:
     By the median over the replicas: rounding can carry one of them far in a call, but another
     order of the samples or another loss shows in all of them.
     """
-    middle = [statistics.median(each) for each in zip(*others.values(), strict=True)]
-    apart = [abs(loss - usual) / usual for loss, usual in zip(losses, middle, strict=True)]
-    return statistics.median(apart) <= _LOSS_TOLERANCE
+    usual = np.median(list(others.values()), axis=0)
+    return bool(np.median(abs(losses / usual - 1)) <= _LOSS_TOLERANCE)
 
 
 def _checked_works(
     widths: Sequence[int], replicas: Sequence[int], engines: Sequence[str], dataset: str,
     synthetic: bool, batch_size: int, steps: int | None, repeats: int,
 ) -> list[Workload]:  # fmt: skip
-    for name, given, known in (
-        ("engines", engines, ENGINES),
-        ("dataset", [dataset], datasets.NAMES),
-    ):
-        if unknown := [each for each in given if each not in known]:
-            raise ReproError(f"{name} must be one of {', '.join(known)}, not {shown(unknown[0])}.")
+    names = [("dataset", dataset, datasets.NAMES), *(("engines", one, ENGINES) for one in engines)]
+    for name, one, known in names:
+        if one not in known:
+            raise ReproError(f"{name} must be one of {', '.join(known)}, not {shown(one)}.")
     for name, values in (("widths", widths), ("replicas", replicas), ("engines", engines)):
         if not values or len(set(values)) < len(values):
             raise ReproError(f"{name} must name at least one, and none twice.")
     counts = [("repeats", repeats), *(("replicas", number) for number in replicas)]
     for name, count in (*counts, ("steps", 1 if steps is None else steps)):
         if not 1 <= count <= _MOST:
-            raise ReproError(
-                f"{name} must be a whole number from 1 to {_MOST}, not {shown(count)}."
-            )
+            raise ReproError(f"{name} must be a whole number from 1 to {_MOST}, not {count}.")
     works = []
     for width in widths:
         Experiment(dataset, width, 1, batch_size=batch_size)  # complains where it must

@@ -45,9 +45,8 @@ _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's
 class Workload:
     """So many SGD steps of some replicas; each call of an engine does them with a fresh order.
 
-    The loss is the exact cross-entropy, the only one that every library brings along. ``steps`` are
-    those of one call, at most an epoch's; ``synthetic`` pixels and labels are random, of the
-    dataset's shape, and need no data.
+    The loss is the exact cross-entropy, the only one that every library brings along. ``synthetic``
+    pixels and labels are random, of the dataset's shape, and need no data.
     """
 
     dataset: str
@@ -68,11 +67,8 @@ class Workload:
 
     @property
     def products(self) -> list[tuple[int, int, int]]:
-        """The matrix products of one step of one replica, as (rows, contracted, columns).
-
-        Forward, gradient of the weights, and gradient of the inputs except for the first layer,
-        whose inputs are the samples.
-        """
+        """The matrix products of one step of one replica, as (rows, contracted, columns): forward,
+        gradient of the weights, and of the inputs where they are not the samples."""
         batch, products = self.batch_size, []
         for fan_in, fan_out in network.layer_shapes(self.experiment).values():
             products += [(batch, fan_in, fan_out), (fan_in, batch, fan_out)]
@@ -136,8 +132,8 @@ class Process:
 
     def ask(self, action: str, work: Workload) -> dict[str, Any]:
         """The answer to a request. Raises Failed."""
+        request = json.dumps({"action": action, "work": asdict(work)})
         with contextlib.suppress(BrokenPipeError):  # the answer says why
-            request = json.dumps({"action": action, "work": asdict(work)})
             print(request, file=self._process.stdin, flush=True)
         return self.answer()
 
@@ -206,10 +202,8 @@ def main() -> None:
 
 
 def _finish(module: Any, engine: Any, orders: Iterator[np.ndarray]) -> dict[str, Any]:
-    """Peak memory, and what all that `repro train` does besides costs in a call.
-
-    Of engines that train only, None for that.
-    """
+    """Peak memory, and what all that `repro train` does besides costs in a call: None of engines
+    that train only."""
 
     def memory() -> int:  # of the accelerator, or else of the process
         return getattr(module, "peak_memory", lambda: None)() or _peak_memory()
@@ -236,13 +230,11 @@ def _rates(multiply: Callable, work: Workload) -> dict[str, float]:
 
 @functools.lru_cache(1)
 def _step(multiply: Callable, work: Workload) -> Callable[[], None]:
-    generator = np.random.default_rng(0)
-    pairs = [
-        tuple(generator.random((work.replicas, *shape), np.float32) for shape in shapes)
-        for rows, contracted, columns in work.products
-        for shapes in [((rows, contracted), (contracted, columns))]
-    ]
-    once = multiply(pairs)
+    def random(*shape: int) -> np.ndarray:
+        return np.random.default_rng(0).random((work.replicas, *shape), np.float32)
+
+    once = multiply([(random(rows, contracted), random(contracted, columns))
+                     for rows, contracted, columns in work.products])  # fmt: skip
     once()
     return once
 
