@@ -244,7 +244,8 @@ def _checked_works(
     counts = [("repeats", repeats), *(("replicas", number) for number in replicas)]
     for name, count in (*counts, ("steps", 1 if steps is None else steps)):
         if not 1 <= count <= _MOST:
-            raise ReproError(f"{name} must be a whole number from 1 to {_MOST}, not {count}.")
+            told = f"from 1 to {_MOST}, not {shown(count)}"
+            raise ReproError(f"{name} must be a whole number {told}.")
     works = []
     for width in widths:
         Experiment(dataset, width, 1, batch_size=batch_size)  # complains where it must
