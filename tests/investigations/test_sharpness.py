@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
 from repro import Experiment, ReproError
 from repro.command_line import main
@@ -24,19 +25,15 @@ SMALL = Experiment("digits", 4, 4)  # the same in all tests: compiled once
 
 def _gradient(experiment, parameters, x, y):
     """Of the mean loss, float64 and by hand; ``parameters`` and the result in one vector each."""
-    pixels, width, classes = 64, experiment.width, 10
-    shapes = ((pixels, width), (width, width), (width, classes), (width,), (width,), (classes,))
+    width = experiment.width
+    shapes = ((64, width), (width, width), (width, 10), (width,), (width,), (10,))
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     parts = zip(np.split(parameters, ends), shapes, strict=True)
     w1, w2, w3, b1, b2, b3 = (part.reshape(shape) for part, shape in parts)
     h1 = np.maximum(x @ w1 + b1, 0)
     h2 = np.maximum(h1 @ w2 + b2, 0)
-    z = h2 @ w3 + b3
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    true = p[np.arange(len(y)), y]
-    slope = p.copy()
-    slope[np.arange(len(y)), y] -= 1
+    p = softmax(h2 @ w3 + b3, axis=1)
+    true, slope = p[np.arange(len(y)), y], p - np.eye(10)[y]
     if experiment.loss == "clipped":
         slope[(true < experiment.epsilon) | (true > 1 - experiment.epsilon)] = 0
     slope /= len(y)
@@ -60,13 +57,9 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, ep
     x, y = data.x_train.astype(float) / 255, data.y_train
     at = np.concatenate([part.ravel() for part in state.values()]).astype(float)
     step = 1e-6
-    hessian = np.array(
-        [
-            _gradient(experiment, at + step * unit, x, y)
-            - _gradient(experiment, at - step * unit, x, y)
-            for unit in np.eye(len(at))
-        ]
-    ) / (2 * step)
+    ahead, behind = (np.array([_gradient(experiment, at + way * unit, x, y)
+                               for unit in np.eye(len(at))]) for way in (step, -step))  # fmt: skip
+    hessian = (ahead - behind) / (2 * step)
     largest = np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]
     assert largest > 1, "a Hessian worth the comparison"
     assert value == pytest.approx(largest, rel=1e-4)
@@ -116,13 +109,11 @@ def test_ones_own_numbers_are_scaled_as_training_scales_them(tmp_path):
 
 def test_samples_are_drawn_from_their_seed_without_repetition():
     images = samples.of(SMALL)
-    drawn = [sharpness.sample(images, 100, seed) for seed in (0, 0, 1)]
-    pixels = [np.asarray(one[0]) for one in drawn]
-    np.testing.assert_array_equal(pixels[0], pixels[1])
-    assert (pixels[0] != pixels[2]).any()
-    whole = {image.tobytes() for image in np.asarray(images.x_train)}
-    assert pixels[0].shape == (100, 64)
-    assert {image.tobytes() for image in pixels[0]} <= whole
+    one, again, other = (np.asarray(sharpness.sample(images, 100, seed)[0]) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (100, 64) and (one != other).any()
+    whole = [image.tobytes() for image in np.asarray(images.x_train)]
+    assert {image.tobytes() for image in one} <= set(whole)
 
 
 def test_epochs_are_even_in_their_logarithm_and_then_in_themselves():
