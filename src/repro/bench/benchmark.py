@@ -79,8 +79,9 @@ def compare(
 
     Returns
     -------
-    ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in operations a
-    second; ``device``, ``versions``, and ``skipped``: what was not measured, and why.
+    dict
+        ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in
+        operations a second; ``device``, ``versions``, and ``skipped``: what was not measured, why.
 
     Raises
     ------

@@ -42,14 +42,11 @@ from repro.training.grid import read_plan
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")
-"""What a control changes, one at a time."""
-
 COLUMNS = (
     "width", "run", "replica", "epochs", "minimum", "minimum_at", "end", "dead", "diverged",
     "outcome",
 )  # fmt: skip
-EARLY = 20
-"""Epochs at the start over which the losses of the two trainings of a replica are compared."""
+EARLY = 20  # epochs at the start over which the two trainings of a replica are compared
 
 
 class Control(NamedTuple):
@@ -97,15 +94,15 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
     if mine is not None and theirs is not None:
         return "diverges too"
     if mine is not None:
-        longer = epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
-        return "diverges alone" if longer else "too short to say"
-    if theirs is None:
-        answer, long = "neither diverges", min(map(epochs_of, (run, against))) >= paper.EPOCHS
-    else:
+        answer, long = "diverges alone", epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
+    elif theirs is not None:
         answer, long = "has not diverged", epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS
+    else:
+        answer, long = "neither diverges", min(map(epochs_of, (run, against))) >= paper.EPOCHS
     if not long:
         return "too short to say"
-    return "is climbing" if regimes.ends_far_above_minimum(run["train_loss"][0]) else answer
+    climbing = mine is None and regimes.ends_far_above_minimum(run["train_loss"][0])
+    return "is climbing" if climbing else answer
 
 
 def table(controls: Sequence[Control]) -> pd.DataFrame:
