@@ -70,7 +70,7 @@ def measure(
     Raises
     ------
     ReproError
-        Where data, store or folder cannot be used, or another process is at the same run.
+        Where data or store cannot be used, or another process is at the same run.
     """
     images = samples.of(experiment)
     size = min(sample_size, len(images.y_train))

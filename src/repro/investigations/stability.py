@@ -75,14 +75,8 @@ class SharpnessRecord:
         )
 
     def write(self, folder: Path) -> None:
-        """Write its file into the folder, over an earlier one. Raises ReproError."""
-        try:
-            sealed_json.write(folder / self.file, asdict(self))
-        except OSError as error:
-            raise ReproError(
-                f"{folder / self.file} cannot be written ({os.strerror(error.errno or 0)}): name a "
-                "folder you can write to with --output."
-            ) from error
+        """Write its file into the folder, over an earlier one. Raises OSError."""
+        sealed_json.write(folder / self.file, asdict(self))
 
 
 def read(path: Path) -> SharpnessRecord:
