@@ -14,7 +14,7 @@ from repro.analysis.crossing import crossing
 from repro.figures import style
 from repro.figures.run_lines import nothing_to_draw
 from repro.figures.style import DIVERGENCE, PAPER, TEST, TRAIN, panel_label
-from repro.investigations import order_search, stability
+from repro.investigations import order_mechanism, order_search, stability
 from repro.investigations.controls import CHANGES
 from repro.investigations.plateau import cost_of_dead
 
@@ -137,6 +137,31 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> Figure:
                    for order in order_search.ORDERS if order in set(curves["order"])]  # fmt: skip
         handles.append(Line2D([], [], label=style.PAPER_LABEL, **style.paper_marker()))
         figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    return figure
+
+
+def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> Figure:
+    """`order_mechanism.curves`, and `order_mechanism.turns` against the steps to a batch's turn."""
+    if curves.empty:
+        return nothing_to_draw("There is no run of any order to draw.")
+    colours = dict(zip(order_mechanism.ARMS, sns.color_palette("colorblind"), strict=False))
+    colours["fresh"] = BASELINE
+    with style.styled():
+        figure = style.new_figure(7.2, 3.6)
+        left, right = figure.subplots(1, 2, sharey=True)
+        _lines(left, curves, "train_loss", hue="order", palette=colours, units="run")
+        sns.lineplot(turns, x="steps", y="mean", hue="order", palette=colours, ax=right, marker="o")
+        right.set_xscale("symlog", linthresh=1, base=4)
+        right.set_xlabel("steps until its turn")
+        right.axvline(0, color=PAPER, linewidth=0.9)
+        _log_losses(left)
+        left.set_ylabel("loss")
+        for axes, letter, text in ((left, "a", "training"), (right, "b", "of a batch")):
+            panel_label(axes, letter, text)
+            axes.legend().remove()
+        shown = [order for order in colours if order in set(curves["order"])]
+        handles = [Line2D([], [], color=colours[order], label=order) for order in shown]
+        figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
 
 

@@ -40,7 +40,7 @@ import pandas as pd
 
 from repro import paper, sealed_json
 from repro.experiment import Experiment
-from repro.investigations.found import found
+from repro.investigations import order_search
 from repro.model.network import layer_names, sample_order
 from repro.places import published_path
 from repro.store.store import Store
@@ -57,14 +57,8 @@ TURNS = "order-turns.json"
 
 
 def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """Columns ``order``, ``replica``, ``epoch``, ``train_loss`` (nats), to `COMPARED_AT`."""
-    parts = [
-        run["train_loss"][0, 1 : COMPARED_AT + 1].to_dataframe().reset_index().assign(order=order)
-        for order in ARMS
-        for run in found(Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=order), store)
-    ]
-    names = ["order", "replica", "epoch", "train_loss"]
-    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)
+    """`order_search.curves` of the arms, to `COMPARED_AT`."""
+    return order_search.curves(store, ARMS, (WIDTH,), COMPARED_AT)
 
 
 def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:

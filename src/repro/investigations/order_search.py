@@ -16,7 +16,7 @@ seen in prototypes, at N = 150 and 250; the rule does not depend on them):
 """
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
@@ -104,15 +104,20 @@ def table(store: str | os.PathLike | None = None) -> pd.DataFrame:
     return frame.sort_values("distance", ignore_index=True)
 
 
-def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The training loss of every run of the candidates, as far as it goes, up to `EPOCHS`.
+def curves(
+    store: str | os.PathLike | None = None,
+    orders: Sequence[str] = ORDERS,
+    widths: Sequence[int] = WIDTHS,
+    epochs: int = EPOCHS,
+) -> pd.DataFrame:
+    """The training loss of every run of these orders, as far as it goes, up to so many epochs.
 
     Returns
     -------
     Columns ``order`` and those of `curves_of`: ``run``, ``width``, ``epoch``, ``train_loss``, ...
     """
-    pairs = [(order, run) for width in WIDTHS for order in ORDERS
+    pairs = [(order, run) for width in widths for order in orders
              for run in found(experiment(order, width), store)]  # fmt: skip
-    orders = pd.Series([order for order, _ in pairs], dtype=str, name="order")
+    names = pd.Series([order for order, _ in pairs], dtype=str, name="order")
     frame = curves_of([run for _, run in pairs], "train_loss")
-    return frame[frame["epoch"] <= EPOCHS].join(orders, on="run")
+    return frame[frame["epoch"] <= epochs].join(names, on="run")
