@@ -209,7 +209,7 @@ def test_symbol_ids_are_those_of_the_archive(real_data_dir):
                 rows = csv.DictReader(io.StringIO(tar.extractfile(member).read().decode()))
                 break
     assert tuple(sorted(int(row["symbol_id"]) for row in rows)) == SYMBOL_IDS
-    assert len(SYMBOL_IDS) == datasets.SHAPES["hasyv2"][1]
+    assert len(SYMBOL_IDS) == datasets.shape("hasyv2")[1]
 
 
 def test_symbol_ids_leave_every_other_experiment_as_it_was():

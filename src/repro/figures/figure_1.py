@@ -180,7 +180,7 @@ def _tie(loss: Axes, picture: Axes, epoch: int, value: float) -> None:
 def _draw_paper(axes: Axes, width: int, last: int, *, with_test: bool) -> None:
     """What was read off the paper's panel."""
     points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
-    seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
+    seen = [(epoch, loss.value) for epoch, loss in points if epoch <= last]
     if seen:
         look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
         axes.plot(*zip(*seen, strict=True), **look)

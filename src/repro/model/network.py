@@ -17,8 +17,8 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model.letter import letter_mask
 
+# The layer that the claims are judged on: the paper's figures are of this matrix.
 JUDGED_LAYER = "hidden_hidden"
-"""The layer that the claims are judged on: the paper's figures are of this matrix."""
 
 
 def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
@@ -28,8 +28,7 @@ def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
     return ("input_hidden", *between, "hidden_output")
 
 
-LAYERS = layer_names()
-"""Those of the paper's network."""
+LAYERS = layer_names()  # those of the paper's network
 
 _TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
 _TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there

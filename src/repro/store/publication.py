@@ -23,9 +23,6 @@ from repro.model.network import JUDGED_LAYER as LAYER
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-_STATISTIC_BITS = 12
-_QUANTILE_BITS = 8
-_MATRIX_BITS = 6
 _OF_HISTOGRAMS = ("histogram_epoch", "bin_edge", "joint_epoch", "initial_edge", "final_edge")
 _MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
@@ -34,13 +31,8 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
     """Copy the source's runs of at least ``minimum_epochs`` into the target; the paths written.
 
     With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
-    has for as many epochs is left as it is.
-
-    Raises
-    ------
-    DamagedFile
-        Where the target has a file that is damaged; and at the end, with all else copied, where the
-        source has.
+    has for as many epochs is left as it is. Raises DamagedFile where the target has a file that is
+    damaged; and at the end, with all else copied, where the source has.
     """
     written: list[Path] = []
     problems: list[DamagedFile] = []
@@ -65,8 +57,7 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
 
 def thinned(dataset: xr.Dataset) -> xr.Dataset:
     """The run with as many digits as are published."""
-    bits = dict.fromkeys(STATISTICS, _STATISTIC_BITS)
-    bits |= {"deviation_quantiles": _QUANTILE_BITS, "matrix": _MATRIX_BITS}
+    bits = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}
     return dataset.assign(
         {
             name: dataset[name].copy(data=rounded(dataset[name].values, number))
@@ -76,20 +67,20 @@ def thinned(dataset: xr.Dataset) -> xr.Dataset:
     )
 
 
-def is_baseline(run: Run) -> bool:
-    """Whether it is trained as the paper has it, marked or not, from whatever seed."""
-    return not set(run.experiment.unusual) - {"mark", "seed"}
-
-
 def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     """A complete run with the epochs and layers of its statistics and matrices that are kept."""
-    pictured = is_baseline(run) and run.replica == 0
-    at_last = ["joint_epoch"] if pictured else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
+    # Trained as the paper has it, marked or not, from whatever seed.
+    baseline = not set(run.experiment.unusual) - {"mark", "seed"}
+    if baseline and run.replica == 0:
+        kept = dataset.isel({name: [-1] for name in ("joint_epoch",) if name in dataset.dims})
+        if "matrix" in kept:
+            epochs = kept["matrix_epoch"]
+            kept = kept.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
+        return kept
+    at_last = ("joint_epoch", "histogram_epoch", "matrix_epoch")
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
-    if pictured:
-        return _with_pictured_matrices(kept) if "matrix" in kept else kept
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
-    if not is_baseline(run):
+    if not baseline:
         empty |= dict.fromkeys(STATISTICS, np.float32("nan"))
         if run.epochs < paper.EPOCHS:  # which no claim is judged on
             kept = kept.drop_dims(_OF_HISTOGRAMS, errors="ignore")
@@ -99,11 +90,6 @@ def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     return kept.assign(
         {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
     )
-
-
-def _with_pictured_matrices(dataset: xr.Dataset) -> xr.Dataset:
-    epochs = dataset["matrix_epoch"]
-    return dataset.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:

@@ -38,10 +38,7 @@ _ALONG = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS | {name: (name,) for name in COO
 
 @dataclass(frozen=True)
 class Run:
-    """A run's file: where it is, what it is of, how far it got, and how it was made.
-
-    ``made`` has what `provenance` tells: code_version, backend, device, wall_seconds, finished, ...
-    """
+    """A run's file: where it is, what it is of, how far it got, and how it was made (`_MADE`)."""
 
     path: Path
     experiment: Experiment
@@ -70,38 +67,23 @@ def written(dataset: xr.Dataset, state: State | None) -> bytes:
 
 
 def described(path: Path) -> Run:
-    """What run a file is of.
-
-    Raises
-    ------
-    DamagedFile
-        Where it is damaged, or no run of this project.
-    """
-    with _opened(path, verified(path)) as file:
+    """What run a file is of. Raises DamagedFile where it is damaged, or no run of this project."""
+    with _opened(path) as file:
         return _run(path, file)
 
 
 def read(path: Path) -> tuple[Run, xr.Dataset]:
-    """What run a file is of, and its results; the file is read once.
-
-    Raises
-    ------
-    DamagedFile
-        As `described`.
-    """
-    with _opened(path, verified(path)) as file:
+    """What run a file is of, and its results; the file is read once. Raises as `described`."""
+    with _opened(path) as file:
         return _run(path, file), _results(file)
 
 
 def checkpoint(run: Run) -> tuple[xr.Dataset, State]:
     """The results of a run, and the weights and biases, and what else is kept, by name.
 
-    Raises
-    ------
-    DamagedFile
-        Where the file is damaged, or has become another run's.
+    Raises DamagedFile where the file is damaged, or has become another run's.
     """
-    with _opened(run.path, verified(run.path)) as file:
+    with _opened(run.path) as file:
         found = _run(run.path, file)
         if (found.experiment.digest, found.replica) != (run.experiment.digest, run.replica):
             raise DamagedFile(f"{run.path} has become another run meanwhile")
@@ -112,10 +94,11 @@ def checkpoint(run: Run) -> tuple[xr.Dataset, State]:
 
 
 @contextlib.contextmanager
-def _opened(path: Path, content: bytes) -> Iterator[Any]:
-    """A file's netCDF content as HDF5; what cannot be read of it raises a `DamagedFile`."""
+def _opened(path: Path) -> Iterator[Any]:
+    """A file's verified netCDF content as HDF5; what cannot be read of it raises DamagedFile."""
     import h5py
 
+    content = verified(path)
     try:
         with h5py.File(io.BytesIO(content)) as file:
             yield file
@@ -129,8 +112,8 @@ def _opened(path: Path, content: bytes) -> Iterator[Any]:
 
 def _run(path: Path, file: Any) -> Run:
     experiment = _experiment(file.attrs["experiment"], int(file["epoch"][-1]))
-    # HDF5 keeps a number as an array of one.
-    made = {name: np.ravel(file.attrs[name])[0] for name in _MADE if name in file.attrs}
+    attributes = _attributes(file)
+    made = {name: attributes[name] for name in _MADE if name in attributes}
     return Run(path, experiment, int(file["replica"][0]), _STATE in file, made)
 
 
@@ -139,18 +122,21 @@ def _experiment(text: str, epochs: int) -> Experiment:
     return Experiment.from_json(json.dumps(json.loads(text) | {"epochs": epochs}))
 
 
+def _attributes(file: Any) -> dict[str, Any]:
+    """The root's attributes, netCDF's own left out; HDF5 keeps a number as an array of one."""
+    return {
+        name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
+        for name, value in file.attrs.items()
+        if not name.startswith("_")
+    }
+
+
 def _results(file: Any) -> xr.Dataset:
     """What xarray reads from it, in a tenth of the time: a page reads a hundred runs."""
     names = [name for name in file if name in _ALONG]
     read = {name: xr.Variable(_ALONG[name], _values(file, name)) for name in names}
-    # HDF5 keeps a number as an array of one.
-    attributes = {
-        name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
-        for name, value in file.attrs.items()
-        if not name.startswith("_")  # netCDF's own
-    }
     coordinates = {name: read.pop(name) for name in COORDINATES if name in read}
-    return xr.Dataset(read, coordinates, attributes)
+    return xr.Dataset(read, coordinates, _attributes(file))
 
 
 def _values(file: Any, name: str) -> np.ndarray:
@@ -166,13 +152,7 @@ def _values(file: Any, name: str) -> np.ndarray:
 
 
 def verified(path: Path) -> bytes:
-    """The file's netCDF content, once its checksum has been found right.
-
-    Raises
-    ------
-    DamagedFile
-        Where it is not.
-    """
+    """The file's netCDF content. Raises DamagedFile where its checksum is not right."""
     if not path.is_file():
         raise DamagedFile(f"{path} should be a file and is none")
     try:
