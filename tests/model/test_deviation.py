@@ -9,6 +9,18 @@ from hypothesis import strategies as st
 from repro.model import deviation
 
 SHAPE = (40, 30)
+# How far float32 may be from float64: parts of the value itself, of the largest abs(d), and of one.
+# Skewness, kurtosis and correlation are only that good where a spread is not lost beside its mean:
+# std > 1e-3 abs(mean), of d or of w.
+TOLERANCES = {
+    "deviation_mean": (0.0, 1e-6, 0.0),
+    "deviation_std": (1e-5, 1e-6, 0.0),
+    "deviation_skewness": (1e-3, 0.0, 1e-3),
+    "deviation_kurtosis": (1e-3, 0.0, 1e-3),
+    "relative_deviation": (1e-5, 1e-6, 0.0),  # the largest abs(d) in units of glorot_std, too
+    "weight_correlation": (0.0, 0.0, 1e-5),
+}
+POWERS = st.integers(-30, 30)  # of ten: deviations for which that holds
 
 
 def _layer(scale: float, seed: int = 0):
@@ -67,7 +79,6 @@ def on_device():
     return computed
 
 
-_POWERS = st.integers(*(round(np.log10(size)) for size in deviation.EXTREMES))
 MOVES = {
     "even": lambda generator: generator.gamma(2.0, 1.0, SHAPE),
     "all equal": lambda generator: np.ones(SHAPE),
@@ -79,7 +90,7 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("start", [0.2, 0.0])  # from zero nothing is lost in adding the two
-@given(_POWERS, st.sampled_from([-1, 1]), st.integers(0, 9))
+@given(POWERS, st.sampled_from([-1, 1]), st.integers(0, 9))
 @example(size=10, sign=-1, seed=0)  # just beyond the power at which values begin to be scaled
 @example(size=-10, sign=1, seed=0)
 @settings(max_examples=10, deadline=None)
@@ -92,7 +103,7 @@ def test_extreme_statistics_agree_with_float64(on_device, move, start, size, sig
     with np.errstate(invalid="ignore"):
         expected = deviation.statistics(*exact, 0.17)
     largest, mean = np.abs(exact[0] - exact[1]).max(), abs(expected["deviation_mean"])
-    for name, (relative, of_largest, of_one) in deviation.TOLERANCES.items():
+    for name, (relative, of_largest, of_one) in TOLERANCES.items():
         lost = expected["deviation_std"] <= 1e-3 * max(mean, 1e-4 * largest)
         if ("skewness" in name or "kurtosis" in name) and lost:
             continue
