@@ -55,16 +55,6 @@ def test_a_flipped_bit_and_a_cut_are_noticed(tmp_path, experiment):
             store.load(run_file.Run(path, experiment, 0, False))
 
 
-def test_a_run_and_its_results_are_read_at_once(tmp_path, experiment, monkeypatch):
-    store, read, path = Store(tmp_path), [], type(tmp_path)
-    file = store.save(*_record(5, experiment))
-    whole = path.read_bytes
-    monkeypatch.setattr(path, "read_bytes", lambda each: read.append(each) or whole(each))
-    run, dataset = run_file.read(file)
-    assert read == [file]
-    assert run == store.find(experiment, 0) and dataset.identical(store.load(run))
-
-
 def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, experiment, monkeypatch):
     store = Store(tmp_path)
     path = store.save(*_record(3, experiment))
