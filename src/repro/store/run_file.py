@@ -63,7 +63,7 @@ def written(dataset: xr.Dataset, state: State | None) -> bytes:
         if state is not None:
             axes = {name: [f"{name}_{axis}" for axis in range(a.ndim)] for name, a in state.items()}
             kept = xr.Dataset({name: (axes[name], array) for name, array in state.items()})
-            _write(root.create_group(_STATE), kept, compressed=False)
+            _write(root.create_group(_STATE, track_order=True), kept, compressed=False)
     content = file.getvalue()
     return content + _trailer(content)
 
