@@ -77,12 +77,12 @@ def _write(group: Any, dataset: xr.Dataset, compressed: bool = True) -> None:
             told = f"This is a netCDF dimension but not a netCDF variable.{size:10}"
             group.create_dataset(name, (size,), "f4").make_scale(told)
     for name, variable in dataset.variables.items():
-        if variable.dtype.kind in "fiu":
-            how = _compression(variable) if compressed else {}
-            kept = group.create_dataset(name, data=variable.values, **how)
-        else:
+        if variable.dtype.kind in "OU":
             text = variable.values.astype(object)
             kept = group.create_dataset(name, data=text, dtype=h5py.string_dtype())
+        else:
+            how = _compression(variable) if compressed else {}
+            kept = group.create_dataset(name, data=variable.values, **how)
         if name in dataset.coords:
             kept.make_scale(name)
     for name, variable in dataset.data_vars.items():
