@@ -101,5 +101,5 @@ def prepared_cache(session_cache: Path) -> Path:
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPRO_DATA_DIR", str(folder))
         patch.setenv("REPRO_CACHE_DIR", str(session_cache))
-        datasets.prepare("hasyv2", progress=False)
+        datasets.load("hasyv2", progress=False)
     return session_cache

@@ -3,7 +3,7 @@
 import numpy as np
 
 from repro import Experiment
-from repro.store.record import Record
+from repro.store.record import CURVES, Record
 
 LAYERS = 3
 
@@ -18,7 +18,7 @@ def made_up_run(epochs: int, experiment: Experiment, replica: int = 0):
     initial = {name: generator.normal(0, 0.1, shape) for name, shape in shapes.items()}
     initial = {name: values.astype(np.float32) for name, values in initial.items()}
     for epoch in range(epochs + 1):
-        curves = dict.fromkeys(record._curves, 1 / (1 + epoch))
+        curves = dict.fromkeys(CURVES, 1 / (1 + epoch))
         statistics = generator.random((6, LAYERS), dtype=np.float32)
         record.append(curves, statistics, generator.random((LAYERS, 9), dtype=np.float32))
         if record.wants_weights(epoch == epochs):

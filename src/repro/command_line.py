@@ -91,7 +91,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _data(chosen: argparse.Namespace) -> int:
     for name in chosen.datasets or datasets.NAMES:
-        known = datasets.prepare(name)
+        known = datasets.load(name).name
         pixels, classes = datasets.shape(known)
         print(f"{known}: ready ({pixels} pixels, {classes} classes)")
     return 0

@@ -9,11 +9,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
 
-from repro import typed
 from repro.bench import benchmark
 from repro.commands import option
 from repro.data import datasets
-from repro.errors import ReproError
+from repro.errors import ReproError, real, whole
 from repro.experiment import Experiment
 from repro.provenance import VERSION
 from repro.training import grid
@@ -241,7 +240,7 @@ def _add_number(
 ) -> None:
     def number(text: str) -> int:
         try:
-            if (value := typed.whole(text)) >= least:
+            if (value := whole(text)) >= least:
                 return value
         except ValueError:
             pass
@@ -258,7 +257,7 @@ def words(text: str) -> list[str]:
 
 def _wholes(text: str) -> Sequence[int]:
     try:
-        return [typed.whole(part) for part in words(text)]
+        return [whole(part) for part in words(text)]
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"must be whole numbers with commas between them, like 64,96, not {text!r}"
@@ -267,7 +266,7 @@ def _wholes(text: str) -> Sequence[int]:
 
 def _seconds(text: str) -> float:
     try:
-        if (number := typed.real(text)) >= 0:
+        if (number := real(text)) >= 0:
             return number
     except ValueError:
         pass

@@ -1,9 +1,11 @@
-"""The error that a user's mistake raises, and the warning of what was mended by itself."""
+"""What a user's mistake raises, the warning of what was mended, and numbers as people type them."""
 
+import operator
 import reprlib
+from typing import Any
 
+# Characters of a message; of a longer one, which quotes something long, the middle is left out.
 LONGEST = 1500
-"""Characters of a message; of a longer one, which quotes something long, the middle is left out."""
 
 
 class ReproError(ValueError):
@@ -17,7 +19,8 @@ class ReproError(ValueError):
     def __init__(self, message: str) -> None:
         if len(message) > LONGEST:
             message = f"{message[: LONGEST // 2]} ... {message[-LONGEST // 2 :]}"
-        super().__init__("".join(c if c.isprintable() else _escape(c) for c in message))
+        escaped = (c if c.isprintable() else c.encode("unicode_escape").decode() for c in message)
+        super().__init__("".join(escaped))
 
 
 class DamagedFile(ReproError):
@@ -35,6 +38,11 @@ class Mended(UserWarning):
     """What was wrong and has been set right without the user, told in one sentence."""
 
 
+_SHORT = reprlib.Repr()
+_SHORT.maxstring = _SHORT.maxother = 200
+_SHORT.maxlevel = 3
+
+
 def shown(value: object) -> str:
     """A value as a message quotes it: as Python writes it, shortened where that is long."""
     try:
@@ -43,10 +51,26 @@ def shown(value: object) -> str:
         return f"what cannot be written out, of type {type(value).__name__}"
 
 
-def _escape(character: str) -> str:
-    return character.encode("unicode_escape").decode()
+def whole(value: Any) -> int:
+    """A whole number as typed, also as text or as a float: ``3``, ``3.0``, ``1e1``.
+
+    Raises ValueError for what is not whole, or no number.
+    """
+    try:
+        if not isinstance(value, bool | bytes | bytearray):
+            return int(value) if isinstance(value, str) else operator.index(value)
+    except (TypeError, ValueError):
+        number = real(value)
+        if number.is_integer():
+            return int(number)
+    raise ValueError(value)
 
 
-_SHORT = reprlib.Repr()
-_SHORT.maxstring = _SHORT.maxother = 200
-_SHORT.maxlevel = 3
+def real(value: Any) -> float:
+    """A number, also as text. Raises ValueError for what is no number."""
+    try:
+        if not isinstance(value, bool | bytes | bytearray):
+            return float(value)
+    except (TypeError, OverflowError) as error:
+        raise ValueError(value) from error
+    raise ValueError(value)

@@ -1,10 +1,23 @@
-"""The folders that the project reads and writes, each named by a variable or by the platform."""
+"""The folders that the project reads and writes, and files written whole or not at all."""
 
+import contextlib
+import errno
 import os
+import uuid
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
 
+from repro.errors import ReproError
+
+try:
+    import fcntl
+except ImportError:  # Windows
+    fcntl = None
+
+# Ending of a file that is being written; its name begins with that of the whole one.
+PART = ".part"
 _NAME = "repro-initial-weights"
 
 
@@ -31,3 +44,66 @@ def published_path() -> Path:
 def _named(variable: str) -> Path | None:
     named = os.environ.get(variable)
     return Path(named).expanduser() if named else None
+
+
+@contextlib.contextmanager
+def writing(path: Path, named_by: str) -> Iterator[None]:
+    """What the system says against writing there, as a `ReproError`.
+
+    ``named_by`` is what names another folder, such as REPRO_STORE.
+    """
+    try:
+        yield
+    except OSError as error:
+        reason = os.strerror(error.errno) if error.errno in errno.errorcode else str(error)
+        raise ReproError(
+            f"{path} cannot be written ({reason}): name a folder you can write to with {named_by}."
+        ) from error
+
+
+@contextlib.contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """A temporary path that takes the place of ``path`` once the block has ended well.
+
+    What is at ``path`` until then stays readable, and stays where the block fails. Folders on the
+    way are made. Raises OSError where it cannot be written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PART}")
+    try:
+        with open(temporary, "xb") as file:
+            yield temporary
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+        with contextlib.suppress(OSError):  # the folder's entry, where the file system can
+            descriptor = os.open(path.parent, os.O_RDONLY)
+            try:
+                os.fsync(descriptor)
+            finally:
+                os.close(descriptor)
+    finally:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+
+
+@contextlib.contextmanager
+def locked(path: Path) -> Iterator[bool]:
+    """Hold the lock file ``path`` while the block runs; whether it could be had.
+
+    False where another process holds it (or this one, elsewhere). The system releases it when its
+    process ends, however that ends; the file stays, and means nothing by itself. Raises OSError
+    where it cannot be made.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with open(path, "a+b") as file:
+        try:
+            if fcntl is not None:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            else:
+                import msvcrt
+
+                msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        except (BlockingIOError, PermissionError):
+            yield False
+        else:
+            yield True

@@ -11,39 +11,32 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "0.1.0"
-
+# Between what made a run and what went on with it, and between that and the epoch from which.
 THEN = ", then "
-"""Between what made a run and what went on with it."""
-
 FROM_EPOCH = " from epoch "
-"""Between what went on with a run and the epoch from which it did."""
 
 
 @cache
 def code_version() -> str:
-    """Version of this package, with the commit where it runs from a checkout.
+    """Version of this package, with the commit that last touched it, where there is a checkout.
 
     ``0.1.0+g1a2b3c4``; ``.dirty`` is appended where the package's own files differ from the commit.
     """
     package = Path(__file__).resolve().parent
-
     # A hook of another repository sets GIT_DIR: the commit is of this folder, or there is none.
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
 
-    def git(*words: str) -> subprocess.CompletedProcess:
-        return subprocess.run(
-            ["git", *words], cwd=package, env=environment, capture_output=True, text=True
-        )
+    def git(*words: str) -> str:
+        command = ["git", *words, "--", "."]
+        options: dict[str, Any] = {"cwd": package, "env": environment, "text": True}
+        return subprocess.run(command, capture_output=True, check=True, **options).stdout.strip()
 
     try:
-        # The commit that last touched the package: pages and tests do not change what it computes.
-        commit = git("log", "-1", "--format=%h", "--abbrev=10", "--", ".")
-        dirty = git("status", "--porcelain", "--untracked-files=no", "--", ".")
-    except OSError:  # no git here
+        commit = git("log", "-1", "--format=%h", "--abbrev=10")
+        dirty = git("status", "--porcelain", "--untracked-files=no")
+    except (OSError, subprocess.CalledProcessError):  # no git here, or no checkout
         return VERSION
-    if commit.returncode or not commit.stdout.strip():
-        return VERSION
-    return f"{VERSION}+g{commit.stdout.strip()}{'.dirty' if dirty.stdout.strip() else ''}"
+    return f"{VERSION}+g{commit}{'.dirty' if dirty else ''}" if commit else VERSION
 
 
 def library_versions(extra: dict[str, str], before: str | None = None) -> str:
@@ -72,19 +65,13 @@ def continued(before: str | None, now: str, epoch: int) -> str:
     """
     if before is None:
         return now
-    names, _ = handovers(before)
-    if now == names[-1]:
+    if now == handovers(before)[0][-1]:
         return before
     return f"{before}{THEN}{now}{FROM_EPOCH}{epoch}"
 
 
 def handovers(told: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """What made a run, one after another, and the epochs from which all but the first did."""
-    first, *later = makers(told)
+    first, *later = told.split(THEN)
     parts = [each.rpartition(FROM_EPOCH) for each in later]
     return (first, *(name for name, _, _ in parts)), tuple(int(epoch) for _, _, epoch in parts)
-
-
-def makers(told: str) -> list[str]:
-    """What made a run, one after another: one where it was not continued elsewhere."""
-    return told.split(THEN)

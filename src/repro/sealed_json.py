@@ -10,18 +10,16 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import DamagedFile, ReproError
-from repro.whole_file import replacing
+from repro.places import replacing
 
 _SEAL = "sha256"
+_ADVICE = "take it from the repository again, or seal it with `python -m repro.sealed_json`"
 
 
 def read(path: Path) -> dict[str, Any]:
     """What the file holds, without its seal.
 
-    Raises
-    ------
-    ReproError
-        Where there is no such file; `DamagedFile` where the seal is missing or wrong.
+    Raises ReproError where there is no such file; DamagedFile where the seal is missing or wrong.
     """
     if not path.exists():
         raise ReproError(f"There is no {path}: take it from the repository.")
@@ -35,17 +33,8 @@ def read(path: Path) -> dict[str, Any]:
     return content
 
 
-_ADVICE = "take it from the repository again, or seal it with `python -m repro.sealed_json`"
-
-
 def write(path: Path, content: dict[str, Any]) -> None:
-    """Write the content and its seal, whole or not at all.
-
-    Raises
-    ------
-    OSError
-        Where it cannot be written.
-    """
+    """Write the content and its seal, whole or not at all. Raises OSError where that fails."""
     with replacing(path) as temporary:
         temporary.write_text(sealed(content, path.name))
 
@@ -73,13 +62,8 @@ def _digest(content: dict[str, Any], name: str) -> str:
     return hashlib.sha256(json.dumps([name, content], sort_keys=True).encode()).hexdigest()
 
 
-def main(files: list[str]) -> None:
-    """Seal the files, whatever they hold."""
-    for file in map(Path, files):
-        content = json.loads(file.read_bytes())
-        content.pop(_SEAL, None)
-        write(file, content)
-
-
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    for file in map(Path, sys.argv[1:]):
+        kept = json.loads(file.read_bytes())
+        kept.pop(_SEAL, None)
+        write(file, kept)

@@ -10,7 +10,7 @@ import repro
 PACKAGE = Path(repro.__file__).parent
 # A module may import those in its own place of this list and in places before it.
 ORDER = (
-    {"errors", "provenance", "whole_file", "sealed_json", "places", "paper", "typed"},
+    {"errors", "provenance", "sealed_json", "places", "paper"},
     {"data"},
     {"experiment"},
     {"model"},

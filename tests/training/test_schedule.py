@@ -14,9 +14,9 @@ from made_up import made_up_run
 
 from repro import Experiment, ReproError
 from repro.errors import Mended
+from repro.places import locked
 from repro.store.store import Store
 from repro.training import schedule
-from repro.whole_file import locked
 
 
 @pytest.fixture(autouse=True)
@@ -199,7 +199,7 @@ def test_a_lock_dies_with_its_process(tmp_path):
     code = f"""
 import time
 from pathlib import Path
-from repro.whole_file import locked
+from repro.places import locked
 with locked(Path({str(path)!r})) as ours:
     print(ours, flush=True)
     time.sleep(600)

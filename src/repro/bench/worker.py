@@ -87,12 +87,12 @@ class Workload:
         if not self.synthetic:
             return datasets.load(self.dataset, self.experiment.split, progress=False)
         generator = np.random.default_rng(0)
-        pixels, classes = datasets.SHAPES[self.dataset]
+        pixels, classes = datasets.shape(self.dataset)
         parts = []
         for samples in (_SAMPLES[self.dataset], max(self.batch_size, _JUDGED_SAMPLES)):
             parts.append(generator.integers(0, 256, (samples, pixels), np.uint8))
             parts.append(generator.integers(0, classes, samples, np.int32))
-        shape = datasets.IMAGE_SHAPES[self.dataset]
+        shape = datasets.DATASETS[self.dataset].image_shape
         return datasets.DataSplit(self.dataset, None, *parts, classes, shape, [])
 
     def order(self, call: int) -> np.ndarray:

@@ -3,8 +3,7 @@
 from collections.abc import Iterable
 from typing import Any
 
-from repro.errors import ReproError, shown
-from repro.typed import whole
+from repro.errors import ReproError, shown, whole
 
 
 def whole_numbers(name: str, value: Any) -> list[int] | None:

@@ -1,4 +1,4 @@
-"""What a dataset is: what its file in this folder declares of it, and what loading it gives."""
+"""What a dataset is: what its file in this folder declares of it, and how its files are had."""
 
 import os
 from collections.abc import Callable, Mapping
@@ -49,39 +49,31 @@ class Dataset:
         """The path of one of its files: downloaded and verified, or in the folder REPRO_DATA_DIR.
 
         Nothing is verified there, where files may be packed differently: `read` verifies content.
-
-        Raises
-        ------
-        ReproError
-            Where the folder lacks it, no mirror has it, or it cannot be kept.
+        Raises ReproError where the folder lacks it, no mirror has it, or it cannot be kept.
         """
-        folder = data_folder()
-        if folder is None:
-            return self._downloaded(file, progress)
-        path = folder / self.name / file
-        if not path.is_file() or not os.access(path, os.R_OK):
+        folder, cache, problems = data_folder(), cache_folder() / self.name, []
+        if folder is not None:
+            path = folder / self.name / file
+            if path.is_file() and os.access(path, os.R_OK):
+                return path
             problem = "cannot be read" if path.is_file() else "is not there"
             raise ReproError(
                 f"REPRO_DATA_DIR names {folder}, where {self.name}/{file} {problem}: put the file "
                 "there, or unset REPRO_DATA_DIR to download it."
             )
-        return path
-
-    def _downloaded(self, file: str, progress: bool) -> Path:
         pooch.get_logger().setLevel("ERROR")  # the progress bar says it
-        problems = []
+        download = pooch.HTTPDownloader(progressbar=progress)
         for mirror in self.mirrors:
-            place = pooch.create(
-                cache_folder() / self.name, mirror, registry=dict(self.files), retry_if_failed=1
-            )
+            place = pooch.create(cache, mirror, registry=dict(self.files), retry_if_failed=1)
             try:
-                download = pooch.HTTPDownloader(progressbar=progress)
                 return Path(place.fetch(file, downloader=download))
-            except PermissionError as error:  # of pooch, where the folder cannot be written
-                raise self._no_place(error) from error
-            except Exception as error:  # of requests, of urllib3, ValueError for a wrong hash
-                if isinstance(error, OSError) and error.filename:
-                    raise self._no_place(error) from error
+            except Exception as error:  # of pooch, requests and urllib3
+                if isinstance(error, PermissionError) or getattr(error, "filename", None):
+                    raise ReproError(
+                        f"The folder {cache} for downloads cannot be written "
+                        f"({getattr(error, 'strerror', None) or 'permission denied'}): set "
+                        "REPRO_CACHE_DIR to one that can be."
+                    ) from error
                 problems.append(f"{mirror} gave {_reason(error)}")
         raise ReproError(
             f"{self.name}'s {file} could not be downloaded ({'; '.join(problems)}): try again "
@@ -89,17 +81,11 @@ class Dataset:
             "folder."
         )
 
-    def _no_place(self, error: OSError) -> ReproError:
-        return ReproError(
-            f"The folder {cache_folder() / self.name} for downloads cannot be written "
-            f"({error.strerror or 'permission denied'}): set REPRO_CACHE_DIR to one that can be."
-        )
-
 
 def _reason(error: Exception) -> str:
     response = getattr(error, "response", None)
     if response is not None:
         return f"HTTP status {response.status_code}"
-    if isinstance(error, ValueError):
+    if isinstance(error, ValueError):  # of pooch
         return "another file than expected"
     return getattr(error, "strerror", None) or type(error).__name__

@@ -14,7 +14,7 @@ import numpy as np
 
 import repro.data
 from repro.data import own
-from repro.data.dataset import Dataset
+from repro.data.dataset import Dataset, Parts
 from repro.errors import ReproError, shown
 
 _FILES = [
@@ -22,20 +22,10 @@ _FILES = [
     for one in pkgutil.iter_modules(repro.data.__path__)
     if one.name not in ("datasets", "facts")  # which import this one
 ]
-DATASETS: dict[str, Dataset] = {
-    one.name: one
-    for one in sorted(
-        (one for file in _FILES for one in getattr(file, "DATASETS", ())),
-        key=lambda one: -one.samples,
-    )
-}
-"""By name, from the largest to the smallest."""
-
+_ALL: list[Dataset] = [one for file in _FILES for one in getattr(file, "DATASETS", ())]
+# By name, from the largest to the smallest.
+DATASETS = {one.name: one for one in sorted(_ALL, key=lambda one: -one.samples)}
 NAMES = tuple(DATASETS)
-IMAGE_SHAPES = {name: one.image_shape for name, one in DATASETS.items()}
-# (pixels, classes), known without loading anything; of any dataset: `shape`
-SHAPES = {name: (one.image_shape[0] * one.image_shape[1], one.classes)
-          for name, one in DATASETS.items()}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -43,8 +33,8 @@ class DataSplit:
     """A dataset, divided into train and test images; its arrays are read-only.
 
     x_train, x_test
-        uint8 (images, pixels), rows of the picture one after the other, values as archived. One's
-        own may be float32: numbers that are trained on as they are.
+        uint8 (images, pixels), row by row, as archived. One's own may be float32: numbers that are
+        trained on as they are.
     y_train, y_test
         int32 (images,), classes from 0.
     split
@@ -65,12 +55,8 @@ class DataSplit:
 def identified(dataset: object) -> str:
     """The name by which a dataset is known: its own, or what `own.identified` makes of a file.
 
-    A file is read, nothing is written.
-
-    Raises
-    ------
-    ReproError
-        For what is no dataset, and for a file that cannot be used.
+    A file is read, nothing is written. Raises ReproError for what is no dataset, and for a file
+    that cannot be used.
     """
     if own.is_file(dataset):
         return own.identified(dataset)
@@ -84,23 +70,18 @@ def identified(dataset: object) -> str:
 
 def shape(name: str) -> tuple[int, int]:
     """(pixels, classes) of a dataset by name. Raises ReproError where one's own is not kept."""
-    return own.shape(name) if own.is_name(name) else SHAPES[name]
-
-
-def has_fixed_test_set(name: str) -> bool:
-    """Whether train and test images are divided once and for all."""
-    return own.is_name(name) or not DATASETS[name].folds
+    if own.is_name(name):
+        return own.shape(name)
+    rows, columns = DATASETS[name].image_shape
+    return rows * columns, DATASETS[name].classes
 
 
 def checked_split(name: str, split: object) -> str | float | None:
     """The split of a dataset: None, a fold or a share for training; None is the default.
 
-    Raises
-    ------
-    ReproError
-        Where the dataset cannot be divided like this.
+    Raises ReproError where the dataset cannot be divided like this.
     """
-    if has_fixed_test_set(name):
+    if own.is_name(name) or not DATASETS[name].folds:
         if split is not None:
             raise ReproError(
                 f"split must be left out for {name}, whose test set is fixed, not {shown(split)}."
@@ -126,24 +107,21 @@ def load(
     name:
         One of `NAMES`, or one's own: the path of its .npz file, or what `identified` made of that.
     split:
-        For hasyv2 one of the archive's folds, "fold-1" (the default) to "fold-10", or a share
-        between 0 and 1: that share of all images, rounded to a whole number of them, is drawn for
-        training from ``seed`` without replacement; both parts stay in the archive's order. All
-        others have a fixed test set and take None; that of digits is every fifth image.
+        For hasyv2 one of its folds, "fold-1" (the default) to "fold-10", or a share between 0 and
+        1: so many of all images, rounded, are drawn for training without replacement. None for all
+        others, whose test set is fixed.
     seed:
-        Only used where ``split`` is a share.
+        Of that draw.
     progress:
         Whether to show progress bars while downloading and decoding.
 
-    Raises
-    ------
-    ReproError
-        For an unknown name or split, and for files that are missing, damaged, or out of reach.
+    Raises ReproError for an unknown name or split, and for files missing, damaged or out of reach.
     """
     name = identified(name)
     split = checked_split(name, split)
+    parts: Parts
     if own.is_name(name):
-        parts: tuple[np.ndarray, ...] = own.load(name)
+        parts = own.load(name)
         pixels, classes = own.shape(name)
         image_shape, class_names = (1, pixels), [str(label) for label in range(classes)]
     else:
@@ -154,13 +132,3 @@ def load(
     for array in parts:
         array.flags.writeable = False
     return DataSplit(name, split, *parts, classes, image_shape, class_names)
-
-
-def prepare(name: str | os.PathLike, progress: bool = True) -> str:
-    """Download, decode and verify a dataset: loading it later is quick and needs no network.
-
-    Returns the name by which it is known (`identified`). Raises ReproError as `load` does.
-    """
-    name = identified(name)
-    load(name, progress=progress)
-    return name

@@ -12,33 +12,30 @@ import io
 import re
 import tarfile
 import warnings
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 
 from repro.data.dataset import Dataset, Parts
 from repro.errors import Mended, ReproError
-from repro.places import cache_folder, data_folder
-from repro.whole_file import replacing
+from repro.places import cache_folder, replacing, writing
 
 ARCHIVE = "HASYv2.tar.bz2"
 IMAGES = 168_233
 FOLDS = range(1, 11)
+# SHA-256 of the prepared copy: whatever decoding came by, it is HASYv2 if it has this.
 CONTENT = "522521e0957d2f1c2ebd1dfda06e82be231c36030a3209a3552efa746662dbd1"
-"""SHA-256 of `Content.to_bytes`: whatever decoding came by, it is HASYv2 if it has this."""
-
+# Keeps the draw of a share apart from any other draw from the same seed.
 SHARE_STREAM = 0x5EED5417
-"""Keeps the draw of a share apart from any other draw from the same seed."""
 
 _PACKED = 32 * 32 // 8
 _IMAGE = re.compile(r"hasy-data/v2-([0-9]+)\.png")
 _TABLE = re.compile(r"symbols\.csv|hasy-data-labels\.csv|classification-task/fold-[0-9]+/test\.csv")
 
 
-@dataclass(frozen=True)
-class Content:
-    """All images of the archive, by rising image number.
+class Content(NamedTuple):
+    """All images of the archive, by rising image number; the prepared copy has it in this order.
 
     packed
         uint8 (images, 128), a bit per pixel, rows first, highest bit first; 1 is paper, 0 is ink.
@@ -47,7 +44,7 @@ class Content:
     folds
         int8 (images,), the fold, 1 to 10, that has the image in its test set.
     class_names
-        The symbols' LaTeX, by label.
+        The symbols' LaTeX, by label; in the copy a line each.
     """
 
     packed: np.ndarray
@@ -55,36 +52,17 @@ class Content:
     folds: np.ndarray
     class_names: tuple[str, ...]
 
-    def to_bytes(self) -> bytes:
-        """The canonical form: packed pixels, labels (little-endian), folds, names (by line)."""
-        names = "\n".join(self.class_names).encode()
-        labels = self.labels.astype("<i2").tobytes()
-        return self.packed.tobytes() + labels + self.folds.tobytes() + names
-
-    @classmethod
-    def from_bytes(cls, content: bytes) -> "Content":
-        """The inverse of `to_bytes`, for bytes with a verified hash; shares their memory."""
-        return cls(
-            packed=np.frombuffer(content, np.uint8, IMAGES * _PACKED).reshape(IMAGES, _PACKED),
-            labels=np.frombuffer(content, "<i2", IMAGES, offset=IMAGES * _PACKED),
-            folds=np.frombuffer(content, np.int8, IMAGES, offset=IMAGES * (_PACKED + 2)),
-            class_names=tuple(content[IMAGES * (_PACKED + 3) :].decode().split("\n")),
-        )
-
 
 def read(dataset: Dataset, split: str | float, seed: int, progress: bool) -> Parts:
     """The images divided by a fold, or by a share for training that is drawn from the seed."""
-    content = load_content(progress)
+    content = load_content(dataset, progress)
     if isinstance(split, str):
         test = content.folds == int(split.removeprefix("fold-"))
     else:
         test = drawn_for_test(len(content.folds), split, seed)
-    return (
-        unpack(content.packed[~test]),
-        content.labels[~test].astype(np.int32),
-        unpack(content.packed[test]),
-        content.labels[test].astype(np.int32),
-    )
+    x_train, x_test = (np.unpackbits(content.packed[part], axis=1) * 255 for part in (~test, test))
+    y_train, y_test = (content.labels[part].astype(np.int32) for part in (~test, test))
+    return x_train, y_train, x_test, y_test
 
 
 def drawn_for_test(images: int, share: float, seed: int) -> np.ndarray:
@@ -100,68 +78,37 @@ def drawn_for_test(images: int, share: float, seed: int) -> np.ndarray:
     return test
 
 
-def unpack(packed: np.ndarray) -> np.ndarray:
-    """Pixels, uint8 (images, 1024), 255 for paper and 0 for ink, of packed images (images, 128)."""
-    pixels = np.unpackbits(packed, axis=1)
-    np.multiply(pixels, 255, out=pixels)
-    return pixels
-
-
-def prepared_path() -> Path:
-    """Where the prepared copy of the archive in use is kept; a local archive must be there.
-
-    The name carries the archive's hash, so that another archive, an altered one perhaps, is never
-    taken for the one that was prepared.
-    """
-    sha256 = HASYV2.files[ARCHIVE]
-    if data_folder() is not None:
-        with HASYV2.locate(ARCHIVE).open("rb") as file:
-            sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-    return cache_folder() / "hasyv2" / f"prepared-{sha256[:16]}.bin"
-
-
-def load_content(progress: bool = True) -> Content:
+def load_content(dataset: Dataset, progress: bool = True) -> Content:
     """All of HASYv2: the verified prepared copy, or decoded from the archive and then prepared.
 
-    Warns where the prepared copy is damaged, and makes it again, and where it cannot be written.
-
-    Raises
-    ------
-    ReproError
-        Where the archive cannot be had or is not what it should be.
+    Warns where the prepared copy is damaged, and makes it again. Raises ReproError where the
+    archive cannot be had or is not what it should be, and where the copy cannot be written.
     """
-    path = prepared_path()
-    if path.is_file():
-        content = path.read_bytes()
-        if hashlib.sha256(content).hexdigest() == CONTENT:
-            return Content.from_bytes(content)
-        said = f"The prepared copy {path} is damaged and is made again."
-        warnings.warn(said, Mended, stacklevel=2)
-    decoded = decode(HASYV2.locate(ARCHIVE, progress), progress)
-    try:
-        with replacing(path) as temporary:
-            temporary.write_bytes(decoded.to_bytes())
-    except OSError as error:
-        warnings.warn(
-            f"The decoded HASYv2 cannot be kept as {path} ({error.strerror}) and will be decoded "
-            "again next time: set REPRO_CACHE_DIR to a folder that can be written.",
-            Mended,
-            stacklevel=2,
-        )
-    return decoded
+    path = cache_folder() / "hasyv2" / f"prepared-{dataset.files[ARCHIVE][:16]}.bin"
+    content = path.read_bytes() if path.is_file() else b""
+    if not _is_sound(content):
+        if path.is_file():
+            said = f"The prepared copy {path} is damaged and is made again."
+            warnings.warn(said, Mended, stacklevel=2)
+        content = decode(dataset.locate(ARCHIVE, progress), progress)
+        with writing(path, "REPRO_CACHE_DIR"), replacing(path) as temporary:
+            temporary.write_bytes(content)
+    return Content(
+        np.frombuffer(content, np.uint8, IMAGES * _PACKED).reshape(IMAGES, _PACKED),
+        np.frombuffer(content, "<i2", IMAGES, offset=IMAGES * _PACKED),
+        np.frombuffer(content, np.int8, IMAGES, offset=IMAGES * (_PACKED + 2)),
+        tuple(content[IMAGES * (_PACKED + 3) :].decode().split("\n")),
+    )
 
 
-def decode(archive: Path, progress: bool = True) -> Content:
-    """Decode HASYv2.tar.bz2 without unpacking it to disk, and verify what came of it.
+def decode(archive: Path, progress: bool = True) -> bytes:
+    """HASYv2.tar.bz2 as the prepared copy, verified; in half a minute, with 0.6 GB of memory.
 
-    Raises
-    ------
-    ReproError
-        Where the archive is cut off, altered or something else altogether.
+    Raises ReproError where the archive is cut off, altered or something else altogether.
     """
     try:
         content = _decoded(archive, progress)
-        if hashlib.sha256(content.to_bytes()).hexdigest() != CONTENT:
+        if not _is_sound(content):
             raise ValueError("its images, labels or folds are not the published ones")
     except Exception as error:  # of bz2, tarfile, pillow and csv, down to the errors of a tokenizer
         reason = str(error).rstrip(".") or type(error).__name__
@@ -172,30 +119,40 @@ def decode(archive: Path, progress: bool = True) -> Content:
     return content
 
 
-def _decoded(archive: Path, progress: bool) -> Content:
+def _is_sound(content: bytes) -> bool:
+    return hashlib.sha256(content).hexdigest() == CONTENT
+
+
+def _decoded(archive: Path, progress: bool) -> bytes:
     from tqdm import tqdm
 
     packed, tables = np.zeros((IMAGES, _PACKED), np.uint8), {}
+    archived = archive.read_bytes()
+    progress_bar = {"desc": "Unpacking HASYv2", "disable": not progress, "total": len(archived)}
+    watched = tqdm.wrapattr(io.BytesIO(archived), "read", **progress_bar)
+    with watched as file, bz2.open(file) as stream:
+        content = stream.read()
+    # From memory, and without pillow's search for the parts of a file: half of the time.
     bar = tqdm(total=IMAGES, desc="Decoding HASYv2", unit=" images", disable=not progress)
-    # bz2 rather than tarfile's "r|bz2", which takes a truncated archive for a shorter one.
-    with bar, bz2.open(archive) as stream, tarfile.open(fileobj=stream, mode="r|") as tar:
+    with bar, tarfile.open(fileobj=io.BytesIO(content), mode="r:") as tar:
         for member in tar:
             name = member.name.removeprefix("./")
+            whole = content[member.offset_data : member.offset_data + member.size]
             if found := _IMAGE.fullmatch(name):
-                packed[int(found[1])] = _bits(tar.extractfile(member).read())
+                packed[int(found[1])] = _bits(whole)
                 bar.update()
             elif _TABLE.fullmatch(name):
-                text = tar.extractfile(member).read().decode()
-                tables[name] = list(csv.DictReader(io.StringIO(text, newline="")))
+                tables[name] = list(csv.DictReader(io.StringIO(whole.decode(), newline="")))
     latex = {int(row["symbol_id"]): row["latex"] for row in tables["symbols.csv"]}
     rank = {symbol: label for label, symbol in enumerate(sorted(latex))}
-    labels, folds = np.zeros(IMAGES, np.int16), np.zeros(IMAGES, np.int8)
+    labels, folds = np.zeros(IMAGES, "<i2"), np.zeros(IMAGES, np.int8)
     for row in tables["hasy-data-labels.csv"]:
         labels[_number(row)] = rank[int(row["symbol_id"])]
     for fold in FOLDS:
         for row in tables[f"classification-task/fold-{fold}/test.csv"]:
             folds[_number(row)] = fold
-    return Content(packed, labels, folds, tuple(latex[symbol] for symbol in rank))
+    names = "\n".join(latex[symbol] for symbol in rank).encode()
+    return packed.tobytes() + labels.tobytes() + folds.tobytes() + names
 
 
 def _number(row: dict[str, str]) -> int:
@@ -203,11 +160,12 @@ def _number(row: dict[str, str]) -> int:
 
 
 def _bits(png: bytes) -> np.ndarray:
-    """The picture packed, uint8 (128,): pillow's one-bit mode has that very layout."""
+    """A picture packed, uint8 (128,): pillow's one-bit mode has that very layout."""
     from PIL import Image
 
-    with Image.open(io.BytesIO(png), formats=("PNG",)) as image:
-        return np.frombuffer(image.convert("1", dither=Image.Dither.NONE).tobytes(), np.uint8)
+    pixels = png[png.index(b"IDAT") + 4 :]  # of an RGB picture in one piece, as they all are
+    image = Image.frombytes("RGB", (32, 32), pixels, "zip", "RGB", 0)
+    return np.frombuffer(image.convert("1", dither=Image.Dither.NONE).tobytes(), np.uint8)
 
 
 # The symbol ids, 369 numbers with gaps that the labels rank: the archive's symbols.csv, which the
@@ -222,27 +180,24 @@ _RANGES = """
     1045-1046 1051 1053 1062 1064-1066 1074-1075 1077-1080 1082 1086 1090 1093 1101-1103 1111-1112
     1115-1117 1168-1169 1177 1184-1185 1187 1314-1317 1369 1371 1374 1382 1385 1394-1396 1400
 """
-
-
-def _spread(first: str, last: str) -> range:
-    return range(int(first), int(last or first) + 1)
-
-
+# By label, rising.
 SYMBOL_IDS: tuple[int, ...] = tuple(
-    number for word in _RANGES.split() for number in _spread(*word.partition("-")[::2])
+    number
+    for first, _, last in (word.partition("-") for word in _RANGES.split())
+    for number in range(int(first), int(last or first) + 1)
 )
-"""By label, rising."""
 
-HASYV2 = Dataset(
-    name="hasyv2",
-    label="HASYv2",
-    samples=151_241,
-    image_shape=(32, 32),
-    classes=len(SYMBOL_IDS),
-    class_names=lambda: load_content(progress=False).class_names,
-    read=read,
-    folds=len(FOLDS),
-    files={ARCHIVE: "7c3ffe709e8c2b83f6ab7d8afc79f7b5f46421657981b1752d22a0ed0052aa2d"},
-    mirrors=("https://zenodo.org/records/259444/files/",),
+DATASETS = (
+    Dataset(
+        name="hasyv2",
+        label="HASYv2",
+        samples=151_241,
+        image_shape=(32, 32),
+        classes=len(SYMBOL_IDS),
+        class_names=lambda: load_content(DATASETS[0], progress=False).class_names,
+        read=read,
+        folds=len(FOLDS),
+        files={ARCHIVE: "7c3ffe709e8c2b83f6ab7d8afc79f7b5f46421657981b1752d22a0ed0052aa2d"},
+        mirrors=("https://zenodo.org/records/259444/files/",),
+    ),
 )
-DATASETS = (HASYV2,)

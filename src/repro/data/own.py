@@ -6,7 +6,6 @@ the experiment's dataset. Once they have been loaded, a copy is kept in the cach
 name, so that a run can go on whatever becomes of the file.
 """
 
-import errno
 import hashlib
 import os
 import re
@@ -18,8 +17,7 @@ import numpy as np
 
 from repro.data.dataset import Parts
 from repro.errors import Mended, ReproError
-from repro.places import cache_folder
-from repro.whole_file import replacing
+from repro.places import cache_folder, replacing, writing
 
 SUFFIX = ".npz"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -29,8 +27,8 @@ _NAME = re.compile(r"[\w-]+-[0-9a-f]{12}")
 _LONGEST_STEM = 40
 _HOW = "numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
 _MOST_NAMED = 10  # labels in a warning
+# Of what has been identified: where it is, and its (inputs, classes).
 _SEEN: dict[str, tuple[Path, tuple[int, int]]] = {}
-"""Of what has been identified: where it is, and its (inputs, classes)."""
 
 
 class Doubtful(Mended):
@@ -48,14 +46,9 @@ def is_name(dataset: object) -> bool:
 
 
 def identified(path: str | os.PathLike) -> str:
-    """The name of a file's arrays; they are read, nothing is written.
+    """The name of a file's arrays; they are read, nothing is written. Raises ReproError as `read`.
 
     Another type of integers, a flattened picture or another compression make no other dataset.
-
-    Raises
-    ------
-    ReproError
-        Where the file cannot be read or its arrays cannot be trained on (see `read`).
     """
     path = Path(path).expanduser().absolute()
     parts = read(path)
@@ -78,10 +71,8 @@ def copy_path(name: str) -> Path:
 def load(name: str) -> Parts:
     """The arrays of a dataset by name, verified against the hash in it; a copy of them is kept.
 
-    Raises
-    ------
-    ReproError
-        Where neither its copy nor the file it was identified from is there, and sound.
+    Raises ReproError where neither its copy nor the file it was identified from is there, and
+    sound.
     """
     copy = copy_path(name)
     for path in (copy, _SEEN[name][0]) if name in _SEEN else (copy,):
@@ -91,7 +82,13 @@ def load(name: str) -> Parts:
             continue
         if _digest(parts) == name[-12:]:
             if path != copy:
-                _keep(copy, parts)
+                arrays = dict(zip(ARRAYS, parts, strict=True))
+                with (
+                    writing(copy, "REPRO_CACHE_DIR"),
+                    replacing(copy) as new,
+                    open(new, "wb") as file,
+                ):
+                    np.savez(file, **arrays)
             return parts
     problem = "is damaged" if copy.exists() else "is not there"
     raise ReproError(
@@ -110,39 +107,27 @@ def shape(name: str) -> tuple[int, int]:
 def read(path: Path) -> Parts:
     """The arrays of an .npz file, checked and as they are trained on.
 
-    Returns
-    -------
     Samples (samples, inputs), flattened: uint8, which are divided by 255 in training, or float32,
     as which all other numbers are taken as they are. Labels int32 (samples,), classes from 0; a
-    class may be without samples.
-
-    Raises
-    ------
-    ReproError
-        Where the file is no .npz or damaged; where an array is missing, pickled, empty, of the
-        wrong shape or type, or does not fit the others; where a number is not finite or a label is
-        no class.
+    class may be without samples. Raises ReproError where file or arrays are none of that.
     """
     if not path.is_file():
         raise ReproError(f"{path} is not there: name an {SUFFIX} file, made by {_HOW}.")
     try:
         with np.load(path, allow_pickle=False) as archive:
-            found = sorted(archive.files)
-            if found != sorted(ARRAYS):
-                raise ReproError(
-                    f"{path} must hold the arrays {', '.join(ARRAYS)} and no others, not "
-                    f"{', '.join(found) or 'none'}."
-                )
-            arrays = {name: archive[name] for name in ARRAYS}
-    except ReproError:
-        raise
+            given = dict(archive.items())
     except Exception as error:  # of zipfile, zlib and NumPy, down to the errors of a tokenizer
         said = " ".join(str(error).split()) or type(error).__name__
         raise ReproError(
             f"{path} cannot be read as an {SUFFIX} file ({said}): make one by {_HOW}."
         ) from error
-    x_train, x_test = (_samples(path, x, arrays[x]) for x in ("x_train", "x_test"))
-    y_train, y_test = (_labels(path, y, arrays[y]) for y in ("y_train", "y_test"))
+    if given.keys() != set(ARRAYS):
+        raise ReproError(
+            f"{path} must hold the arrays {', '.join(ARRAYS)} and no others, not "
+            f"{', '.join(sorted(given)) or 'none'}."
+        )
+    x_train, x_test = (_samples(path, x, given[x]) for x in ("x_train", "x_test"))
+    y_train, y_test = (_labels(path, y, given[y]) for y in ("y_train", "y_test"))
     for part, x, y in (("train", x_train, y_train), ("test", x_test, y_test)):
         if len(x) != len(y):
             raise ReproError(
@@ -152,8 +137,8 @@ def read(path: Path) -> Parts:
     if x_train.shape[1:] != x_test.shape[1:] or x_train.dtype != x_test.dtype:
         raise ReproError(
             f"{path} must have samples of one shape and type, both uint8 (which is divided by 255) "
-            f"or neither, not {arrays['x_train'].dtype} {x_train.shape[1:]} in x_train and "
-            f"{arrays['x_test'].dtype} {x_test.shape[1:]} in x_test."
+            f"or neither, not {given['x_train'].dtype} {x_train.shape[1:]} in x_train and "
+            f"{given['x_test'].dtype} {x_test.shape[1:]} in x_test."
         )
     return x_train.reshape(len(x_train), -1), y_train, x_test.reshape(len(x_test), -1), y_test
 
@@ -161,8 +146,9 @@ def read(path: Path) -> Parts:
 def doubts(parts: Parts) -> list[str]:
     """What of the arrays is hardly meant so, a sentence each."""
     x_train, y_train, _, y_test = parts
-    low, high = float(x_train.min()), float(x_train.max())
+    low, high, classes = float(x_train.min()), float(x_train.max()), _shape(parts)[1]
     size = float(np.sqrt(np.mean(np.square(x_train, dtype=np.float64))))
+    empty = np.setdiff1d(np.arange(classes), np.concatenate([y_train, y_test]))
     found = []
     if x_train.dtype == np.uint8 and high <= 16:
         found.append(
@@ -175,8 +161,6 @@ def doubts(parts: Parts) -> list[str]:
             "likely to end in a loss that never falls; scale them to about 1, or save pixels from "
             "0 to 255 as uint8."
         )
-    classes = _shape(parts)[1]
-    empty = np.setdiff1d(np.arange(classes), np.concatenate([y_train, y_test]))
     if len(empty):
         named = ", ".join(map(str, empty[:_MOST_NAMED])) + (", ..." * (len(empty) > _MOST_NAMED))
         found.append(
@@ -184,18 +168,6 @@ def doubts(parts: Parts) -> list[str]:
             "number the classes from 0 without gaps if that is not meant."
         )
     return found
-
-
-def _keep(copy: Path, parts: Parts) -> None:
-    try:
-        with replacing(copy) as temporary, open(temporary, "wb") as file:
-            np.savez(file, **dict(zip(ARRAYS, parts, strict=True)))
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno in errno.errorcode else error
-        raise ReproError(
-            f"The copy {copy} cannot be written ({reason}): set REPRO_CACHE_DIR to a folder that "
-            "can be written."
-        ) from error
 
 
 def _digest(parts: Parts) -> str:
@@ -219,10 +191,8 @@ def _samples(path: Path, name: str, array: np.ndarray) -> np.ndarray:
             f"{path} must have samples of numbers in {name}, shaped (samples, ...) such as "
             f"(1000, 8, 8) or (1000, 64), not {array.dtype} {array.shape}."
         )
-    if array.dtype == np.uint8:
-        return np.ascontiguousarray(array)
     with np.errstate(over="ignore"):
-        values = np.ascontiguousarray(array, np.float32)
+        values = np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
     if not np.isfinite(values).all():
         raise ReproError(
             f"{path} must have finite numbers in {name}, not NaN or infinity (as float32)."
@@ -240,10 +210,9 @@ def _labels(path: Path, name: str, array: np.ndarray) -> np.ndarray:
             f"{path} must have a whole number per sample in {name}, shaped (samples,) and of a "
             f"type such as int64, not {array.dtype} {array.shape}{advice}."
         )
-    lowest, highest = int(array.min()), int(array.max())
-    if lowest < 0 or highest >= MOST_CLASSES:
+    if array.min() < 0 or array.max() >= MOST_CLASSES:
         raise ReproError(
             f"{path} must have labels from 0 to at most {MOST_CLASSES - 1} in {name}, not "
-            f"{lowest if lowest < 0 else highest}."
+            f"{array.min() if array.min() < 0 else array.max()}."
         )
     return np.ascontiguousarray(array, np.int32)

@@ -155,7 +155,7 @@ def _losses(axes: Axes, run: xr.Dataset, *, with_test: bool) -> None:
     width, last = width_of(run), epochs_of(run)
     if _is_papers(run):
         points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
-        seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
+        seen = [(epoch, loss.value) for epoch, loss in points if epoch <= last]
         look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
         axes.plot(*zip(*seen, strict=True), **look)
         spikes = [epoch for epoch in paper.FIGURE_1_SPIKES[width] if epoch <= last]

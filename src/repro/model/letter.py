@@ -1,58 +1,40 @@
 """The letter that Figure 1 of the paper writes into a weight matrix."""
 
-from __future__ import annotations
-
 import functools
 import unicodedata
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
 
 from repro.errors import ReproError
 
-SMALLEST_SIZE = 8
-"""Below this many rows a letter is no longer a letter."""
-
-FILLED_SHARE = 0.86
-"""Share of the matrix's side that the longer side of the drawn character takes."""
+SMALLEST_SIZE = 8  # below this many rows a letter is no longer a letter
+FILLED_SHARE = 0.86  # of the matrix's side, by the longer side of the drawn character
 
 
-def letter_mask(character: str, size: int) -> NDArray[np.bool_]:
-    """The strokes of one character, drawn large and centred in a square matrix.
+def letter_mask(character: str, size: int) -> np.ndarray:
+    """The strokes of one character, drawn large and centred: bool (size, size), True on them.
 
-    The outline is that of DejaVu Sans as it ships with matplotlib, so the mask depends neither on
-    the fonts of the machine nor on a screen. Row 0 is the top: the letter stands upright where
-    the matrix is drawn with ``imshow(..., origin="upper")``.
-
-    Parameters
-    ----------
-    character:
-        Any one character of DejaVu Sans that leaves ink.
-    size:
-        Rows and columns of the matrix, at least ``SMALLEST_SIZE``.
-
-    Returns
-    -------
-    Boolean array of shape ``(size, size)``: True on the strokes (these links keep their Glorot
-    values), False outside (these start at zero).
-
-    Raises
-    ------
-    ReproError
-        For no character, more than one, one without ink or glyph, or a size too small.
+    There weights keep their Glorot values; outside they start at zero. The outline is that of
+    DejaVu Sans as it ships with matplotlib, so the mask depends neither on the fonts of the machine
+    nor on a screen. Row 0 is the top: the letter stands upright where the matrix is drawn with
+    ``imshow(..., origin="upper")``. Raises ReproError for no character, more than one, one without
+    ink or glyph, or a size below ``SMALLEST_SIZE``.
     """
-    character = _one_character(character)
+    # "e" and a combining accent are one character.
+    composed = unicodedata.normalize("NFC", character) if isinstance(character, str) else ""
+    if len(composed) != 1:
+        raise ReproError(f"The mark must be exactly one character such as 'a', not {character!r}.")
     if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < SMALLEST_SIZE:
         raise ReproError(
             f"A letter needs a matrix of at least {SMALLEST_SIZE} rows and columns, not {size!r}: "
             "choose a wider network or no mark."
         )
-    return _strokes(character, int(size)).copy()
+    return _strokes(composed, int(size)).copy()
 
 
 @functools.lru_cache(maxsize=16)  # a page asks for the same letter for each of its networks
-def _strokes(character: str, size: int) -> NDArray[np.bool_]:
+def _strokes(character: str, size: int) -> np.ndarray:
     from matplotlib.path import Path as Outline
 
     polygons = _outline(character)
@@ -77,17 +59,7 @@ def _strokes(character: str, size: int) -> NDArray[np.bool_]:
     return mask
 
 
-def _one_character(character: str) -> str:
-    """The character in composed form ("e" and a combining accent are one character)."""
-    if not isinstance(character, str):
-        raise ReproError(f"The mark must be one character such as 'a', not {character!r}.")
-    composed = unicodedata.normalize("NFC", character)
-    if len(composed) != 1:
-        raise ReproError(f"The mark must be exactly one character such as 'a', not {character!r}.")
-    return composed
-
-
-def _outline(character: str) -> list[NDArray[np.float64]]:
+def _outline(character: str) -> list[np.ndarray]:
     """The closed polygons of the character's outline, each of shape (points, 2)."""
     import matplotlib
     from matplotlib.font_manager import FontProperties, get_font
@@ -102,11 +74,9 @@ def _outline(character: str) -> list[NDArray[np.float64]]:
         )
     properties = FontProperties(fname=str(file))
     vertices, codes = TextToPath().get_text_path(properties, character, ismath=False)
-    polygons = []
-    if len(vertices):
-        # A large canvas keeps curves smooth: to_polygons draws them in steps of about a unit.
-        large = Outline(np.asarray(vertices, dtype=float) * 20.0, codes)
-        polygons = [p for p in large.to_polygons(closed_only=True) if _orientation(p) != 0]
+    # A large canvas keeps curves smooth: to_polygons draws them in steps of about a unit.
+    large = Outline(np.asarray(vertices, dtype=float).reshape(-1, 2) * 20.0, codes)
+    polygons = [p for p in large.to_polygons(closed_only=True) if _orientation(p) != 0]
     if not polygons:
         raise ReproError(
             f"The mark {character!r} is blank: choose a character that leaves ink, such as 'a'."
@@ -114,7 +84,7 @@ def _outline(character: str) -> list[NDArray[np.float64]]:
     return polygons
 
 
-def _orientation(polygon: NDArray[np.float64]) -> int:
+def _orientation(polygon: np.ndarray) -> int:
     """1 for a polygon running anticlockwise, -1 for clockwise, 0 for one without area."""
     x, y = polygon[:, 0], polygon[:, 1]
     return int(np.sign(np.sum(x * np.roll(y, -1) - np.roll(x, -1) * y)))

@@ -17,8 +17,8 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model.letter import letter_mask
 
+# The layer that the claims are judged on: the paper's figures are of this matrix.
 JUDGED_LAYER = "hidden_hidden"
-"""The layer that the claims are judged on: the paper's figures are of this matrix."""
 
 
 def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
@@ -28,14 +28,12 @@ def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
     return ("input_hidden", *between, "hidden_output")
 
 
-LAYERS = layer_names()
-"""Those of the paper's network."""
+LAYERS = layer_names()  # those of the paper's network
 
 _TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
 _TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there
 
-# The two streams of random numbers of a replica.
-_WEIGHTS, _ORDER = 0, 1
+_WEIGHTS, _ORDER = 0, 1  # the two streams of random numbers of a replica
 
 # In training, at the least: weights before and after a step, their gradient, the initial ones on
 # the host and on the device, the deviation, its square, and the deviation sorted. Four bytes each.
@@ -132,29 +130,24 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
         return generator.permutation(samples).astype(np.int32)
     # One order for a buffer; for the other two the first of the fresh ones, as `cycle:1` has it.
     fixed = _generator(experiment.seed, replica, _ORDER, 0 if kind == "buffer" else 1)
-    order = fixed.permutation(samples).astype(np.int32)
-    if kind == "buffer":
-        return through_buffer(order, int(number), generator)
-    # A smaller last batch stays the last.
-    batches = order[: samples - samples % experiment.batch_size].reshape(-1, experiment.batch_size)
-    if kind == "batches":
-        batches = generator.permutation(batches)
-    elif epoch % 2 == 0:
-        batches = batches[::-1]
-    return np.concatenate([batches.ravel(), order[batches.size :]])
-
-
-def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Generator) -> np.ndarray:
-    """Samples (samples,) drawn at random from a buffer that is refilled in their fixed order.
-
-    As `tf.data.Dataset.shuffle` does.
-    """
-    size = min(capacity, len(fixed))
+    fixed = fixed.permutation(samples).astype(np.int32)
+    if kind != "buffer":
+        size = experiment.batch_size
+        batches = fixed[: samples - samples % size].reshape(
+            -1, size
+        )  # a smaller one stays the last
+        if kind == "batches":
+            batches = generator.permutation(batches)
+        elif epoch % 2 == 0:
+            batches = batches[::-1]
+        return np.concatenate([batches.ravel(), fixed[batches.size :]])
+    # As `tf.data.Dataset.shuffle`: drawn from a buffer that is refilled in one fixed order.
+    size = min(int(number), samples)
     buffer, drawn = fixed[:size].copy(), np.empty_like(fixed)
-    places = generator.integers(0, size, len(fixed) - size)
+    places = generator.integers(0, size, samples - size)
     for index, place in enumerate(places.tolist()):
         drawn[index], buffer[place] = buffer[place], fixed[size + index]
-    drawn[len(fixed) - size :] = generator.permutation(buffer)
+    drawn[samples - size :] = generator.permutation(buffer)
     return drawn
 
 

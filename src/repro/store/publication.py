@@ -1,14 +1,13 @@
 """From a store to the published results: what is kept, and with how many digits.
 
-Published files are committed, so they must be small. Curves keep every digit. Statistics of the
-deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
-Of a complete run the joint histogram is kept at its last epoch alone. The first replica of a
-baseline, marked or not, is the one that is pictured: of its matrices those are kept that the
-paper's Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most of the
-way, and the last. Of all others matrices and histograms, too, are kept at the last epoch alone, and
-of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
-all zero, the other quantiles NaN). Of what is no baseline that holds for every statistic, and runs
-shorter than the paper's have no histograms at all.
+Published files are committed, so they must be small. Curves keep every digit; statistics of the
+deviation 12 bits of mantissa, quantiles 8, matrices 6. Joint histograms are kept at the last epoch.
+The first replica of a baseline, marked or not, is the one that is pictured: of its matrices those
+are kept that Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most
+of the way, and the last. Of all others matrices and histograms are kept at the last epoch alone,
+and of joint counts and quantiles those of the layer that the claims are judged on (the others are
+zero or NaN). Of what is no baseline that holds for every statistic, and runs shorter than the
+paper's have no histograms at all.
 """
 
 from pathlib import Path
@@ -23,9 +22,6 @@ from repro.model.network import JUDGED_LAYER as LAYER
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-_STATISTIC_BITS = 12
-_QUANTILE_BITS = 8
-_MATRIX_BITS = 6
 _OF_HISTOGRAMS = ("histogram_epoch", "bin_edge", "joint_epoch", "initial_edge", "final_edge")
 _MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
@@ -34,13 +30,8 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
     """Copy the source's runs of at least ``minimum_epochs`` into the target; the paths written.
 
     With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
-    has for as many epochs is left as it is.
-
-    Raises
-    ------
-    DamagedFile
-        Where the target has a file that is damaged; and at the end, with all else copied, where the
-        source has.
+    has for as many epochs is left as it is. Raises DamagedFile where the target has a file that is
+    damaged; and at the end, with all else copied, where the source has.
     """
     written: list[Path] = []
     problems: list[DamagedFile] = []
@@ -49,11 +40,10 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
         there = target.find(run.experiment, run.replica)
         if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
             continue
-        dataset = thinned(source.load(run))
-        if complete:
-            written.append(target.save(shown(dataset, run), None))
-        else:
-            written.append(target.save(dataset, source.load_state(run)))
+        dataset, state = source.load_checkpoint(run)
+        dataset = thinned(dataset)
+        kept = (shown(dataset, run), None) if complete else (dataset, state)
+        written.append(target.save(*kept))
     if problems:
         raise DamagedFile(
             f"Published {len(written)} runs, but not what is damaged "
@@ -65,31 +55,25 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
 
 def thinned(dataset: xr.Dataset) -> xr.Dataset:
     """The run with as many digits as are published."""
-    bits = dict.fromkeys(STATISTICS, _STATISTIC_BITS)
-    bits |= {"deviation_quantiles": _QUANTILE_BITS, "matrix": _MATRIX_BITS}
-    return dataset.assign(
-        {
-            name: dataset[name].copy(data=rounded(dataset[name].values, number))
-            for name, number in bits.items()
-            if name in dataset
-        }
-    )
-
-
-def is_baseline(run: Run) -> bool:
-    """Whether it is trained as the paper has it, marked or not, from whatever seed."""
-    return not set(run.experiment.unusual) - {"mark", "seed"}
+    bits = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}
+    there = [(name, dataset[name]) for name in bits if name in dataset]
+    return dataset.assign({n: one.copy(data=rounded(one.values, bits[n])) for n, one in there})
 
 
 def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     """A complete run with the epochs and layers of its statistics and matrices that are kept."""
-    pictured = is_baseline(run) and run.replica == 0
-    at_last = ["joint_epoch"] if pictured else ["joint_epoch", "histogram_epoch", "matrix_epoch"]
+    # Trained as the paper has it, marked or not, from whatever seed.
+    baseline = not set(run.experiment.unusual) - {"mark", "seed"}
+    if baseline and run.replica == 0:
+        kept = dataset.isel({name: [-1] for name in ("joint_epoch",) if name in dataset.dims})
+        if "matrix" in kept:
+            epochs = kept["matrix_epoch"]
+            kept = kept.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
+        return kept
+    at_last = ("joint_epoch", "histogram_epoch", "matrix_epoch")
     kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
-    if pictured:
-        return _with_pictured_matrices(kept) if "matrix" in kept else kept
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
-    if not is_baseline(run):
+    if not baseline:
         empty |= dict.fromkeys(STATISTICS, np.float32("nan"))
         if run.epochs < paper.EPOCHS:  # which no claim is judged on
             kept = kept.drop_dims(_OF_HISTOGRAMS, errors="ignore")
@@ -99,11 +83,6 @@ def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     return kept.assign(
         {name: kept[name].where(judged, value) for name, value in empty.items() if name in kept}
     )
-
-
-def _with_pictured_matrices(dataset: xr.Dataset) -> xr.Dataset:
-    epochs = dataset["matrix_epoch"]
-    return dataset.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
 
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:

@@ -18,24 +18,31 @@ CURVES = (
     "dead_fraction",
     "max_batch_loss",
 )
+# The dimensions of what every run has; ``replica`` is of length one in a run's file.
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CURVES, ("replica", "epoch")),
     **dict.fromkeys(deviation.STATISTICS, ("replica", "epoch", "layer")),
     "deviation_quantiles": ("replica", "epoch", "layer", "quantile"),
     "glorot_std": ("layer",),
 }
-"""What every run has, and along which dimensions; ``replica`` is of length one in a run's file."""
+# The same of what is kept at some epochs only, and therefore may be missing.
 DIMENSIONS_AT_SOME_EPOCHS: dict[str, tuple[str, ...]] = {
     "deviation_histogram": ("replica", "histogram_epoch", "layer", "bin"),
     "joint_histogram": ("replica", "joint_epoch", "layer", "initial_bin", "final_bin"),
     "matrix": ("replica", "matrix_epoch", "row", "column"),
 }
-"""The same of what is kept at some epochs only, and therefore may be missing."""
+# Dimensions that have values; the edges come with what is kept at some epochs.
 COORDINATES = (
     "replica", "epoch", "layer", "quantile", "histogram_epoch", "bin_edge", "joint_epoch",
     "initial_edge", "final_edge", "matrix_epoch",
 )  # fmt: skip
-"""Dimensions that have values."""
+_EDGES: dict[str, dict[str, np.ndarray]] = {
+    "deviation_histogram": {"bin_edge": deviation.DEVIATION_EDGES},
+    "joint_histogram": {
+        "initial_edge": deviation.INITIAL_EDGES, "final_edge": deviation.FINAL_EDGES
+    },
+    "matrix": {},
+}  # fmt: skip
 
 
 class Record:
@@ -47,9 +54,8 @@ class Record:
         self._curves: dict[str, list[float]] = {name: [] for name in CURVES}
         self._statistics: list[np.ndarray] = []
         self._quantiles: list[np.ndarray] = []
-        self._histograms: dict[int, np.ndarray] = {}
-        self._joint: dict[int, np.ndarray] = {}
-        self._matrices: dict[int, np.ndarray] = {}
+        # By epoch, of DIMENSIONS_AT_SOME_EPOCHS.
+        self._kept: dict[str, dict[int, np.ndarray]] = {name: {} for name in _EDGES}
         shapes = layer_shapes(experiment)
         self._glorot = {name: glorot_standard_deviation(*shape) for name, shape in shapes.items()}
 
@@ -73,48 +79,40 @@ class Record:
 
         Not-a-number in the weights spreads until every later epoch is the same.
         """
-        if len(self._statistics) < 2 or np.isfinite(self._curves["train_loss"][-1]):
+        if self.epoch < 1 or np.isfinite(self._curves["train_loss"][-1]):
             return False
-        alike = [
-            np.array_equal(series[-1], series[-2], equal_nan=True)
-            for series in (*self._curves.values(), self._statistics, self._quantiles)
-        ]
-        return all(alike)
+        series = (*self._curves.values(), self._statistics, self._quantiles)
+        return all(np.array_equal(one[-1], one[-2], equal_nan=True) for one in series)
 
     def repeat(self) -> None:
         """Add an epoch that is the last one again."""
-        self.append(
-            {name: values[-1] for name, values in self._curves.items()},
-            self._statistics[-1],
-            self._quantiles[-1],
-        )
+        curves = {name: values[-1] for name, values in self._curves.items()}
+        self.append(curves, self._statistics[-1], self._quantiles[-1])
 
     def wants_weights(self, last: bool) -> bool:
         """Whether the weights of the epoch just appended are to be given to `look`."""
-        epoch = self.epoch
-        return (
-            last
-            or deviation.is_histogram_epoch(epoch)
-            or deviation.is_joint_epoch(epoch)
-            or (self.experiment.mark is not None and deviation.is_matrix_epoch(epoch))
-        )
+        return bool(self._due(last))
 
     def look(
         self, weights: dict[str, np.ndarray], initial: dict[str, np.ndarray], last: bool
     ) -> None:
         """Keep what is kept of the weights themselves, as due at the epoch just appended."""
-        epoch = self.epoch
+        for name in self._due(last):
+            if name == "matrix":
+                found = weights[JUDGED_LAYER].copy()
+            else:
+                counted = getattr(deviation, name)
+                layers = self._glorot.items()
+                found = np.stack([counted(weights[n], initial[n], std) for n, std in layers])
+            self._kept[name][self.epoch] = found
 
-        def layered(function: Any) -> np.ndarray:
-            parts = (function(weights[n], initial[n], std) for n, std in self._glorot.items())
-            return np.stack(list(parts))
-
-        if deviation.is_histogram_epoch(epoch):
-            self._histograms[epoch] = layered(deviation.deviation_histogram)
-        if last or deviation.is_joint_epoch(epoch):
-            self._joint[epoch] = layered(deviation.joint_histogram)
-        if self.experiment.mark is not None and (last or deviation.is_matrix_epoch(epoch)):
-            self._matrices[epoch] = weights[JUDGED_LAYER].copy()
+    def _due(self, last: bool) -> list[str]:
+        return [
+            name
+            for name in self._kept
+            if (deviation.is_kept(name, self.epoch) or (last and name != "deviation_histogram"))
+            and (name != "matrix" or self.experiment.mark is not None)
+        ]
 
     def to_dataset(self, attributes: dict[str, Any]) -> xr.Dataset:
         """The run as SPEC section 6 has it, with a replica dimension of length one.
@@ -135,23 +133,18 @@ class Record:
             "layer": list(self._glorot),
             "quantile": list(deviation.QUANTILES),
         }
-        if self._histograms:
-            values["deviation_histogram"] = np.stack(list(self._histograms.values()))[None]
-            coordinates["histogram_epoch"] = list(self._histograms)
-            coordinates["bin_edge"] = deviation.DEVIATION_EDGES
-        if self._joint:
-            values["joint_histogram"] = np.stack(list(self._joint.values()))[None]
-            coordinates["joint_epoch"] = list(self._joint)
-            coordinates["initial_edge"] = deviation.INITIAL_EDGES
-            coordinates["final_edge"] = deviation.FINAL_EDGES
-        if self._matrices:
-            values["matrix"] = np.stack(list(self._matrices.values()))[None]
-            coordinates["matrix_epoch"] = list(self._matrices)
+        for name, by_epoch in self._kept.items():
+            if by_epoch:
+                values[name] = np.stack(list(by_epoch.values()))[None]
+                coordinates[DIMENSIONS_AT_SOME_EPOCHS[name][1]] = list(by_epoch)
+                coordinates |= _EDGES[name]
         dimensions = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS
         variables = {name: (dimensions[name], array) for name, array in values.items()}
-        dataset = xr.Dataset(variables, coordinates)
-        dataset.attrs = experiment_attributes(self.experiment) | attributes
-        return dataset
+        # The epoch axis tells the epochs; None is written as an empty text.
+        told = {n: value for n, value in self.experiment.parameters.items() if n != "epochs"}
+        identity = {"experiment": json.dumps(told), "digest": self.experiment.digest}
+        told = {name: "" if value is None else value for name, value in told.items()}
+        return xr.Dataset(variables, coordinates, identity | told | attributes)
 
     @classmethod
     def from_dataset(cls, experiment: Experiment, dataset: xr.Dataset) -> "Record":
@@ -166,31 +159,15 @@ class Record:
         stacked = np.stack([run[name].values for name in deviation.STATISTICS], axis=1)
         record._statistics = list(stacked)
         record._quantiles = list(run["deviation_quantiles"].values)
-
-        def kept(variable: str, dimension: str, due: Any) -> dict[int, Any]:
-            if variable not in run:
-                return {}
-            pairs = zip(run[dimension].values, run[variable].values, strict=True)
-            return {int(epoch): values for epoch, values in pairs if due(int(epoch))}
-
-        record._histograms = kept(
-            "deviation_histogram", "histogram_epoch", deviation.is_histogram_epoch
-        )
-        record._joint = kept("joint_histogram", "joint_epoch", deviation.is_joint_epoch)
-        record._matrices = kept("matrix", "matrix_epoch", deviation.is_matrix_epoch)
+        for name in record._kept.keys() & set(run.data_vars):
+            epochs = map(int, run[DIMENSIONS_AT_SOME_EPOCHS[name][1]].values)
+            pairs = zip(epochs, run[name].values, strict=True)
+            record._kept[name] = {e: values for e, values in pairs if deviation.is_kept(name, e)}
         return record
 
 
-def experiment_attributes(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as attributes of a dataset; None is written as an empty text."""
-    named = {n: "" if v is None else v for n, v in experiment.parameters.items() if n != "epochs"}
-    # Of a dataset's epochs the epoch axis tells; the experiment's JSON is what identifies the run.
-    identity = json.dumps({n: v for n, v in experiment.parameters.items() if n != "epochs"})
-    return {"experiment": identity, "digest": experiment.digest} | named
-
-
 def experiment_of(dataset: xr.Dataset) -> Experiment:
-    """The experiment of a run, with the epochs it got: the inverse of `experiment_attributes`."""
+    """The experiment of a run, with the epochs it got."""
     parameters = json.loads(dataset.attrs["experiment"])
     return Experiment(**(parameters | {"epochs": int(dataset["epoch"].values[-1])}))
 
@@ -209,23 +186,18 @@ def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
     Attributes in which they differ become coordinates along ``replica``. A matrix that a replica
     has not kept (`publication`) is NaN.
     """
-    ordered = sorted(datasets, key=lambda dataset: int(dataset["replica"].item()))
-    names = sorted({name for dataset in ordered for name in dataset.attrs})
-    varying = [
-        name for name in names if len({str(dataset.attrs.get(name)) for dataset in ordered}) > 1
-    ]
+    ordered = sorted(datasets, key=lambda one: int(one["replica"].item()))
+    names = sorted({name for one in ordered for name in one.attrs})
+    varying = [name for name in names if len({str(one.attrs.get(name)) for one in ordered}) > 1]
     labelled = [
-        dataset.assign_coords(
-            {name: ("replica", [dataset.attrs.get(name, "")]) for name in varying}
-        )
-        for dataset in ordered
+        one.assign_coords({name: ("replica", [one.attrs.get(name, "")]) for name in varying})
+        for one in ordered
     ]
-    matrices = [dataset["matrix"] for dataset in labelled if "matrix" in dataset]
-    others = [dataset.drop_dims("matrix_epoch", errors="ignore") for dataset in labelled]
+    matrices = [one["matrix"] for one in labelled if "matrix" in one]
+    others = [one.drop_dims("matrix_epoch", errors="ignore") for one in labelled]
     how: dict[str, Any] = {"coords": "minimal", "compat": "override"}
-    together = xr.concat(
-        others, "replica", data_vars="minimal", join="inner", combine_attrs="drop_conflicts", **how
-    )
+    also: dict[str, Any] = {"join": "inner", "combine_attrs": "drop_conflicts"}
+    together = xr.concat(others, "replica", data_vars="minimal", **also, **how)
     if matrices:
         together["matrix"] = xr.concat(matrices, "replica", join="outer", **how)
     return together

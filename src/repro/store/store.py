@@ -6,7 +6,6 @@ about to train the run sets it aside under another name first.
 """
 
 import contextlib
-import errno
 import os
 import re
 import tempfile
@@ -16,16 +15,15 @@ from pathlib import Path
 
 import xarray as xr
 
-from repro.errors import DamagedFile, Mended, ReproError
+from repro.errors import DamagedFile, Mended
 from repro.experiment import Experiment
-from repro.places import store_path
+from repro.places import PART, locked, replacing, store_path, writing
 from repro.store import run_file
 from repro.store.record import experiment_of
 from repro.store.run_file import Run, State
-from repro.whole_file import PART, locked, replacing, set_aside
 
-_SUFFIX = ".nc"
-_FILE = re.compile(rf"replica-([0-9]{{4,}}){re.escape(_SUFFIX)}")
+_FILE = re.compile(r"replica-([0-9]{4,})\.nc")
+_ANOTHER = "--store or REPRO_STORE"
 
 
 class Store:
@@ -36,15 +34,12 @@ class Store:
 
     def file(self, experiment: Experiment, replica: int) -> Path:
         """Where the run's file is, or would be."""
-        return self.path / experiment.name / f"replica-{replica:04d}{_SUFFIX}"
+        return self.path / experiment.name / f"replica-{replica:04d}.nc"
 
     def find(self, experiment: Experiment, replica: int) -> Run | None:
         """The run, whatever its epochs; None where the store does not have it.
 
-        Raises
-        ------
-        DamagedFile
-            Where its file is damaged, or holds something else.
+        Raises DamagedFile where its file is damaged, or holds something else.
         """
         path = self.file(experiment, replica)
         if not os.path.lexists(path):
@@ -62,16 +57,11 @@ class Store:
         return sorted(int(_FILE.fullmatch(path.name)[1]) for path in _files(folder))
 
     def runs(self, damaged: Callable[[DamagedFile], None] | None = None) -> Iterator[Run]:
-        """Every run, by name, each verified; `run_file.read` reads its results at once.
+        """Every run, by name, each verified.
 
-        Parameters
-        ----------
-        damaged:
-            Called with each file that is damaged or misplaced; None to have that raised.
+        ``damaged`` is called with each file that is damaged or misplaced; None to have it raised.
         """
-        if not self.path.is_dir():
-            return
-        for folder in sorted(path for path in self.path.iterdir() if path.is_dir()):
+        for folder in sorted(self.path.iterdir() if self.path.is_dir() else ()):
             for path in _files(folder):
                 try:
                     run = self._run(path)
@@ -98,11 +88,11 @@ class Store:
         """Write a run's file, whole or not at all, over an earlier one of the same run.
 
         ``dataset`` as `record.Record.to_dataset` makes it; ``state`` by name, or None to leave it
-        out.
+        out. Raises ReproError where the store cannot be written.
         """
         path = self.file(experiment_of(dataset), int(dataset["replica"].item()))
         content = run_file.written(dataset, state)
-        with _told(path), replacing(path) as temporary:
+        with writing(path, _ANOTHER), replacing(path) as temporary:
             temporary.write_bytes(content)
         return path
 
@@ -111,18 +101,13 @@ class Store:
         """Keep the run to this process while the block runs; whether that is possible.
 
         What an earlier process left half-written when it was killed is removed, and a file that is
-        damaged or another's is set aside; a warning says so.
-
-        Raises
-        ------
-        ReproError
-            Where the store cannot be written.
+        damaged or another's is set aside; a warning says so. Raises ReproError where the store
+        cannot be written.
         """
         path = self.file(experiment, replica)
         with contextlib.ExitStack() as stack:
-            with _told(path):
-                lock = locked(path.with_name(f".{path.name}.lock"))
-                ours = stack.enter_context(lock)
+            with writing(path, _ANOTHER):
+                ours = stack.enter_context(locked(path.with_name(f".{path.name}.lock")))
                 if ours:
                     for left in path.parent.glob(f".{path.name}.*{PART}"):
                         left.unlink(missing_ok=True)
@@ -140,7 +125,7 @@ class Store:
 
     def check_writable(self) -> None:
         """Raise a `ReproError` where the store cannot be written: before hours of training."""
-        with _told(self.path):
+        with writing(self.path, _ANOTHER):
             self.path.mkdir(parents=True, exist_ok=True)
             with tempfile.TemporaryFile(dir=self.path) as file:
                 file.write(bytes(1))
@@ -159,25 +144,14 @@ class Store:
         try:
             self.find(experiment, replica)
         except DamagedFile as error:
-            aside = set_aside(self.file(experiment, replica))
+            path, number = self.file(experiment, replica), 1
+            while os.path.lexists(aside := path.with_name(f"{path.name}.set-aside-{number}")):
+                number += 1
+            os.rename(path, aside)
             said = f"{error.problem}: it is kept as {aside.name}, the run is made anew."
             warnings.warn(said, Mended, stacklevel=4)
 
 
 def _files(folder: Path) -> list[Path]:
-    if not folder.is_dir():
-        return []
-    return sorted(path for path in folder.iterdir() if _FILE.fullmatch(path.name))
-
-
-@contextlib.contextmanager
-def _told(path: Path) -> Iterator[None]:
-    """What the system says against writing there, as a `ReproError`."""
-    try:
-        yield
-    except OSError as error:
-        reason = os.strerror(error.errno) if error.errno in errno.errorcode else str(error)
-        raise ReproError(
-            f"{path} cannot be written ({reason}): name a folder you can write to with --store or "
-            "REPRO_STORE."
-        ) from error
+    there = sorted(folder.iterdir()) if folder.is_dir() else []
+    return [path for path in there if _FILE.fullmatch(path.name)]

@@ -13,9 +13,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any, get_args, get_type_hints
 
-from repro import typed
 from repro.data import datasets
-from repro.errors import ReproError, shown
+from repro.errors import ReproError, real, shown, whole
 from repro.experiment import Experiment, replica_numbers
 from repro.training.schedule import Wanted
 
@@ -93,7 +92,7 @@ def read(parameter: str, value: Any) -> Any:
     kinds = _KINDS[parameter]
     if value == "none" and NoneType in kinds:
         return None
-    for kind, number in ((int, typed.whole), (float, typed.real)):
+    for kind, number in ((int, whole), (float, real)):
         if kind in kinds:
             with contextlib.suppress(ValueError):
                 return number(value)
@@ -102,7 +101,7 @@ def read(parameter: str, value: Any) -> Any:
 
 def _replicas(value: Any) -> list[int]:
     with contextlib.suppress(ValueError):
-        value = typed.whole(value)
+        value = whole(value)
     return replica_numbers(value)
 
 
