@@ -133,9 +133,7 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
     fixed = fixed.permutation(samples).astype(np.int32)
     if kind != "buffer":
         size = experiment.batch_size
-        batches = fixed[: samples - samples % size].reshape(
-            -1, size
-        )  # a smaller one stays the last
+        batches = fixed[: samples - samples % size].reshape(-1, size)  # a smaller one stays last
         if kind == "batches":
             batches = generator.permutation(batches)
         elif epoch % 2 == 0:
