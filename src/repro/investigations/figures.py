@@ -150,9 +150,13 @@ def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> Figure:
         figure = style.new_figure(7.2, 3.6)
         left, right = figure.subplots(1, 2, sharey=True)
         _lines(left, curves, "train_loss", hue="order", palette=colours, units="run")
-        sns.lineplot(turns, x="steps", y="mean", hue="order", palette=colours, ax=right, marker="o")
-        right.set_xscale("symlog", linthresh=1, base=4)
-        right.set_xlabel("steps until its turn")
+        sns.lineplot(
+            turns, x="steps", y="mean", hue="order", palette=colours, ax=right, marker="o",
+            units=np.sign(turns["steps"]), estimator=None,
+        )  # fmt: skip
+        right.set_xscale("symlog", linthresh=1)
+        right.set_xticks([-256, -32, -4, 4, 32, 256], ["256 ago", 32, 4, "in 4", 32, 256])
+        right.set(xlabel="steps to its turn", xlim=(-700, 700))
         right.axvline(0, color=PAPER, linewidth=0.9)
         _log_losses(left)
         left.set_ylabel("loss")
