@@ -154,9 +154,11 @@ def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> Figure:
             turns, x="steps", y="mean", hue="order", palette=colours, ax=right, marker="o",
             units=np.sign(turns["steps"]), estimator=None,
         )  # fmt: skip
-        right.set_xscale("symlog", linthresh=1)
-        right.set_xticks([-256, -32, -4, 4, 32, 256], ["256 ago", 32, 4, "in 4", 32, 256])
-        right.set(xlabel="steps to its turn", xlim=(-700, 700))
+        right.set_xscale("symlog", linthresh=1, linscale=0.25)
+        ticks = [-256, -16, -1, 1, 16, 256]
+        right.set_xticks(ticks, [str(abs(steps)) for steps in ticks], minor=False)
+        right.set_xticks([], minor=True)
+        right.set(xlabel="steps since its turn | until its turn", xlim=(-700, 700))
         right.axvline(0, color=PAPER, linewidth=0.9)
         _log_losses(left)
         left.set_ylabel("loss")
