@@ -11,7 +11,7 @@ from synthetic import synthetic_run
 
 from repro import paper
 from repro.analysis import regimes
-from repro.analysis.joint import conditional_quantiles, joint_counts, strip
+from repro.analysis.weights import conditional_quantiles, joint_counts, strip
 from repro.errors import ReproError
 from repro.figures.figure_1 import figure_1, figure_1_numbers, front_figure
 from repro.figures.figure_2 import figure_2, means, outcomes, single_run_widths

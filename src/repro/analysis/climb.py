@@ -1,8 +1,7 @@
 """The climb: when a network that diverges leaves its low loss for good, and how long it climbs.
 
-A spike may recover; one does not. From there the loss climbs, first slowly, to the plateau. The
-paper shows the two ends of this, the epoch of the lowest loss and that of divergence; between them
-lies the epoch at which the low loss is left: where the crossing (`claim_jump`) begins.
+The paper shows the epoch of the lowest loss and that of divergence; between them the low loss is
+left, where the `repro.analysis.regimes.crossing` begins.
 """
 
 from __future__ import annotations
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 from repro import paper
 from repro.analysis import evidence, regimes
 from repro.analysis.captions import setting, width_of
-from repro.analysis.crossing import crossing
 from repro.analysis.intervals import mean_and_deviation
 
 SEVERAL = 3
@@ -29,13 +27,8 @@ def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= SEVERAL and any(climbs(train_loss(run)) for run in group)
+        if len(group) >= SEVERAL and any(map(_climbs, map(train_loss, group)))
     }
-
-
-def climbs(loss: NDArray[np.floating]) -> bool:
-    """Whether a run diverges, or ends as far above its lowest loss as a plateau would be."""
-    return crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
@@ -49,11 +42,11 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """
     rows = []
     for width, group in _by_width(runs).items():
-        losses = [loss for run in group if crossing(loss := train_loss(run))]
+        losses = [loss for run in group if regimes.crossing(loss := train_loss(run))]
         if not losses:
             continue
         lowest = np.array([regimes.minimum(loss).epoch for loss in losses])
-        left, plateau = np.array([crossing(loss) for loss in losses]).T
+        left, plateau = np.array([regimes.crossing(loss) for loss in losses]).T
         rows.append(
             {
                 "width": width, "diverged": f"{len(losses)} of {len(group)}",
@@ -68,7 +61,11 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 def train_loss(run: xr.Dataset) -> NDArray[np.float32]:
     """The train loss of a single run, shape (epochs + 1,)."""
-    return run["train_loss"].isel(replica=0).to_numpy()
+    return run.variables["train_loss"].values[0]
+
+
+def _climbs(loss: NDArray[np.floating]) -> bool:
+    return regimes.crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def _by_width(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:

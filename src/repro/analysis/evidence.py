@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from repro import paper
 from repro.analysis import regimes
@@ -20,6 +21,7 @@ from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.regimes import Regime
 from repro.data.datasets import identified
 from repro.experiment import Experiment
+from repro.model.network import JUDGED_LAYER
 from repro.runs import by_width, existing_folder, stored
 from repro.store.record import cut
 
@@ -54,7 +56,7 @@ def runs_by_dataset(
     found: dict[str, list[xr.Dataset]] = {name: [] for name in datasets or DATASETS}
     for name in [None] if datasets is None else datasets:
         for run, results in stored(place, name):
-            if run.experiment.dataset in found and of_the_paper(run.experiment):
+            if run.experiment.dataset in found and _of_the_paper(run.experiment):
                 longer = run.epochs > paper.EPOCHS
                 found[run.experiment.dataset].append(
                     cut(results, paper.EPOCHS) if longer else results
@@ -97,17 +99,15 @@ def single_runs(datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     )
 
 
-def of_the_paper(experiment: Experiment) -> bool:
-    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
-    usual = Experiment(
-        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
-    )
-    return usual.digest == experiment.digest
-
-
 def in_order(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     """By width, mark, seed and replica, so that nothing depends on the order of files."""
-    return sorted(runs, key=_place)
+    return sorted(
+        runs,
+        key=lambda run: (
+            width_of(run), setting(run, "mark") or "", int(setting(run, "seed") or 0),
+            replica_of(run),
+        ),
+    )  # fmt: skip
 
 
 def complete(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
@@ -146,6 +146,12 @@ def _regime(train_loss: bytes) -> Regime:
     return regimes.regime(np.frombuffer(train_loss, np.float32))
 
 
+def of_layer(run: xr.Dataset, variable: str, layer: str = JUDGED_LAYER) -> NDArray[np.floating]:
+    """A variable over epoch and layer of a single run, in one layer; shape (epochs + 1,)."""
+    number = run.variables["layer"].values.tolist().index(layer)
+    return run.variables[variable].values[0, :, number]  # `sel` takes ten times as long
+
+
 def name_of(run: xr.Dataset) -> str:
     """What a single run is called, such as ``N = 150, replica 0`` or, where short, with its epochs.
 
@@ -177,6 +183,9 @@ def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
     return f"{number} ({counts})" if widths else "no run"
 
 
-def _place(run: xr.Dataset) -> tuple[int, str, int, int]:
-    mark, seed = setting(run, "mark") or "", setting(run, "seed") or 0
-    return width_of(run), mark, int(seed), replica_of(run)
+def _of_the_paper(experiment: Experiment) -> bool:
+    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
+    usual = Experiment(
+        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
+    )
+    return usual.digest == experiment.digest

@@ -1,9 +1,8 @@
 """Claims 2 and 3: deviation and loss jump together, and the lowest loss lies before the jump.
 
-The **crossing** of a run that diverges is the stretch from the last epoch at which its train loss
-was still within twice its minimum to its divergence epoch. Within it loss and deviation rise from
-their level at its start to that of the plateau, and the **middle of a rise** is where the curve, on
-the linear scale and after a running median of five, has come half of that way.
+Within the crossing (`repro.analysis.regimes.crossing`) loss and deviation rise from their level at
+its start to that of the plateau, and the **middle of a rise** is where the curve, on the linear
+scale and after a running median of five, has come half of that way.
 
 Claim 3 does not ask how a run ends: it looks at the first lasting **excursion**, a loss far above
 the lowest so far for as long as a plateau must be, and asks whether a lower loss is found at any
@@ -21,13 +20,11 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from repro.analysis import crossing as crossings
-from repro.analysis import evidence
+from repro.analysis import evidence, regimes
 from repro.analysis.captions import width_of
-from repro.analysis.crossing import crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
+from repro.analysis.regimes import crossing, finite_or_infinite, smoothed
 from repro.claims.verdict import Part, mean_part, nothing_met, share_part
-from repro.model.network import JUDGED_LAYER as LAYER
 
 LAG_SHARE = 0.1
 """Middles nearer than this share of the loss's rise are together: the paper's figure could be read
@@ -49,10 +46,10 @@ ABRUPT = 2.0
 NO_JUMP = 100.0
 """So many times as long is the rise of a deviation that does not jump."""
 
-SHARES = (0.1, 0.5, 0.9)
+MOST_RATIO = 1e6
+"""Ratios beyond this (a loss that is never finite again) count as this."""
 
-DIVERGED = "diverged run of the paper's length"
-LEFT = "run of the paper's length that leaves its low loss for long"
+SHARES = (0.1, 0.5, 0.9)
 
 Epochs = tuple[float, float, float]
 
@@ -99,53 +96,33 @@ class RiseEpochs(NamedTuple):
 
 
 class Excursion(NamedTuple):
-    """The first lasting stretch far above the lowest loss so far.
-
-    Attributes
-    ----------
-    epoch:
-        Its first epoch.
-    lowest_before, lowest_after:
-        The lowest train loss before that epoch, and from it on, in nats.
-    """
+    """First epoch far above the lowest loss; the lowest before it, and from it on, in nats."""
 
     epoch: int
     lowest_before: float
     lowest_after: float
 
 
-def rise_epochs(run: xr.Dataset, layer: str = LAYER) -> RiseEpochs | None:
+def rise_epochs(run: xr.Dataset) -> RiseEpochs | None:
     """When loss and deviation of a single run rise in its crossing.
 
-    Parameters
-    ----------
-    run:
-        With ``train_loss`` and ``deviation_std``.
-    layer:
-        Whose deviation.
-
-    Returns
-    -------
-    The epochs; None where the run does not diverge, or diverges to no finite loss.
+    None where the run does not diverge, or diverges to no finite loss.
     """
-    one = run.isel(replica=0)
-    loss = finite_or_infinite(one["train_loss"])
+    loss = finite_or_infinite(run.variables["train_loss"].values[0])
     between = crossing(loss)
     if between is None or not np.isfinite(loss[between.end :]).any():
         return None
-    spread = finite_or_infinite(one["deviation_std"].sel(layer=layer))
-    rise = _reached(loss, *between)
+    spread = smoothed(finite_or_infinite(evidence.of_layer(run, "deviation_std")))
+    rise = _reached(smoothed(loss), *between)
     low, high = int(rise[0]), int(np.ceil(rise[2]))
-    smooth = smoothed(spread)
-    before = smooth[between.start] - smooth[max(between.start - (high - low), 0)]
-    growth = (smooth[high] - smooth[low]) / max(before, 1e-9)
+    before = spread[between.start] - spread[max(between.start - (high - low), 0)]
+    growth = (spread[high] - spread[low]) / max(before, 1e-9)
     return RiseEpochs(rise, _reached(spread, *between), *between, float(np.nan_to_num(growth)))
 
 
-def _reached(curve: NDArray[np.float64], start: int, end: int) -> Epochs:
+def _reached(smooth: NDArray[np.float64], start: int, end: int) -> Epochs:
     """Where the curve comes to each of ``SHARES`` of its way for the last time."""
-    smooth = smoothed(curve)
-    low, high = smooth[start], np.median(smooth[end : end + crossings.PLATEAU_EPOCHS])
+    low, high = smooth[start], np.median(smooth[end : end + regimes.PLATEAU_EPOCHS])
     if not low < high < np.inf:
         return (np.nan,) * 3
     found = []
@@ -156,7 +133,7 @@ def _reached(curve: NDArray[np.float64], start: int, end: int) -> Epochs:
     return tuple(found)
 
 
-def lag_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
+def lag_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """The rises of the runs that diverge, by width: means, and the lag's 95 % interval.
 
     Returns
@@ -166,7 +143,7 @@ def lag_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
     """
     of_width: dict[int, list[RiseEpochs]] = {}
     for run in evidence.complete(runs):
-        if (found := rise_epochs(run, layer)) is not None:
+        if (found := rise_epochs(run)) is not None:
             of_width.setdefault(width_of(run), []).append(found)
     rows = []
     for width, told in sorted(of_width.items()):
@@ -175,49 +152,44 @@ def lag_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
             means = np.mean([getattr(one, name) for one in told], axis=0)
             row |= {f"{name} {s:.0%}": m for s, m in zip(SHARES, means, strict=True)}
         lags = [one.lag for one in told]
-        row |= {"lag": np.mean(lags)}
-        row |= dict(zip(("lag from", "lag to"), mean_interval(lags) or (np.nan,) * 2, strict=True))
+        low, high = mean_interval(lags) or (np.nan, np.nan)
+        row |= {"lag": np.mean(lags), "lag from": low, "lag to": high}
         rows.append(row | {"lag / rise": np.mean([one.distance / one.rise for one in told])})
     return pd.DataFrame(rows)
 
 
-def judge_jump(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 2 on the runs of one dataset."""
-    whole = evidence.complete(runs)
+def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 2."""
     told = [(run, found) for run in whole if (found := rise_epochs(run)) is not None]
-    diverged = [run for run, _ in told]
-    names = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
-    beside = "size of the lag, share of that between different runs of a width"
-    abrupt = "length of the deviation's rise over that of the loss"
+    share, size = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
     if not told:
-        return [
-            nothing_met(names[0], whole, "diverges"),
-            nothing_met(names[1], whole, "diverges", "wording"),
-        ]
+        met = [nothing_met(share, whole, "diverges")]
+        return [*met, nothing_met(size, whole, "diverges", "wording")]
+    diverged, rises = zip(*told, strict=True)
     ratios = [
-        (found.deviation[2] - found.deviation[0]) / found.rise if found.jumps else np.inf
-        for _, found in told
+        (one.deviation[2] - one.deviation[0]) / one.rise if one.jumps else np.inf for one in rises
     ]
+    about = {"above": False, "kind": "diverged run of the paper's length"}
     null = mean_part(
-        *_beside_others(told), statistic=beside, threshold=EXCHANGED, above=False,
-        kind="pair of diverged runs of a width", needed=False,
+        *_beside_others(told), threshold=EXCHANGED, above=False, needed=False,
+        statistic="size of the lag, share of that between different runs of a width",
+        kind="pair of diverged runs of a width",
     )  # fmt: skip
     if null.answer == "holds":  # nearer than chance is needed, and not enough
         null = replace(null, answer="told")
     return [
         mean_part(
-            diverged, [found.distance / found.rise for _, found in told],
-            statistic=names[0], threshold=LAG_SHARE, above=False, kind=DIVERGED,
+            diverged, [one.distance / one.rise for one in rises], statistic=share,
+            threshold=LAG_SHARE, **about,
         ),
         null,
         mean_part(
-            diverged, [found.distance for _, found in told],
-            statistic=names[1], unit="epochs", threshold=RESOLUTION, above=False, kind=DIVERGED,
-            question="wording",
+            diverged, [one.distance for one in rises], statistic=size, unit="epochs",
+            threshold=RESOLUTION, question="wording", **about,
         ),
         mean_part(
-            diverged, np.minimum(ratios, NO_JUMP), statistic=abrupt, threshold=ABRUPT,
-            above=False, kind=DIVERGED, question="wording",
+            diverged, np.minimum(ratios, NO_JUMP), threshold=ABRUPT, question="wording",
+            statistic="length of the deviation's rise over that of the loss", **about,
         ),
     ]  # fmt: skip
 
@@ -238,25 +210,15 @@ def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list,
 
 
 def excursion(train_loss: ArrayLike) -> Excursion | None:
-    """The first lasting stretch in which a run has left its low loss.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-
-    Returns
-    -------
-    The excursion; None where there is none of ``crossings.PLATEAU_EPOCHS`` epochs.
-    """
+    """The first stretch of ``PLATEAU_EPOCHS`` in which a run has left its low loss."""
     loss = finite_or_infinite(train_loss)
     smooth = smoothed(loss)
     lowest = np.minimum.accumulate(smooth)
     gained = np.maximum(smooth[0] - lowest, 0.0)
     far = smooth >= np.maximum(
-        crossings.PLATEAU_RATIO * lowest, lowest + crossings.PLATEAU_SHARE * gained
+        regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained
     )
-    length = crossings.PLATEAU_EPOCHS
+    length = regimes.PLATEAU_EPOCHS
     if len(far) < length:
         return None
     lasting = np.lib.stride_tricks.sliding_window_view(far, length).all(axis=1)
@@ -266,29 +228,25 @@ def excursion(train_loss: ArrayLike) -> Excursion | None:
     return Excursion(epoch, float(loss[:epoch].min(initial=np.inf)), float(loss[epoch:].min()))
 
 
-def judge_only_near(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 3 on the runs of one dataset."""
-    whole = evidence.complete(runs)
-    found = [(run, excursion(run["train_loss"].isel(replica=0))) for run in whole]
+def judge_only_near(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 3."""
+    found = [(run, excursion(run.variables["train_loss"].values[0])) for run in whole]
     told = [(run, log_ratio(left)) for run, left in found if left and np.isfinite(left[1])]
     ratio = "log ratio of the lowest loss after the jump to the lowest before"
     share = "runs whose lowest loss lies before the jump"
     event = "leaves its low loss for long"
     if not told:
         return [nothing_met(ratio, whole, event), nothing_met(share, whole, event, "wording")]
-    left, ratios = [run for run, _ in told], [value for _, value in told]
+    left, ratios = zip(*told, strict=True)
+    before = [value > 0 for value in ratios]
     return [
-        mean_part(left, ratios, statistic=ratio, threshold=0.0, above=True, kind=LEFT),
-        share_part(left, [value > 0 for value in ratios], statistic=share, kind=LEFT),
-        share_part(
-            left, [value > 0 for value in ratios], statistic=share, kind=LEFT, most=1.0,
-            question="wording",
+        mean_part(
+            left, ratios, statistic=ratio, threshold=0.0, above=True,
+            kind="run of the paper's length that leaves its low loss for long",
         ),
+        share_part(left, before, statistic=share),
+        share_part(left, before, statistic=share, most=1.0, question="wording"),
     ]  # fmt: skip
-
-
-MOST_RATIO = 1e6
-"""Ratios beyond this (a loss that is never finite again) count as this."""
 
 
 def log_ratio(found: Excursion) -> float:

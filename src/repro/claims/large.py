@@ -20,7 +20,8 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from repro.analysis import evidence
-from repro.analysis.joint import joint_counts
+from repro.analysis.captions import epochs_of, replica_of
+from repro.analysis.weights import joint_counts
 from repro.claims.verdict import Part, mean_part
 from repro.model.network import JUDGED_LAYER as LAYER
 
@@ -32,20 +33,11 @@ OPEN_SHARE = 0.05
 
 
 class Updates(NamedTuple):
-    """Mean updates by initial size, in units of the Glorot standard deviation.
+    """Mean updates by bin of the initial size, in units of the Glorot standard deviation.
 
-    Attributes
-    ----------
-    initial:
-        Middles of the bins of abs(w_i), shape (bins,).
-    outward:
-        Mean of sign(w_i) (w_f - w_i), shape (bins,).
-    size:
-        Mean of abs(w_f - w_i), shape (bins,).
-    weights:
-        Weights per bin, shape (bins,).
-    open_share:
-        Share of all weights whose w_f lies in an outermost, open bin.
+    ``initial`` has the bins' middles, ``weights`` how many there are in each; ``outward`` is the
+    mean of sign(w_i) (w_f - w_i), ``size`` that of abs(w_f - w_i), and ``open_share`` the share of
+    all weights whose w_f lies in an outermost, open bin.
     """
 
     initial: NDArray[np.float64]
@@ -69,27 +61,23 @@ def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -
     -------
     The means, for bins of abs(w_i) that have weights; the middle bin of an odd number is left out.
     """
-    number = np.asarray(counts, dtype=np.float64)
-    start = np.asarray(initial_edge, dtype=np.float64)
-    start = (start[:-1] + start[1:]) / 2
-    end = _middles(np.asarray(final_edge, dtype=np.float64))
+    number, final = (np.asarray(values, dtype=np.float64) for values in (counts, final_edge))
+    start, end = _middles(np.asarray(initial_edge, dtype=np.float64)), _middles(final)
     moved = end[None, :] - start[:, None]
-    weights = number.sum(axis=1)
     outward = (number * moved).sum(axis=1) * np.sign(start)
-    size = (number * np.abs(moved)).sum(axis=1)
     half = len(start) // 2
 
     def folded(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values[-half:] + values[:half][::-1]
 
-    there = folded(weights) > 0
-    total = folded(weights)[there]
-    edges = number[:, [0, -1]].sum() if np.isinf(np.asarray(final_edge, float)).any() else 0.0
+    total = folded(number.sum(axis=1))
+    there = total > 0
+    edges = number[:, [0, -1]].sum() if np.isinf(final).any() else 0.0
     return Updates(
         start[-half:][there],
-        folded(outward)[there] / total,
-        folded(size)[there] / total,
-        total,
+        folded(outward)[there] / total[there],
+        folded((number * np.abs(moved)).sum(axis=1))[there] / total[there],
+        total[there],
         float(edges / max(number.sum(), 1.0)),
     )
 
@@ -97,32 +85,28 @@ def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -
 def slope(initial: ArrayLike, update: ArrayLike, weights: ArrayLike) -> float:
     """The slope of an update against the initial size, weighted by numbers; NaN for one bin."""
     x, y, number = (np.asarray(values, dtype=np.float64) for values in (initial, update, weights))
-    return float("nan") if x.size < 2 else float(_slopes(x, y, number))
-
-
-def _slopes(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The slope of each row of bins, the last axis."""
-    centred = x - np.average(x, axis=-1, weights=weight, keepdims=True)
-    return (weight * centred * y).sum(axis=-1) / (weight * centred**2).sum(axis=-1)
+    if x.size < 2:
+        return float("nan")
+    centred = x - np.average(x, weights=number)
+    return float((number * centred * y).sum() / (number * centred**2).sum())
 
 
 def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:
-    """`updates` of a single run at the last epoch it kept joint counts of.
-
-    Raises
-    ------
-    ReproError
-        Where it kept none.
-    """
-    counts = joint_counts(run, layer, replica=int(run["replica"].item()))
+    """`updates` of a single run at the last epoch at which it kept joint counts, if it did."""
+    counts = joint_counts(run, layer, replica=replica_of(run))
     return updates(counts, run["initial_edge"], run["final_edge"])
 
 
-def judge_large(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 5 on the runs of one dataset (see ``RULE``)."""
-    strong = evidence.unmarked(evidence.of_regime(evidence.complete(runs), "strong"))
+def has_final_counts(run: xr.Dataset, layer: str = LAYER) -> bool:
+    """Whether the run kept joint counts of the layer at its own last epoch."""
+    if "joint_histogram" not in run or epochs_of(run) not in run.variables["joint_epoch"].values:
+        return False
+    return bool(joint_counts(run, layer, epochs_of(run), replica_of(run)).values.any())
+
+
+def judge_large(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 5."""
+    strong = evidence.unmarked(evidence.of_regime(whole, "strong"))
     told = [(run, updates_of_run(run)) for run in strong if has_final_counts(run)]
     told = [(run, found) for run, found in told if found.open_share <= OPEN_SHARE]
     counted = [run for run, _ in told]
@@ -137,14 +121,6 @@ def judge_large(runs: Sequence[xr.Dataset]) -> list[Part]:
         mean_part(counted, outward, statistic="slope of the outward update against |w_i|", **about),
         mean_part(counted, size, statistic=name, question="wording", **about),
     ]
-
-
-def has_final_counts(run: xr.Dataset, layer: str = LAYER) -> bool:
-    """Whether the run kept joint counts of the layer at its own last epoch."""
-    if "joint_histogram" not in run or int(run["epoch"].max()) not in run["joint_epoch"]:
-        return False
-    counts = run["joint_histogram"].sel(layer=layer, joint_epoch=int(run["epoch"].max()))
-    return bool(counts.sum() > 0)
 
 
 def _middles(edge: NDArray[np.float64]) -> NDArray[np.float64]:

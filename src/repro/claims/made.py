@@ -13,12 +13,14 @@ from scipy.special import expit
 
 from repro import paper
 from repro.analysis import evidence
-from repro.analysis.captions import width_of
-from repro.analysis.joint import GLOROT_LIMIT
+from repro.analysis.weights import GLOROT_LIMIT
+from repro.errors import ReproError
+from repro.experiment import Experiment
 from repro.model.deviation import FINAL_EDGES, INITIAL_EDGES, joint_histogram
 from repro.model.letter import letter_mask
 from repro.model.network import JUDGED_LAYER as LAYER
 from repro.model.network import glorot_standard_deviation
+from repro.runs import published
 
 EPOCH = np.arange(paper.EPOCHS + 1)
 INITIAL_LOSS = 5.93
@@ -211,8 +213,10 @@ def without_a_jump() -> list:
 
 def of_other_runs(width: int) -> list:
     """Our runs of a width, each with the deviation of the next; none where none is published."""
-    runs = evidence.runs_by_dataset(datasets=[paper.DATASET])[paper.DATASET]
-    ours = [r for r in evidence.unmarked(evidence.complete(runs)) if width_of(r) == width]
+    try:
+        ours = evidence.single_runs([published(Experiment(paper.DATASET, width, paper.EPOCHS))])
+    except ReproError:
+        return []
     nexts = [run.variables["deviation_std"] for run in ours[1:] + ours[:1]]
     return [run.assign(deviation_std=std) for run, std in zip(ours, nexts, strict=True)]
 

@@ -17,7 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import xarray as xr
@@ -35,8 +35,6 @@ WORDS: dict[Question, tuple[str, ...]] = {
 }
 """The verdicts on each question: yes, partly, no, cannot be told, and nothing to tell."""
 
-VERDICTS = WORDS["measurement"]
-
 MINIMUM_RUNS = 3
 """Fewer runs decide nothing: an interval over two is wider than any effect here."""
 
@@ -49,33 +47,30 @@ HALF = 0.5
 
 @dataclass(frozen=True)
 class Part:
-    """One statistic of a claim on one dataset.
+    """One statistic of a claim on one dataset; effect and interval are None where there is none.
 
-    Attributes
-    ----------
-    statistic, unit:
-        What is measured, and the effect's unit (empty for pure numbers).
-    effect, interval:
-        The number and its interval; None where there is none.
-    over:
-        What the interval is taken over, or why there is none.
-    answer, reason:
-        See the module's text, and why, without a full stop.
-    runs:
-        The names of the runs that counted.
-    question:
-        Which of the two questions it bears on.
+    ``over`` says what the interval is taken over, ``reason`` (without a full stop) why the answer
+    is what it is; ``runs`` names those that counted; ``unit`` is empty for pure numbers.
     """
 
     statistic: str
-    unit: str
-    effect: float | None
-    interval: Interval | None
-    over: str
     answer: Answer
     reason: str
+    effect: float | None = None
+    interval: Interval | None = None
+    over: str = "no run"
     runs: tuple[str, ...] = ()
+    unit: str = ""
     question: Question = "measurement"
+
+
+def part_of(
+    runs: Sequence[xr.Dataset], statistic: str, answer: Answer, reason: str,
+    effect: float | None, interval: Interval | None, over: str | None = None, **more: Any,
+) -> Part:  # fmt: skip
+    """A part to which these runs led."""
+    names = tuple(map(name_of, runs))
+    return Part(statistic, answer, reason, effect, interval, over or over_runs(runs), names, **more)
 
 
 def word_of(parts: Sequence[Part], question: Question) -> str:
@@ -99,20 +94,10 @@ def word_of(parts: Sequence[Part], question: Question) -> str:
 def nothing_met(
     statistic: str, looked_at: Sequence[xr.Dataset], event: str, question: Question = "measurement"
 ) -> Part:
-    """The part of a statistic on an event that no run met.
-
-    Parameters
-    ----------
-    statistic, question:
-        As in `Part`.
-    looked_at:
-        The runs in which it was looked for; fewer than ``MINIMUM_RUNS`` leave the part open.
-    event:
-        Such as ``diverges``.
-    """
+    """The part of a statistic on an event, such as ``diverges``, that no run met."""
     reason = f"none of {widths_in_words(looked_at)} {event}"
     answer: Answer = NO_EVENT if len(looked_at) >= MINIMUM_RUNS else "open"
-    return Part(statistic, "", None, None, "no run", answer, reason, question=question)
+    return Part(statistic, answer, reason, question=question)
 
 
 def mean_part(
@@ -120,12 +105,11 @@ def mean_part(
     values: Sequence[float],
     *,
     statistic: str,
-    unit: str = "",
     threshold: float,
     above: bool,
     kind: str,
     needed: bool = True,
-    question: Question = "measurement",
+    **more: Any,
 ) -> Part:
     """A part on the mean of a statistic over runs: on which side of a threshold it lies.
 
@@ -137,19 +121,17 @@ def mean_part(
     ----------
     runs, values:
         Single runs and the statistic of each.
-    statistic, unit, question:
-        As in `Part`.
     threshold, above:
         The limit, and whether the claim is that the statistic is above it (or below).
     kind:
         What the runs are, for the reason: ``strong run``.
     needed:
         Whether the claim needs this part: without a run it is open if so, else absent.
+    statistic, more:
+        As in `Part`.
     """
     if not len(runs):
-        answer: Answer = "open" if needed else "absent"
-        reason = f"{statistic}: no {kind}"
-        return Part(statistic, unit, None, None, "no run", answer, reason, question=question)
+        return Part(statistic, "open" if needed else "absent", f"{statistic}: no {kind}", **more)
     sample = np.asarray(values, dtype=np.float64)
     widths = np.array([width_of(run) for run in runs])
     mean, interval = float(sample.mean()), mean_interval(sample)
@@ -159,48 +141,31 @@ def mean_part(
 
     wrong = [int(n) for n in np.unique(widths) if not right(sample[widths == n].mean())]
     side = f"{'above' if above else 'below'} {threshold:.3g}"
-    what = f"{statistic}: mean {mean:.3g} over {widths_in_words(runs)}"
-    if len(sample) < MINIMUM_RUNS or interval is None:
-        answer, reason = "open", f"{what}; {MINIMUM_RUNS} runs are needed to decide"
-    elif right(interval[0]) and right(interval[1]):
-        answer, reason = "holds", f"{what}, with its whole interval {side}"
-        if wrong:
-            answer = "mixed"
-            reason = f"{what}, {side}, but not for N = {', '.join(map(str, wrong))}"
-    elif not right(interval[0]) and not right(interval[1]):
-        answer, reason = "fails", f"{what}, with its whole interval not {side}"
+    reason = f"{statistic}: mean {mean:.3g} over {widths_in_words(runs)}"
+    answer: Answer = "open"
+    sides = {right(limit) for limit in interval or ()}
+    if len(sample) < MINIMUM_RUNS:
+        reason += f"; {MINIMUM_RUNS} runs are needed to decide"
+    elif len(sides) == 2:
+        reason += f"; its interval reaches across {threshold:.3g}"
+    elif sides == {False}:
+        answer, reason = "fails", f"{reason}, with its whole interval not {side}"
+    elif wrong:
+        answer, reason = "mixed", f"{reason}, {side}, but not for N = {', '.join(map(str, wrong))}"
     else:
-        answer, reason = "open", f"{what}; its interval reaches across {threshold:.3g}"
-    return Part(
-        statistic, unit, mean, interval, over_runs(runs), answer, reason,
-        tuple(map(name_of, runs)), question,
-    )  # fmt: skip
+        answer, reason = "holds", f"{reason}, with its whole interval {side}"
+    return part_of(runs, statistic, answer, reason, mean, interval, **more)
 
 
 def share_part(
-    runs: Sequence[xr.Dataset],
-    obeys: Sequence[bool],
-    *,
-    statistic: str,
-    kind: str,
-    most: float = MOST,
-    question: Question = "measurement",
-) -> Part:
+    runs: Sequence[xr.Dataset], obeys: Sequence[bool], *, statistic: str, most: float = MOST,
+    **more: Any,
+) -> Part:  # fmt: skip
     """A part on the share of runs that obey a statement.
 
     It holds where there are at least ``MINIMUM_RUNS`` runs and at least the share ``most`` obeys;
     it fails where no more than ``HALF`` obey.
-
-    Parameters
-    ----------
-    runs, obeys:
-        Single runs, and whether each obeys.
-    statistic, question, kind:
-        As for `mean_part`.
     """
-    if not len(runs):
-        reason = f"{statistic}: no {kind}"
-        return Part(statistic, "", None, None, "no run", "open", reason, question=question)
     number, good = len(runs), int(sum(obeys))
     answer: Answer = "holds" if good >= most * number else "mixed"
     if good <= HALF * number:
@@ -208,10 +173,8 @@ def share_part(
     reason = f"{statistic}: {good} of {number}"
     if number < MINIMUM_RUNS:
         answer, reason = "open", f"{reason}; {MINIMUM_RUNS} runs are needed to decide"
-    return Part(
-        statistic, "", good / number, share_interval(good, number), over_runs(runs), answer, reason,
-        tuple(map(name_of, runs)), question,
-    )  # fmt: skip
+    interval = share_interval(good, number)
+    return part_of(runs, statistic, answer, reason, good / number, interval, **more)
 
 
 def over_runs(runs: Sequence[xr.Dataset]) -> str:

@@ -20,7 +20,7 @@ import yaml
 
 from repro import paper
 from repro.analysis import evidence
-from repro.analysis.captions import epochs_of, setting, width_of
+from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.evidence import DATASETS
 from repro.analysis.intervals import Interval
 from repro.claims.jump import judge_jump, judge_only_near
@@ -30,8 +30,12 @@ from repro.claims.regimes import judge_regimes
 from repro.claims.verdict import NO_EVENT, Part, Question, word_of
 from repro.claims.wider import judge_wider
 from repro.commands import train_command
-from repro.errors import ReproError
 from repro.experiment import Experiment
+
+_JUDGES = {
+    "near": judge_near, "jump": judge_jump, "only-near": judge_only_near, "wider": judge_wider,
+    "large": judge_large, "regimes": judge_regimes, "traces": judge_traces,
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -40,7 +44,7 @@ class Claim:
 
     ``page`` has the evidence; ``rule`` was written on the date ``written`` and replaced those of
     ``former``, each with ``rule``, ``written``, ``replaced``, ``reason`` and by dataset the
-    ``verdicts`` it gave; ``judge`` leads from the runs of one dataset to the claim's parts.
+    ``verdicts`` it gave.
     """
 
     name: str
@@ -51,7 +55,18 @@ class Claim:
     rule: str
     written: str
     former: Sequence[Mapping[str, Any]]
-    judge: Callable[[Sequence[xr.Dataset]], list[Part]]
+
+    @property
+    def judge(self) -> Callable[[Sequence[xr.Dataset]], list[Part]]:
+        """From the runs of one dataset, of the paper's length and in order, to the parts."""
+        return _JUDGES[self.name]
+
+
+CLAIMS: tuple[Claim, ...] = tuple(
+    Claim(**one)
+    for one in yaml.safe_load(resources.files("repro.claims").joinpath("claims.yml").read_text())
+)
+"""In the order of SPEC section 3."""
 
 
 @dataclass(frozen=True)
@@ -60,43 +75,56 @@ class Verdict:
 
     Attributes
     ----------
-    claim, dataset:
-        Of what, on what.
-    verdict, wording:
-        Whether the measurement is reproduced, and whether the wording holds.
     parts:
         The claim's statistics, of both questions.
-    reason, wording_reason:
-        Why, question by question.
-    runs:
-        The runs that counted, each with its width, mark, seed, replica and epochs.
-    left_out:
-        The runs with the paper's settings that are too short to count.
-    looked_for:
-        Where no run crosses: the widths, epochs and number of the runs that were looked at.
-    command:
-        What would train the missing runs; None where there are some.
+    runs, left_out:
+        The runs that counted, and those with the paper's settings that are too short to count, each
+        with its width, mark, seed, replica and epochs.
+    looked_at:
+        The widths, epochs and number of the runs of the paper's length.
+    nothing:
+        Why there are no parts, where there are none.
     """
 
     claim: Claim
     dataset: str
-    verdict: str
-    wording: str
-    parts: tuple[Part, ...]
-    reason: str
-    wording_reason: str
+    parts: tuple[Part, ...] = ()
     runs: tuple[Mapping[str, Any], ...] = ()
     left_out: tuple[Mapping[str, Any], ...] = ()
-    looked_for: Mapping[str, Any] | None = None
-    command: str | None = None
+    looked_at: Mapping[str, Any] | None = None
+    nothing: str = ""
 
-    def parts_of(self, question: Question) -> tuple[Part, ...]:
-        """The parts that bear on one question."""
-        return tuple(part for part in self.parts if part.question == question)
+    @property
+    def verdict(self) -> str:
+        """Whether the measurement is reproduced."""
+        return word_of(self.parts, "measurement")
+
+    @property
+    def wording(self) -> str:
+        """Whether the wording holds."""
+        return word_of(self.parts, "wording")
+
+    @property
+    def reason(self) -> str:
+        """Why the verdict is what it is."""
+        return self._reason("measurement")
+
+    @property
+    def wording_reason(self) -> str:
+        """Why the wording does or does not hold."""
+        return self._reason("wording")
+
+    @property
+    def command(self) -> str | None:
+        """What trains the paper's Figure 2 on the dataset, where there is no run to judge."""
+        if self.parts:
+            return None
+        widths = (10, *paper.FIGURE_2_WIDTHS)
+        return train_command(Experiment(self.dataset, widths[0], paper.EPOCHS), 10, widths)
 
     def first(self, question: Question) -> Part | None:
         """The first part of a question that has an effect, or else its first."""
-        parts = self.parts_of(question)
+        parts = [part for part in self.parts if part.question == question]
         return next((p for p in parts if p.effect is not None), parts[0] if parts else None)
 
     @property
@@ -119,11 +147,6 @@ class Verdict:
         from repro.claims.controls import controls
 
         first = self.first("measurement")
-        former = [
-            {name: one[name] for name in ("rule", "written", "replaced", "reason")}
-            | dict(one["verdicts"].get(self.dataset, {}))
-            for one in self.claim.former
-        ]
         return {
             "claim": self.claim.name,
             "number": self.claim.number,
@@ -131,21 +154,25 @@ class Verdict:
             "dataset": self.dataset,
             "verdict": self.verdict,
             "wording": self.wording,
-            "effect": plain(self.effect),
+            "effect": _plain(self.effect),
             "interval": _plain_interval(self.interval),
             "interval_over": first.over if first else "no run",
             "unit": self.unit,
             "statistic": first.statistic if first else "",
-            "runs": [dict(run) for run in self.runs],
-            "runs_too_short": [dict(run) for run in self.left_out],
-            "looked_for": self.looked_for,
+            "runs": self.runs,
+            "runs_too_short": self.left_out,
+            "looked_for": self.looked_at if self.verdict == NO_EVENT else None,
             "reason": self.reason,
             "wording_reason": self.wording_reason,
             "command": self.command,
             "statement": self.claim.statement,
             "rule": self.claim.rule,
             "rule_written": self.claim.written,
-            "former": former,
+            "former": [
+                {name: one[name] for name in ("rule", "written", "replaced", "reason")}
+                | one["verdicts"].get(self.dataset, {})
+                for one in self.claim.former
+            ],
             "controls": controls(self.claim.name).to_dict("records"),
             "page": f"{self.claim.page}.html",
             "parts": [
@@ -153,44 +180,25 @@ class Verdict:
                     "question": part.question,
                     "statistic": part.statistic,
                     "unit": part.unit,
-                    "effect": plain(part.effect),
+                    "effect": _plain(part.effect),
                     "interval": _plain_interval(part.interval),
                     "interval_over": part.over,
                     "answer": part.answer,
                     "reason": part.reason,
-                    "runs": list(part.runs),
+                    "runs": part.runs,
                 }
                 for part in self.parts
             ],
         }
 
-
-_JUDGES = {
-    "near": judge_near, "jump": judge_jump, "only-near": judge_only_near, "wider": judge_wider,
-    "large": judge_large, "regimes": judge_regimes, "traces": judge_traces,
-}  # fmt: skip
-
-CLAIMS: tuple[Claim, ...] = tuple(
-    Claim(
-        judge=_JUDGES[one["name"]], **{k: v.strip() if k == "rule" else v for k, v in one.items()}
-    )
-    for one in yaml.safe_load(resources.files("repro.claims").joinpath("claims.yml").read_text())
-)
-"""In the order of SPEC section 3."""
+    def _reason(self, question: Question) -> str:
+        told = [part for part in self.parts if part.question == question]
+        return self.nothing or "; ".join(f"({part.answer}) {part.reason}" for part in told)
 
 
 def claim(name: str) -> Claim:
-    """The claim of that name.
-
-    Raises
-    ------
-    ReproError
-        Where there is none.
-    """
-    for one in CLAIMS:
-        if one.name == name:
-            return one
-    raise ReproError(f"claim must be one of {', '.join(c.name for c in CLAIMS)}, not {name!r}.")
+    """The claim of that name."""
+    return next(one for one in CLAIMS if one.name == name)
 
 
 def verdicts(store: str | os.PathLike | None = None) -> list[Verdict]:
@@ -218,10 +226,6 @@ def verdict(
 
     Parameters
     ----------
-    one:
-        The claim.
-    dataset:
-        The dataset's name.
     runs:
         Single runs of it with the paper's settings, of any length and in any order.
     origin:
@@ -231,45 +235,21 @@ def verdict(
     short = tuple(map(_described, evidence.short(ordered)))
     whole = evidence.complete(ordered)
     if not whole:
-        reason = f"no {origin}"
-        if short:
-            reason += f" of {paper.EPOCHS} epochs, only {len(short)} shorter"
-        command, unknown = training_command(dataset), "inconclusive"
-        return Verdict(
-            one, dataset, unknown, unknown, (), reason, reason, left_out=short, command=command
-        )
-    parts = tuple(one.judge(ordered))
+        beside = f" of {paper.EPOCHS} epochs, only {len(short)} shorter" if short else ""
+        return Verdict(one, dataset, left_out=short, nothing=f"no {origin}{beside}")
+    parts = tuple(one.judge(whole))
     counted = {name for part in parts for name in part.runs}
-    measured = word_of(parts, "measurement")
     widths = sorted({width_of(run) for run in whole})
-    looked_for = {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)}
     return Verdict(
-        one, dataset, measured, word_of(parts, "wording"), parts,
-        _reason(parts, "measurement"), _reason(parts, "wording"),
-        tuple(_described(run) for run in ordered if evidence.name_of(run) in counted),
-        short, looked_for if measured == NO_EVENT else None,
+        one, dataset, parts,
+        tuple(_described(run) for run in whole if evidence.name_of(run) in counted), short,
+        {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)},
     )  # fmt: skip
-
-
-def training_command(dataset: str) -> str:
-    """The command that trains what the paper's Figure 2 shows, on a dataset."""
-    widths = (10, *paper.FIGURE_2_WIDTHS)
-    return train_command(Experiment(dataset, widths[0], paper.EPOCHS), 10, widths)
 
 
 def as_json(found: Sequence[Verdict]) -> str:
     """What `repro claims --json` prints."""
     return json.dumps({"claims": [one.to_json() for one in found]}, indent=1, ensure_ascii=False)
-
-
-def plain(value: Any) -> float | None:
-    """A number as JSON has it: None for what is not finite, floats for NumPy's."""
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _reason(parts: Sequence[Part], question: Question) -> str:
-    told = [part for part in parts if part.question == question]
-    return "; ".join(f"({part.answer}) {part.reason}" for part in told)
 
 
 def _described(run: xr.Dataset) -> dict[str, Any]:
@@ -278,11 +258,16 @@ def _described(run: xr.Dataset) -> dict[str, Any]:
         "width": width_of(run),
         "mark": setting(run, "mark"),
         "seed": int(setting(run, "seed") or 0),
-        "replica": int(run["replica"].item()),
+        "replica": replica_of(run),
         "epochs": epochs_of(run),
         "experiment": str(run.attrs.get("digest", "")),
     }
 
 
+def _plain(value: float | None) -> float | None:
+    """A number as JSON has it: None for what is not finite."""
+    return float(value) if value is not None and np.isfinite(value) else None
+
+
 def _plain_interval(interval: Interval | None) -> list[float | None] | None:
-    return None if interval is None else [plain(limit) for limit in interval]
+    return None if interval is None else [_plain(limit) for limit in interval]

@@ -21,10 +21,8 @@ from scipy.stats import rankdata
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
-from repro.analysis.evidence import name_of
 from repro.analysis.intervals import SIGNIFICANT, jackknife_interval, permutation_probability
-from repro.claims.verdict import MINIMUM_RUNS, MOST, Answer, Part, over_runs
-from repro.model.network import JUDGED_LAYER as LAYER
+from repro.claims.verdict import MINIMUM_RUNS, MOST, Answer, Part, part_of
 
 LOSS_SHARES = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005)
 """The chosen losses, as shares of the initial loss. On HASYv2 from 3.0 to 0.03."""
@@ -50,31 +48,13 @@ def first_crossing(run: xr.Dataset, share: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
-def deviation_at(
-    run: xr.Dataset, share: float, variable: str = "deviation_std", layer: str = LAYER
-) -> float:
-    """The deviation of a layer at the first crossing of a loss.
+def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std") -> float:
+    """The ``deviation_std`` (units of weight) or ``relative_deviation`` at a `first_crossing`.
 
-    Parameters
-    ----------
-    run:
-        A single run.
-    share:
-        The loss, as a share of the initial one.
-    variable:
-        ``deviation_std`` (units of weight) or ``relative_deviation``.
-    layer:
-        Whose deviation.
-
-    Returns
-    -------
-    The deviation; NaN where the run never reaches the loss.
+    NaN where the run never reaches the loss.
     """
     epoch = first_crossing(run, share)
-    if epoch is None:
-        return float("nan")
-    number = run.variables["layer"].values.tolist().index(layer)
-    return float(run.variables[variable].values[0, epoch, number])
+    return float("nan") if epoch is None else float(evidence.of_layer(run, variable)[epoch])
 
 
 def exponent(
@@ -103,7 +83,7 @@ def exponent(
             return float("nan")
         centred = width[there] - width[there].mean()
         slopes.append(float(centred @ np.log(table[there, column]) / (centred @ centred)))
-    return float(np.mean(slopes)) if slopes else float("nan")
+    return float(np.mean(slopes))
 
 
 def falls_by_chance(widths: Sequence[float], deviations: Sequence[float]) -> float:
@@ -114,36 +94,40 @@ def falls_by_chance(widths: Sequence[float], deviations: Sequence[float]) -> flo
     return permutation_probability(rankdata(width[order]), lambda x: -(x * ranks).sum(axis=-1))
 
 
-def judge_wider(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 4 on the runs of one dataset."""
-    whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
-    losses = losses_reached(whole)
-    reach = [run for run in whole if any(first_crossing(run, share) for share in losses)]
-    measured, falling = _part(reach, losses, "deviation_std")
+def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 4."""
+    plain = evidence.unmarked(whole)
+    losses = losses_reached(plain)
+    reach = [run for run in plain if any(first_crossing(run, share) for share in losses)]
+    measured, falling = _part(reach, losses, "deviation_std", "standard deviation of the deviation")
     any_loss = replace(measured, question="wording")
     if measured.answer == "holds" and falling < len(losses):
         any_loss = replace(any_loss, answer="mixed")
-    relative, _ = _part(reach, losses, "relative_deviation")
+    relative, _ = _part(reach, losses, "relative_deviation", "relative deviation")
     return [measured, any_loss, replace(relative, question="wording")]
 
 
-def _part(runs: Sequence[xr.Dataset], losses: Sequence[float], variable: str) -> tuple[Part, int]:
+def _part(
+    runs: Sequence[xr.Dataset], losses: Sequence[float], variable: str, words: str
+) -> tuple[Part, int]:
     """The exponent of a variable, and at how many of the losses it falls beyond chance."""
-    words = {"deviation_std": "standard deviation of the deviation"}.get(variable)
-    statistic = f"exponent of the {words or 'relative deviation'} against width"
+    statistic = f"exponent of the {words} against width"
     if not losses:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
-        return Part(statistic, "", None, None, "no run", "open", reason), 0
-    widths = [width_of(run) for run in runs]
-    table = [[deviation_at(run, share, variable) for share in losses] for run in runs]
-    rows = list(zip(widths, table, strict=True))
+        return Part(statistic, "open", reason), 0
+    widths = np.array([width_of(run) for run in runs])
+    table = np.array([[deviation_at(run, share, variable) for share in losses] for run in runs])
     columns = range(len(losses))
 
-    def slope(chosen: list) -> float:
-        return exponent([width for width, _ in chosen], [row for _, row in chosen], columns)
+    def slope(chosen: list[int]) -> float:
+        return exponent(widths[chosen], table[chosen], columns)
 
+    rows = list(range(len(runs)))
     effect, interval = slope(rows), jackknife_interval(slope, rows)
-    below = sum(_significant(widths, [row[column] for row in table]) for column in columns)
+    below = 0
+    for deviations in table.T:
+        there = np.isfinite(deviations)
+        below += falls_by_chance(widths[there], deviations[there]) < SIGNIFICANT
     reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {len(losses)} losses"
     answer: Answer = "open"
     if len(runs) < MINIMUM_RUNS or interval is None:
@@ -154,11 +138,4 @@ def _part(runs: Sequence[xr.Dataset], losses: Sequence[float], variable: str) ->
         answer = "fails"
     else:
         reason = f"{reason}; its interval reaches across zero"
-    names = tuple(map(name_of, runs))
-    part = Part(statistic, "", effect, interval, over_runs(runs), answer, reason, names)
-    return part, below
-
-
-def _significant(widths: Sequence[float], deviations: Sequence[float]) -> bool:
-    there = np.isfinite(deviations)
-    return falls_by_chance(np.array(widths)[there], np.array(deviations)[there]) < SIGNIFICANT
+    return part_of(runs, statistic, answer, reason, effect, interval), below

@@ -12,7 +12,7 @@ import xarray as xr
 
 from repro.analysis import climb, evidence
 from repro.analysis.captions import epochs_of, width_of
-from repro.analysis.crossing import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
+from repro.analysis.regimes import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.figures import style

@@ -19,7 +19,7 @@ import xarray as xr
 
 from repro.analysis import regimes
 from repro.analysis.captions import epochs_of, setting, width_of
-from repro.analysis.crossing import crossing
+from repro.analysis.regimes import crossing
 from repro.investigations.controls import label
 from repro.store.record import experiment_of
 

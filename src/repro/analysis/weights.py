@@ -1,4 +1,9 @@
-"""From joint counts of initial and current weights to the distribution of one given the other."""
+"""What runs keep of single weights: joint counts of initial and current ones, and marked matrices.
+
+Figure 1 of the paper marks the hidden-to-hidden matrix before training: the strokes of a letter
+keep their Glorot values, every other weight starts at zero. If training moves the weights little,
+the letter is still there afterwards.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +14,7 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from repro.errors import ReproError
+from repro.model.letter import letter_mask
 
 GLOROT_LIMIT = float(np.sqrt(3.0))
 """Half the range of Glorot's uniform distribution, in units of its standard deviation."""
@@ -34,15 +40,15 @@ def joint_counts(
     counts = dataset["joint_histogram"]
     if epoch is None:
         epoch = int(counts["joint_epoch"].max())
-    for dimension, label in (("replica", replica), ("layer", layer), ("joint_epoch", epoch)):
-        kept = counts[dimension].to_numpy().tolist()
+    wanted = {"replica": replica, "layer": layer, "joint_epoch": epoch}
+    for dimension, label in wanted.items():
+        kept = counts[dimension].values.tolist()
         if label not in kept:
             raise ReproError(
                 f"The run keeps no joint counts at {dimension.replace('_', ' ')} {label}: "
                 f"choose from {', '.join(map(str, kept))}."
             )
-        counts = counts.sel({dimension: label})
-    return counts.transpose("initial_bin", "final_bin")
+    return counts.sel(wanted)
 
 
 def conditional_quantiles(
@@ -65,22 +71,10 @@ def conditional_quantiles(
     -------
     Shape (quantiles, initial bins), in the unit of the edges. Infinite where the quantile falls in
     an outermost bin without an edge, NaN for an initial bin without counts.
-
-    Raises
-    ------
-    ReproError
-        For shapes that do not fit or quantiles outside 0 to 1.
     """
     number = np.asarray(counts, dtype=np.float64)
     edge = np.asarray(final_edge, dtype=np.float64)
     levels = np.asarray(quantiles, dtype=np.float64)
-    if number.ndim != 2 or edge.shape != (number.shape[1] + 1,):
-        raise ReproError(
-            f"Joint counts of shape {number.shape} need one more edge than final bins, "
-            f"not {edge.size}."
-        )
-    if not ((levels >= 0) & (levels <= 1)).all():
-        raise ReproError(f"Quantiles lie between 0 and 1, not {list(quantiles)}.")
     result = np.full((len(levels), len(number)), np.nan)
     for column, row in enumerate(number):
         filled = np.flatnonzero(row)
@@ -115,6 +109,63 @@ def strip_index(initial_edge: ArrayLike, initial: float) -> int:
     return int(np.clip(np.searchsorted(edge, initial, side="right") - 1, 0, len(edge) - 2))
 
 
-def strip(counts: ArrayLike, initial_edge: ArrayLike, initial: float) -> NDArray[np.float64]:
-    """The counts over final bins in the thin strip around an initial weight (`strip_index`)."""
-    return np.asarray(counts)[strip_index(initial_edge, initial)]
+def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
+    """How well the letter can be told from its surroundings by the size of the weights.
+
+    The area under the receiver operating characteristic of abs(w) for "this weight is on the
+    letter": 1 at the start (everything outside is zero), 0.5 where no trace is left. Columns
+    without a stroke are left out: all weights into such a unit start at zero, so no gradient ever
+    reaches them, and they stay zero whatever becomes of the letter.
+
+    Parameters
+    ----------
+    matrix:
+        Weights of shape (units from, units to).
+    mask:
+        Boolean, the same shape; True on the letter.
+
+    Returns
+    -------
+    The area, between 0 and 1; NaN where a weight is NaN.
+
+    Raises
+    ------
+    ReproError
+        Where the shapes differ or the mask has no inside or no outside.
+    """
+    from scipy.stats import rankdata
+
+    size = np.abs(np.asarray(matrix, dtype=np.float64))
+    inside = np.asarray(mask, dtype=bool)
+    if size.shape != inside.shape or size.ndim != 2:
+        raise ReproError(
+            f"The mark's shape {inside.shape} is not the matrix's shape {size.shape}: "
+            "make the mask with letter_mask(character, rows of the matrix)."
+        )
+    crossed = inside.any(axis=0)
+    size, inside = size[:, crossed], inside[:, crossed]
+    letter = int(inside.sum())
+    outside = inside.size - letter
+    if letter == 0 or outside == 0:
+        raise ReproError("The contrast of a mark needs weights on the letter and outside it.")
+    ranks = rankdata(size, axis=None)  # all NaN where one weight is
+    surplus = ranks[inside.ravel()].sum() - letter * (letter + 1) / 2
+    return float(surplus / (letter * outside))
+
+
+def contrast_of_run(run: xr.Dataset) -> xr.DataArray:
+    """The contrast (`mark_contrast`) of a marked run by replica and epoch of its matrix."""
+    mask = letter_mask(run.attrs["mark"], run.sizes["row"])
+    return xr.apply_ufunc(
+        mark_contrast, run["matrix"], input_core_dims=[["row", "column"]], vectorize=True,
+        kwargs={"mask": mask},
+    ).rename("mark_contrast")  # fmt: skip
+
+
+def silent_share(run: xr.Dataset) -> float:
+    """Share of the second hidden layer's units whose incoming weights are all zero at the end.
+
+    ``run`` is a marked network's; the mean over its replicas. Such a unit never gets a gradient.
+    """
+    last = run["matrix"].isel(matrix_epoch=-1)
+    return float((last == 0).all("row").mean())
