@@ -1,4 +1,4 @@
-"""What a run is: its dataset, width, epochs and settings, read from its attributes; and in words."""
+"""What a run is: its dataset, width, epochs and settings, from its attributes; and in words."""
 
 from __future__ import annotations
 

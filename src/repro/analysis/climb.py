@@ -18,8 +18,7 @@ from repro.analysis import evidence, regimes
 from repro.analysis.captions import setting, width_of
 from repro.analysis.intervals import mean_and_deviation
 
-SEVERAL = 3
-"""Runs of one width from which on they are shown beside each other."""
+SEVERAL = 3  # runs of one width from which on they are shown beside each other
 
 
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
@@ -32,13 +31,9 @@ def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width, over the runs that diverge: means, with standard deviations where there are two.
+    """By width, over the runs that diverge: epochs of the climb, means and standard deviations.
 
-    Returns
-    -------
-    Columns ``width``, ``diverged`` (of how many runs), ``lowest at``, ``left at``, ``plateau at``,
-    ``climb`` (epochs from leaving to the plateau), ``lowest to plateau``, and of the paper, on its
-    dataset, ``paper: lowest to plateau`` (empty where its figure shows none).
+    ``climb`` is from leaving the low loss to the plateau; the paper's values on its dataset alone.
     """
     rows = []
     for width, group in _by_width(runs).items():

@@ -32,25 +32,10 @@ DATASETS = ("hasyv2", "mnist", "fashion-mnist")
 def runs_by_dataset(
     store: str | os.PathLike | None = None, datasets: Sequence[str] | None = None
 ) -> dict[str, list[xr.Dataset]]:
-    """Every run with the paper's settings, each replica by itself, by dataset.
+    """Every run with the paper's settings by dataset, `in_order`, cut to the paper's length.
 
-    Parameters
-    ----------
-    store:
-        A folder of runs; None for the published results.
-    datasets:
-        Those wanted, and no file of another is read; None for `DATASETS`, and then every file is
-        read, so that none is damaged unnoticed.
-
-    Returns
-    -------
-    Runs in order of width, mark, seed and replica, with a ``replica`` dimension of length one, cut
-    to the paper's length where they are longer. A dataset without runs has an empty list.
-
-    Raises
-    ------
-    ReproError
-        Where the named folder does not exist, or holds a damaged file.
+    Of the published results, or of a folder, which must exist. Where ``datasets`` are named no file
+    of another is read; otherwise every file, so that none is damaged unnoticed.
     """
     place = existing_folder(store)
     found: dict[str, list[xr.Dataset]] = {name: [] for name in datasets or DATASETS}
@@ -70,19 +55,10 @@ def asked_for(
     epochs: int | None = None,
     store: str | os.PathLike | None = None,
 ) -> list[xr.Dataset]:
-    """The runs of one dataset, as the notebooks on the claims ask for them.
+    """The runs of one dataset (a name, or the path of an .npz file), as notebooks ask for them.
 
-    Parameters
-    ----------
-    dataset:
-        Its name, or the path of an .npz file.
-    widths:
-        None for all there are; otherwise those wanted, trained where they are missing (unmarked).
-    epochs:
-        How long, where widths are named; see `repro.runs.by_width`.
-    store:
-        With ``widths``, where trained runs are kept; without, the folder to read instead of the
-        published results.
+    Where ``widths`` are named they are unmarked and trained where they are missing, as long and in
+    the store as `repro.runs.by_width` has it; else all that are published or in the ``store``.
     """
     dataset = identified(dataset)
     if widths is None:

@@ -11,14 +11,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LEVEL = 0.95
-"""Confidence of every interval."""
-
-SIGNIFICANT = 0.05
-"""A permutation test counts below this probability."""
-
-PERMUTATIONS = 9999
-"""Random orders drawn where there are too many to go through all of them."""
+LEVEL = 0.95  # of every interval
+SIGNIFICANT = 0.05  # a permutation test counts below this probability
+PERMUTATIONS = 9999  # random orders drawn where there are too many to go through all of them
 
 Interval = tuple[float, float]
 
@@ -69,20 +64,10 @@ def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> In
 
 
 def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> float:
-    """The probability that shuffled labels do as well as these.
+    """The probability that shuffled labels do as well as these, one for every run.
 
-    Parameters
-    ----------
-    labels:
-        One number per run.
-    statistic:
-        Of labels in the runs' order, along the last axis; large where the runs obey the claim.
-
-    Returns
-    -------
-    The share of orders whose statistic is at least that of the given one: of all orders where
-    these are at most ``PERMUTATIONS``, else of that many random ones (always the same), the given
-    one included.
+    The share of orders whose ``statistic`` (along the last axis) is at least that of the given one:
+    of all orders, or of ``PERMUTATIONS`` random ones (always the same) and the given one.
     """
     from scipy.stats import permutation_test
 

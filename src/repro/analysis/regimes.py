@@ -33,46 +33,27 @@ from repro.errors import ReproError
 
 Regime = Literal["weak", "unstable", "strong", "undecided"]
 
+# A loss is low below this share of the initial loss. On HASYv2 that is 0.53, halfway (in the
+# logarithm) between the paper's minima at width 50 (0.69, in the region of low trainability) and at
+# width 100 (0.41, which diverges).
 LOW_LOSS_SHARE = 0.09
-"""A loss is low below this share of the initial loss. On HASYv2 that is 0.53, halfway (in the
-logarithm) between the paper's minima at width 50 (0.69, in the region of low trainability) and at
-width 100 (0.41, which diverges)."""
-
-END_SHARE = 0.05
-"""The share of a run's epochs that counts as its end."""
-
-LEFT_SHARE = 0.1
-"""The last share of a run in which it must not come back near its minimum to have left it for good:
-100 epochs, several times as long as a spike and its recovery."""
-
-LEFT_RATIO = 1.25
-"""A loss this many times its lowest has left it: far more than epochs differ by at a minimum (a few
-per cent), and passed in Figure 2a about a hundred epochs after the minimum of width 150."""
-
-LEFT_FACTOR = 2.0
-"""The crossing begins where the loss is last within this factor of its minimum."""
-
-PLATEAU_SHARE = 0.25
-"""A plateau has lost at least this share of what the run had gained (initial loss less minimum)."""
-
-PLATEAU_RATIO = 2.0
-"""A plateau is at least this many times the minimum: a run that never learned has none."""
-
-PLATEAU_BAND = 0.1
-"""On the plateau the curve stays no more than this share below its final level."""
-
-PLATEAU_REACHED = 0.05
-"""The plateau begins where, in that stretch, the curve first comes this near to its level."""
-
-PLATEAU_EPOCHS = 30
-"""A plateau lasts at least this many epochs; the last of them give its level."""
-
+END_SHARE = 0.05  # of a run's epochs, its end
+# A run has left its minimum for good where it does not come back near it in its last share: 100
+# epochs, several times as long as a spike and its recovery. A loss this many times its lowest has
+# left it: far more than epochs differ by at a minimum (a few per cent), and passed in Figure 2a
+# about a hundred epochs after the minimum of width 150.
+LEFT_SHARE, LEFT_RATIO = 0.1, 1.25
+LEFT_FACTOR = 2.0  # the crossing begins where the loss is last within this factor of its minimum
+# A plateau has lost at least this share of what the run had gained (initial loss less minimum), and
+# is at least this many times the minimum: a run that never learned has none.
+PLATEAU_SHARE, PLATEAU_RATIO = 0.25, 2.0
+PLATEAU_BAND = 0.1  # on the plateau the curve stays no more than this share below its final level
+PLATEAU_REACHED = 0.05  # it begins where, in that stretch, the curve first comes this near to it
+PLATEAU_EPOCHS = 30  # it lasts at least so long; the last of them give its level
+# Between the last two quarters of a plateau its level changes by no more than this share of it,
+# beyond what its scatter explains. A straight climb through the whole band changes by 0.025.
 PLATEAU_DRIFT = 0.015
-"""Between the last two quarters of a plateau its level changes by no more than this share of it,
-beyond what its scatter explains. A straight climb through the whole band changes by 0.025."""
-
-SPIKE_EPOCHS = 2
-"""Excursions up to this many epochs long do not count (half the width of the running median)."""
+SPIKE_EPOCHS = 2  # excursions up to so long do not count (half the width of the running median)
 
 
 class Minimum(NamedTuple):

@@ -25,15 +25,8 @@ def joint_counts(
 ) -> xr.DataArray:
     """The joint counts of (initial weight, weight at an epoch) of one layer of one replica.
 
-    Returns
-    -------
-    Counts over (initial_bin, final_bin), with the scalar coordinate ``joint_epoch``: the epoch
-    asked for, or the last at which the run kept them.
-
-    Raises
-    ------
-    ReproError
-        Where the run did not keep them.
+    Over (initial_bin, final_bin); ``joint_epoch`` is the epoch asked for, or the last there is.
+    Raises a `ReproError` where the run did not keep them.
     """
     if "joint_histogram" not in dataset:
         raise ReproError("The run keeps no joint counts of initial and final weights.")
@@ -57,20 +50,9 @@ def conditional_quantiles(
     """Quantiles of the final weight given the initial weight, from joint counts.
 
     Within a bin the counts are taken as spread evenly, so a quantile is right to within one bin.
-
-    Parameters
-    ----------
-    counts:
-        Shape (initial bins, final bins).
-    final_edge:
-        Increasing, shape (final bins + 1,); the outermost may be infinite.
-    quantiles:
-        Numbers between 0 and 1.
-
-    Returns
-    -------
-    Shape (quantiles, initial bins), in the unit of the edges. Infinite where the quantile falls in
-    an outermost bin without an edge, NaN for an initial bin without counts.
+    Counts of shape (initial bins, final bins) and one more final edge give shape (quantiles,
+    initial bins). Infinite where a quantile falls in an outermost bin without an edge, NaN for an
+    initial bin without counts.
     """
     number = np.asarray(counts, dtype=np.float64)
     edge = np.asarray(final_edge, dtype=np.float64)
@@ -94,13 +76,7 @@ def conditional_quantiles(
 
 
 def strip_index(initial_edge: ArrayLike, initial: float) -> int:
-    """The index of the thin strip (initial bin) around an initial weight in the edges' unit.
-
-    Raises
-    ------
-    ReproError
-        For a value outside the edges.
-    """
+    """The initial bin, a thin strip, of an initial weight; a `ReproError` outside the edges."""
     edge = np.asarray(initial_edge, dtype=np.float64)
     if not edge[0] <= initial <= edge[-1]:
         raise ReproError(
@@ -115,39 +91,16 @@ def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
     The area under the receiver operating characteristic of abs(w) for "this weight is on the
     letter": 1 at the start (everything outside is zero), 0.5 where no trace is left. Columns
     without a stroke are left out: all weights into such a unit start at zero, so no gradient ever
-    reaches them, and they stay zero whatever becomes of the letter.
-
-    Parameters
-    ----------
-    matrix:
-        Weights of shape (units from, units to).
-    mask:
-        Boolean, the same shape; True on the letter.
-
-    Returns
-    -------
-    The area, between 0 and 1; NaN where a weight is NaN.
-
-    Raises
-    ------
-    ReproError
-        Where the shapes differ or the mask has no inside or no outside.
+    reaches them, and they stay zero whatever becomes of the letter. NaN where a weight is NaN.
     """
     from scipy.stats import rankdata
 
     size = np.abs(np.asarray(matrix, dtype=np.float64))
     inside = np.asarray(mask, dtype=bool)
-    if size.shape != inside.shape or size.ndim != 2:
-        raise ReproError(
-            f"The mark's shape {inside.shape} is not the matrix's shape {size.shape}: "
-            "make the mask with letter_mask(character, rows of the matrix)."
-        )
     crossed = inside.any(axis=0)
     size, inside = size[:, crossed], inside[:, crossed]
     letter = int(inside.sum())
     outside = inside.size - letter
-    if letter == 0 or outside == 0:
-        raise ReproError("The contrast of a mark needs weights on the letter and outside it.")
     ranks = rankdata(size, axis=None)  # all NaN where one weight is
     surplus = ranks[inside.ravel()].sum() - letter * (letter + 1) / 2
     return float(surplus / (letter * outside))
@@ -163,9 +116,6 @@ def contrast_of_run(run: xr.Dataset) -> xr.DataArray:
 
 
 def silent_share(run: xr.Dataset) -> float:
-    """Share of the second hidden layer's units whose incoming weights are all zero at the end.
-
-    ``run`` is a marked network's; the mean over its replicas. Such a unit never gets a gradient.
-    """
+    """Share of a marked layer's units without a weight at the end; they never get a gradient."""
     last = run["matrix"].isel(matrix_epoch=-1)
     return float((last == 0).all("row").mean())

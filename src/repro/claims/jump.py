@@ -26,46 +26,27 @@ from repro.analysis.intervals import mean_interval
 from repro.analysis.regimes import crossing, finite_or_infinite, smoothed
 from repro.claims.verdict import Part, mean_part, nothing_met, share_part
 
+# Middles nearer than this share of the loss's rise are together: the paper's figure could be read
+# to about a quarter of a rise (3 % of epoch 420, in a rise of 50 epochs).
 LAG_SHARE = 0.1
-"""Middles nearer than this share of the loss's rise are together: the paper's figure could be read
-to about a quarter of a rise (3 % of epoch 420, in a rise of 50 epochs)."""
-
-RESOLUTION = 2.0
-"""Epochs within which two middles are simultaneous: half the window of the running median."""
-
+RESOLUTION = 2.0  # epochs within which middles are simultaneous: half the running median's window
+# The middle of a run's deviation is nearer to that of its own loss than this share of its distance
+# from the losses of other runs of the width, which may cross at nearly the same epoch.
 EXCHANGED = 0.5
-"""The middle of a run's deviation is nearer to that of its own loss than this share of its distance
-from the losses of other runs of the width, which may cross at nearly the same epoch."""
-
-GROWTH = 2.0
-"""A deviation jumps where it grows at least this many times as fast as before the crossing."""
-
-ABRUPT = 2.0
-"""A rise of the deviation is similarly abrupt where it takes less than so many times as long."""
-
-NO_JUMP = 100.0
-"""So many times as long is the rise of a deviation that does not jump."""
-
-MOST_RATIO = 1e6
-"""Ratios beyond this (a loss that is never finite again) count as this."""
-
+GROWTH = 2.0  # a deviation jumps where it grows so many times as fast as before the crossing
+ABRUPT = 2.0  # a rise of the deviation is as abrupt where it takes less than so many times as long
+NO_JUMP = 100.0  # so many times as long is the rise of a deviation that does not jump
+MOST_RATIO = 1e6  # ratios beyond this (a loss that is never finite again) count as this
 SHARES = (0.1, 0.5, 0.9)
 
 Epochs = tuple[float, float, float]
 
 
 class RiseEpochs(NamedTuple):
-    """When loss and deviation have come 10, 50 and 90 % of their way, in epochs.
+    """When loss and deviation have come 10, 50 and 90 % of their way in a crossing.
 
-    Attributes
-    ----------
-    loss, deviation:
-        Interpolated between epochs; NaN for a deviation that does not rise.
-    start, end:
-        The crossing.
-    growth:
-        What the deviation gains in the loss's rise, over what it gained in as long a time before
-        the crossing.
+    In epochs; NaN for a deviation that does not rise. ``growth`` is what the deviation gains in the
+    loss's rise over what it gained in as long a time before the crossing.
     """
 
     loss: Epochs
@@ -104,10 +85,7 @@ class Excursion(NamedTuple):
 
 
 def rise_epochs(run: xr.Dataset) -> RiseEpochs | None:
-    """When loss and deviation of a single run rise in its crossing.
-
-    None where the run does not diverge, or diverges to no finite loss.
-    """
+    """When loss and deviation of a single run rise; None where it diverges to no finite loss."""
     loss = finite_or_infinite(run.variables["train_loss"].values[0])
     between = crossing(loss)
     if between is None or not np.isfinite(loss[between.end :]).any():
@@ -134,28 +112,28 @@ def _reached(smooth: NDArray[np.float64], start: int, end: int) -> Epochs:
 
 
 def lag_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The rises of the runs that diverge, by width: means, and the lag's 95 % interval.
+    """The rises of the runs that diverge, by width: means, and the lag's 95 % interval, in epochs.
 
-    Returns
-    -------
-    Columns ``width``, ``runs``, ``loss 10 %`` to ``loss 90 %``, ``deviation 10 %`` to
-    ``deviation 90 %``, ``lag``, ``lag from``, ``lag to`` (epochs) and ``lag / rise``.
+    Columns ``width``, ``runs``, ``loss 10%`` to ``loss 90%``, ``deviation 10%`` to
+    ``deviation 90%``, ``lag``, ``lag from``, ``lag to`` and ``lag / rise``.
     """
-    of_width: dict[int, list[RiseEpochs]] = {}
-    for run in evidence.complete(runs):
-        if (found := rise_epochs(run)) is not None:
-            of_width.setdefault(width_of(run), []).append(found)
-    rows = []
-    for width, told in sorted(of_width.items()):
-        row: dict[str, float] = {"width": width, "runs": len(told)}
-        for name in ("loss", "deviation"):
-            means = np.mean([getattr(one, name) for one in told], axis=0)
-            row |= {f"{name} {s:.0%}": m for s, m in zip(SHARES, means, strict=True)}
-        lags = [one.lag for one in told]
-        low, high = mean_interval(lags) or (np.nan, np.nan)
-        row |= {"lag": np.mean(lags), "lag from": low, "lag to": high}
-        rows.append(row | {"lag / rise": np.mean([one.distance / one.rise for one in told])})
-    return pd.DataFrame(rows)
+    rows = [
+        {"width": width_of(run)}
+        | {f"loss {share:.0%}": at for share, at in zip(SHARES, one.loss, strict=True)}
+        | {f"deviation {share:.0%}": at for share, at in zip(SHARES, one.deviation, strict=True)}
+        | {"lag": one.lag, "lag / rise": one.distance / one.rise}
+        for run in evidence.complete(runs)
+        if (one := rise_epochs(run)) is not None
+    ]
+    if not rows:
+        return pd.DataFrame()
+    groups = pd.DataFrame(rows).groupby("width")
+    means = groups.mean()
+    limits = np.array([mean_interval(lags) or (np.nan, np.nan) for _, lags in groups["lag"]])
+    means.insert(0, "runs", groups.size())
+    means.insert(8, "lag from", limits[:, 0])
+    means.insert(9, "lag to", limits[:, 1])
+    return means.reset_index()
 
 
 def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
@@ -163,8 +141,10 @@ def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
     told = [(run, found) for run in whole if (found := rise_epochs(run)) is not None]
     share, size = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
     if not told:
-        met = [nothing_met(share, whole, "diverges")]
-        return [*met, nothing_met(size, whole, "diverges", "wording")]
+        return [
+            nothing_met(whole, "diverges", statistic=share),
+            nothing_met(whole, "diverges", statistic=size, question="wording"),
+        ]
     diverged, rises = zip(*told, strict=True)
     ratios = [
         (one.deviation[2] - one.deviation[0]) / one.rise if one.jumps else np.inf for one in rises
@@ -236,9 +216,12 @@ def judge_only_near(whole: Sequence[xr.Dataset]) -> list[Part]:
     share = "runs whose lowest loss lies before the jump"
     event = "leaves its low loss for long"
     if not told:
-        return [nothing_met(ratio, whole, event), nothing_met(share, whole, event, "wording")]
+        return [
+            nothing_met(whole, event, statistic=ratio),
+            nothing_met(whole, event, statistic=share, question="wording"),
+        ]
     left, ratios = zip(*told, strict=True)
-    before = [value > 0 for value in ratios]
+    before = sum(value > 0 for value in ratios)
     return [
         mean_part(
             left, ratios, statistic=ratio, threshold=0.0, above=True,

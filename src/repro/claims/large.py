@@ -1,13 +1,11 @@
 """Claim 5: weights that start larger are updated more, in the direction of their sign.
 
-From the joint counts of (w_i, w_f) in the hidden-to-hidden matrix at the end of strong runs, two
-functions of the initial size abs(w_i): the **outward update**, the mean of sign(w_i) (w_f - w_i),
-and the **size of the update**, the mean of abs(w_f - w_i). Both are to rise.
-
-What could feign a rise: not regression to the mean, since w_i is exact and it is conditioned on
-(updates that know nothing of w_i have slope zero, a network that forgets its start -1); not a
-drift of all weights one way, since both signs are averaged; bins, by less than ``BINNING``. The
-open bins beyond 8 standard deviations count at their edge, which works against the claim.
+From the joint counts of (w_i, w_f), hidden-to-hidden, two functions of abs(w_i) that are to rise:
+the **outward update**, the mean of sign(w_i) (w_f - w_i), and the **size of the update**, the mean
+of abs(w_f - w_i). What could feign a rise: not regression to the mean, since w_i is exact (updates
+that know nothing of it have slope zero, a network that forgets its start -1); not a drift of all
+weights, since both signs are averaged; bins, by less than ``BINNING``. The open bins beyond 8
+standard deviations count at their edge, which works against the claim.
 """
 
 from __future__ import annotations
@@ -25,19 +23,15 @@ from repro.analysis.weights import joint_counts
 from repro.claims.verdict import Part, mean_part
 from repro.model.network import JUDGED_LAYER as LAYER
 
-BINNING = 0.02
-"""A slope up to this may come from the bins alone."""
-
-OPEN_SHARE = 0.05
-"""Share of weights in the open outermost bins of w_f above which a run does not count."""
+BINNING = 0.02  # a slope up to this may come from the bins alone
+OPEN_SHARE = 0.05  # of weights in the open outermost bins of w_f, above which a run does not count
 
 
 class Updates(NamedTuple):
     """Mean updates by bin of the initial size, in units of the Glorot standard deviation.
 
-    ``initial`` has the bins' middles, ``weights`` how many there are in each; ``outward`` is the
-    mean of sign(w_i) (w_f - w_i), ``size`` that of abs(w_f - w_i), and ``open_share`` the share of
-    all weights whose w_f lies in an outermost, open bin.
+    ``weights`` tells how many there are in each bin, ``open_share`` of all the share whose w_f lies
+    in an outermost, open bin.
     """
 
     initial: NDArray[np.float64]
@@ -50,16 +44,9 @@ class Updates(NamedTuple):
 def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -> Updates:
     """Mean updates by initial size from joint counts, both signs of w_i together.
 
-    Parameters
-    ----------
-    counts:
-        Shape (initial bins, final bins); the initial bins are symmetric about zero.
-    initial_edge, final_edge:
-        Increasing edges, one more than bins; the outermost of the final ones may be infinite.
-
-    Returns
-    -------
-    The means, for bins of abs(w_i) that have weights; the middle bin of an odd number is left out.
+    ``counts`` has shape (initial bins, final bins), the former symmetric about zero; of the edges
+    the outermost final ones may be infinite. Only bins of abs(w_i) that have weights are told, and
+    not the middle one of an odd number.
     """
     number, final = (np.asarray(values, dtype=np.float64) for values in (counts, final_edge))
     start, end = _middles(np.asarray(initial_edge, dtype=np.float64)), _middles(final)

@@ -31,28 +31,15 @@ from repro.claims.verdict import Part, mean_part, part_of
 from repro.model.network import JUDGED_LAYER as LAYER
 from repro.model.network import glorot_standard_deviation
 
+# A quantile agrees within this share of the paper's: twice the error of reading one that is only
+# about (6 %), rounded down.
 QUANTILE_DIFFERENCE = 0.1
-"""A quantile agrees within this share of the paper's: twice the error of reading one that is only
-*about* (6 %), rounded down."""
-
-NEAR_DEVIATION = 1.0
-"""Near: the relative deviation is below this, the weights' initial spread."""
-
-NEAR_CORRELATION = 0.5
-"""Near: the correlation of w_f with w_i is above this, a large effect."""
-
-NEAR_AREA = 0.714
-"""Near: the mark's area is above this: a large effect, two normal populations 0.8 standard
-deviations apart."""
-
-RECOGNISABLE_CORRELATION = 0.3
-"""Recognisable: a medium effect."""
-
-RECOGNISABLE_AREA = 0.638
-"""Recognisable: a medium effect, 0.5 standard deviations."""
-
-NULL_ERRORS = 5
-"""More than chance: the correlation is this many times what a shuffled pairing scatters by."""
+NEAR_DEVIATION = 1.0  # near: a relative deviation below this, the weights' initial spread
+NEAR_CORRELATION = 0.5  # near: above this, a large effect
+NEAR_AREA = 0.714  # a large effect: two normal populations 0.8 standard deviations apart
+RECOGNISABLE_CORRELATION = 0.3  # a medium effect
+RECOGNISABLE_AREA = 0.638  # a medium effect: 0.5 standard deviations
+NULL_ERRORS = 5  # more than chance: so many times what a shuffled pairing scatters by
 
 STRONG = "strong run of the paper's length"
 PLAIN = f"{STRONG} without a mark"
@@ -74,10 +61,7 @@ def papers_relative_deviation() -> float:
 def figure_3_quantiles(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """The quantiles of w_f given w_i that Figure 3 of the paper shows, beside ours.
 
-    Parameters
-    ----------
-    runs:
-        Single runs of one width with joint counts at their end.
+    ``runs`` are single ones of one width with joint counts at their end.
 
     Returns
     -------
@@ -116,7 +100,7 @@ def _figure_3_part(strong: Sequence[xr.Dataset], places: Sequence[float]) -> Par
     ]  # fmt: skip
     if not same:
         reason = f"no strong unmarked run on {paper.DATASET} at N = {width}"
-        return Part(statistic, "absent", reason)
+        return Part(statistic=statistic, answer="absent", reason=reason)
     table = figure_3_quantiles(same)
     difference = table["difference"][table["initial"].isin(places)].abs()
     good, largest = int((difference <= QUANTILE_DIFFERENCE).sum()), float(difference.max())
@@ -124,7 +108,7 @@ def _figure_3_part(strong: Sequence[xr.Dataset], places: Sequence[float]) -> Par
     answer = "holds" if good == number else "mixed" if good > number / 2 else "fails"
     reason = f"{good} of {number} quantiles agree within {QUANTILE_DIFFERENCE:.0%} of the paper's"
     reason += f", the largest difference is {largest:.1%}"
-    return part_of(same, statistic, answer, reason, largest, None)
+    return part_of(same, statistic=statistic, effect=largest, answer=answer, reason=reason)
 
 
 def _correlations(runs: Sequence[xr.Dataset]) -> list[float]:

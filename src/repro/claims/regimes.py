@@ -1,16 +1,11 @@
 """Claim 6: three regimes ordered by width, and a phase diagram that agrees with Figure 2.
 
-**Order.** Two boundaries on the axis of width part it into weak, unstable and strong. They are
-placed so that as many runs as possible lie on their own side; the share of runs that do is the
-statistic. All three regimes must occur, in an order that shuffled regimes would not give; where no
-run becomes unstable there is nothing to order.
-
-**Agreement.** Every value read off Figures 2c and 2d at a width we have is compared with the mean
-of our runs of that width. It agrees where the error bars meet: theirs (the standard deviation over
-ten runs where the figure shows one, and the error of the reading, 3 % of the value, twice that
-where it is only *about*), and ours (half the 95 % interval of the mean, where a width has more than
-one run, and no more than theirs). Where the paper says *at least*, *more than* or *none by*, ours
-must not come before. The paper shows HASYv2 alone; on other datasets the order decides by itself.
+**Order.** Two boundaries in width part weak, unstable and strong, placed so that as many runs as
+possible lie on their own side. **Agreement.** A value read off Figures 2c and 2d agrees with the
+mean of our runs of that width where the error bars meet: theirs (the standard deviation where the
+figure shows one, and that of the reading, twice where it is only *about*), and ours (half the 95 %
+interval of the mean, and no more than theirs). Where the paper says *at least*, *more than* or
+*none by*, ours must not come before.
 """
 
 from __future__ import annotations
@@ -36,21 +31,15 @@ from repro.analysis.intervals import (
     share_interval,
 )
 from repro.analysis.regimes import happened, outcome
-from repro.claims.verdict import HALF, MINIMUM_RUNS, MOST, Answer, Part, nothing_met, part_of
+from repro.claims.verdict import HALF, MINIMUM_RUNS, MOST, Part, nothing_met, part_of
 from repro.paper import Reading
 
 RANKS = {"weak": 0, "unstable": 1, "strong": 2}
-
-MINIMUM_READINGS = 10
-"""Values of the paper that must be comparable: five for each of two widths."""
+MINIMUM_READINGS = 10  # of the paper must be comparable: five for each of two widths
 
 
 class Boundaries(NamedTuple):
-    """Two widths that part the regimes, and how many runs lie on their own side.
-
-    Runs narrower than the first should be weak, from the second on strong, between unstable. Minus
-    infinity and infinity where there is nothing on one side.
-    """
+    """Two widths that part the regimes, infinite where there is nothing on one side."""
 
     weak_below: float
     strong_from: float
@@ -58,10 +47,7 @@ class Boundaries(NamedTuple):
 
 
 def boundaries(widths: Sequence[float], ranks: Sequence[int]) -> Boundaries:
-    """The boundaries with the most runs on their own side; the lowest of equally good ones.
-
-    One width and one rank (``RANKS``) for every run.
-    """
+    """The boundaries with the most runs on their own side; the lowest of equally good ones."""
     width = np.asarray(widths, float)
     pairs, sides = _sides(width)
     numbers = (sides == np.asarray(ranks)).sum(axis=1)
@@ -82,10 +68,7 @@ def order_by_chance(widths: Sequence[float], ranks: Sequence[int]) -> float:
 
 
 def _sides(width: NDArray[np.float64]) -> tuple[list[tuple[float, float]], NDArray[np.int_]]:
-    """Every pair of boundaries, and the rank that each gives to every run: shape (pairs, runs).
-
-    They lie between neighbouring widths (geometric middle), and outside all.
-    """
+    """Pairs of boundaries between widths or outside all, and the ranks they give (pairs, runs)."""
     unique = np.unique(width)
     cuts = [-np.inf, *np.sqrt(unique[:-1] * unique[1:]), np.inf]
     pairs = list(combinations_with_replacement(cuts, 2))
@@ -95,15 +78,9 @@ def _sides(width: NDArray[np.float64]) -> tuple[list[tuple[float, float]], NDArr
 def comparisons(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Every value read off Figures 2c and 2d at a width we have, beside ours.
 
-    Parameters
-    ----------
-    runs:
-        Single runs of the paper's length on the paper's dataset.
-
-    Returns
-    -------
-    Columns ``width``, ``quantity``, ``theirs`` and ``ours`` (text), ``difference`` (ours less
-    theirs; NaN for limits), ``allowed`` (the error bars together) and ``agrees``.
+    ``runs`` are single ones of the paper's length on its dataset. Columns ``width``, ``quantity``,
+    ``theirs`` and ``ours`` (text), ``difference`` (ours less theirs; NaN for limits), ``allowed``
+    (the error bars together) and ``agrees``.
     """
     rows = []
     for width in sorted({width_of(run) for run in runs}):
@@ -157,7 +134,7 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
     decided = [(run, RANKS[regime]) for run, regime in named if regime in RANKS]
     counted, ranks = [run for run, _ in decided], [rank for _, rank in decided]
     if RANKS["unstable"] not in ranks:
-        return nothing_met(statistic, runs, "becomes unstable")
+        return nothing_met(runs, "becomes unstable", statistic=statistic)
     widths = [width_of(run) for run in counted]
     found, number = boundaries(widths, ranks), len(counted)
     share, missing = found.in_order / number, [name for name, r in RANKS.items() if r not in ranks]
@@ -165,7 +142,7 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
     reason = f"{statistic}: {found.in_order} of {widths_in_words(counted)}"
     if undecided := len(named) - number:
         reason += f", {undecided} more undecided"
-    answer: Answer = "holds" if share >= MOST else "mixed" if share > HALF else "fails"
+    answer = "holds" if share >= MOST else "mixed" if share > HALF else "fails"
     if number < MINIMUM_RUNS:
         answer, reason = "open", f"{reason}; {MINIMUM_RUNS} runs are needed to decide"
     elif missing:
@@ -174,23 +151,27 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
         answer = "open" if answer == "holds" else "fails"
         reason += f"; shuffled regimes do as well with probability {chance:.2g}"
     interval = share_interval(found.in_order, number)
-    return part_of(counted, statistic, answer, reason, share, interval)
+    return part_of(
+        counted, statistic=statistic, effect=share, interval=interval, answer=answer, reason=reason
+    )
 
 
 def _agreement(runs: Sequence[xr.Dataset]) -> Part:
     statistic = "values of Figures 2c and 2d that agree within the error bars"
     if not runs or setting(runs[0], "dataset") != paper.DATASET:
-        return Part(statistic, "absent", f"the paper's figures show {paper.DATASET} alone")
+        reason = f"the paper's figures show {paper.DATASET} alone"
+        return Part(statistic=statistic, answer="absent", reason=reason)
     table = comparisons(runs)
     number, good = len(table), int(table["agrees"].sum())
     share = good / number if number else 0.0
     counted = [run for run in runs if width_of(run) in set(table["width"])]
     over = f"{number} values, which are not independent, of {widths_in_words(counted)}"
     reason = f"{statistic}: {good} of {number}"
-    answer: Answer = "holds" if share >= MOST else "mixed" if share >= HALF else "fails"
+    answer = "holds" if share >= MOST else "mixed" if share >= HALF else "fails"
     if number < MINIMUM_READINGS:
         answer, reason = "open", f"{reason}; {MINIMUM_READINGS} are needed to decide"
     interval = share_interval(good, number)
     return part_of(
-        counted, statistic, answer, reason, share if number else None, interval, over=over
-    )
+        counted, statistic=statistic, effect=share if number else None, interval=interval,
+        over=over, answer=answer, reason=reason,
+    )  # fmt: skip

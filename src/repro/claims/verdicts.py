@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
 from importlib import resources
 from typing import Any
 
@@ -27,7 +27,7 @@ from repro.claims.jump import judge_jump, judge_only_near
 from repro.claims.large import judge_large
 from repro.claims.near import judge_near, judge_traces
 from repro.claims.regimes import judge_regimes
-from repro.claims.verdict import NO_EVENT, Part, Question, word_of
+from repro.claims.verdict import NO_EVENT, Part, Question, reason_of, word_of
 from repro.claims.wider import judge_wider
 from repro.commands import train_command
 from repro.experiment import Experiment
@@ -36,15 +36,14 @@ _JUDGES = {
     "near": judge_near, "jump": judge_jump, "only-near": judge_only_near, "wider": judge_wider,
     "large": judge_large, "regimes": judge_regimes, "traces": judge_traces,
 }  # fmt: skip
+"""From the runs of one dataset, of the paper's length and in order, to the parts of a claim."""
 
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, and the rule by which runs are held against it.
+    """A statement of the paper, and the rule by which runs are held against it (``claims.yml``).
 
-    ``page`` has the evidence; ``rule`` was written on the date ``written`` and replaced those of
-    ``former``, each with ``rule``, ``written``, ``replaced``, ``reason`` and by dataset the
-    ``verdicts`` it gave.
+    ``page`` has the evidence; ``former`` are the rules that this one replaced.
     """
 
     name: str
@@ -54,12 +53,8 @@ class Claim:
     statement: str
     rule: str
     written: str
+    controls: Sequence[Mapping[str, Any]]
     former: Sequence[Mapping[str, Any]]
-
-    @property
-    def judge(self) -> Callable[[Sequence[xr.Dataset]], list[Part]]:
-        """From the runs of one dataset, of the paper's length and in order, to the parts."""
-        return _JUDGES[self.name]
 
 
 CLAIMS: tuple[Claim, ...] = tuple(
@@ -71,61 +66,56 @@ CLAIMS: tuple[Claim, ...] = tuple(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs of one dataset say of one claim.
+    """What the runs of one dataset say of one claim: of its measurement, and of its wording.
 
-    Attributes
-    ----------
-    parts:
-        The claim's statistics, of both questions.
-    runs, left_out:
-        The runs that counted, and those with the paper's settings that are too short to count, each
-        with its width, mark, seed, replica and epochs.
-    looked_at:
-        The widths, epochs and number of the runs of the paper's length.
-    nothing:
-        Why there are no parts, where there are none.
+    ``runs`` counted, those ``left_out`` are too short to; ``looked_for`` has the widths, epochs and
+    number of the runs where no event was found; ``command`` trains what is missing.
     """
 
     claim: Claim
     dataset: str
-    parts: tuple[Part, ...] = ()
+    verdict: str
+    wording: str
+    reason: str
+    wording_reason: str
+    left_out: tuple[Mapping[str, Any], ...]
     runs: tuple[Mapping[str, Any], ...] = ()
-    left_out: tuple[Mapping[str, Any], ...] = ()
-    looked_at: Mapping[str, Any] | None = None
-    nothing: str = ""
-
-    @property
-    def verdict(self) -> str:
-        """Whether the measurement is reproduced."""
-        return word_of(self.parts, "measurement")
-
-    @property
-    def wording(self) -> str:
-        """Whether the wording holds."""
-        return word_of(self.parts, "wording")
-
-    @property
-    def reason(self) -> str:
-        """Why the verdict is what it is."""
-        return self._reason("measurement")
-
-    @property
-    def wording_reason(self) -> str:
-        """Why the wording does or does not hold."""
-        return self._reason("wording")
-
-    @property
-    def command(self) -> str | None:
-        """What trains the paper's Figure 2 on the dataset, where there is no run to judge."""
-        if self.parts:
-            return None
-        widths = (10, *paper.FIGURE_2_WIDTHS)
-        return train_command(Experiment(self.dataset, widths[0], paper.EPOCHS), 10, widths)
+    parts: tuple[Part, ...] = ()
+    looked_for: Mapping[str, Any] | None = None
+    command: str | None = None
 
     def first(self, question: Question) -> Part | None:
         """The first part of a question that has an effect, or else its first."""
         parts = [part for part in self.parts if part.question == question]
         return next((p for p in parts if p.effect is not None), parts[0] if parts else None)
+
+    def to_json(self) -> dict[str, Any]:
+        """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
+        from repro.claims.controls import controls
+
+        claim, first = self.claim, self.first("measurement")
+        former = [
+            {name: one[name] for name in ("rule", "written", "replaced", "reason")}
+            | one["verdicts"].get(self.dataset, {})
+            for one in claim.former
+        ]
+        parts = [
+            {"interval_over" if name == "over" else name: told for name, told in asdict(p).items()}
+            for p in self.parts
+        ]
+        told = {
+            "claim": claim.name, "number": claim.number, "title": claim.title,
+            "dataset": self.dataset, "verdict": self.verdict, "wording": self.wording,
+            "effect": self.effect, "interval": self.interval,
+            "interval_over": first.over if first else "no run", "unit": self.unit,
+            "statistic": first.statistic if first else "", "runs": self.runs,
+            "runs_too_short": self.left_out, "looked_for": self.looked_for, "reason": self.reason,
+            "wording_reason": self.wording_reason, "command": self.command,
+            "statement": claim.statement, "rule": claim.rule, "rule_written": claim.written,
+            "former": former, "controls": controls(claim.name).to_dict("records"),
+            "page": f"{claim.page}.html", "parts": parts,
+        }  # fmt: skip
+        return _finite(told)
 
     @property
     def effect(self) -> float | None:
@@ -134,66 +124,13 @@ class Verdict:
 
     @property
     def interval(self) -> Interval | None:
-        """The interval of the measurement's first part."""
+        """The interval of that effect."""
         return first.interval if (first := self.first("measurement")) else None
 
     @property
     def unit(self) -> str:
-        """The effect's unit; empty for pure numbers."""
+        """The unit of that effect; empty for pure numbers."""
         return first.unit if (first := self.first("measurement")) else ""
-
-    def to_json(self) -> dict[str, Any]:
-        """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
-        from repro.claims.controls import controls
-
-        first = self.first("measurement")
-        return {
-            "claim": self.claim.name,
-            "number": self.claim.number,
-            "title": self.claim.title,
-            "dataset": self.dataset,
-            "verdict": self.verdict,
-            "wording": self.wording,
-            "effect": _plain(self.effect),
-            "interval": _plain_interval(self.interval),
-            "interval_over": first.over if first else "no run",
-            "unit": self.unit,
-            "statistic": first.statistic if first else "",
-            "runs": self.runs,
-            "runs_too_short": self.left_out,
-            "looked_for": self.looked_at if self.verdict == NO_EVENT else None,
-            "reason": self.reason,
-            "wording_reason": self.wording_reason,
-            "command": self.command,
-            "statement": self.claim.statement,
-            "rule": self.claim.rule,
-            "rule_written": self.claim.written,
-            "former": [
-                {name: one[name] for name in ("rule", "written", "replaced", "reason")}
-                | one["verdicts"].get(self.dataset, {})
-                for one in self.claim.former
-            ],
-            "controls": controls(self.claim.name).to_dict("records"),
-            "page": f"{self.claim.page}.html",
-            "parts": [
-                {
-                    "question": part.question,
-                    "statistic": part.statistic,
-                    "unit": part.unit,
-                    "effect": _plain(part.effect),
-                    "interval": _plain_interval(part.interval),
-                    "interval_over": part.over,
-                    "answer": part.answer,
-                    "reason": part.reason,
-                    "runs": part.runs,
-                }
-                for part in self.parts
-            ],
-        }
-
-    def _reason(self, question: Question) -> str:
-        told = [part for part in self.parts if part.question == question]
-        return self.nothing or "; ".join(f"({part.answer}) {part.reason}" for part in told)
 
 
 def claim(name: str) -> Claim:
@@ -202,17 +139,9 @@ def claim(name: str) -> Claim:
 
 
 def verdicts(store: str | os.PathLike | None = None) -> list[Verdict]:
-    """The verdict on every claim for every dataset, claim by claim.
+    """The verdict on every claim for every dataset, claim by claim, on the runs of a folder.
 
-    Parameters
-    ----------
-    store:
-        A folder of runs; None for the published results.
-
-    Raises
-    ------
-    ReproError
-        As `evidence.runs_by_dataset`.
+    None for the published results; raises as `evidence.runs_by_dataset` does.
     """
     runs = evidence.runs_by_dataset(store)
     origin = "published runs" if store is None else f"runs in {store}"
@@ -224,26 +153,28 @@ def verdict(
 ) -> Verdict:
     """The verdict on one claim from the runs of one dataset.
 
-    Parameters
-    ----------
-    runs:
-        Single runs of it with the paper's settings, of any length and in any order.
-    origin:
-        What they are, for a verdict that has none.
+    ``runs`` are single ones with the paper's settings, of any length and in any order; ``origin``
+    says what they are, for a verdict that has none.
     """
     ordered = evidence.in_order(runs)
     short = tuple(map(_described, evidence.short(ordered)))
     whole = evidence.complete(ordered)
     if not whole:
         beside = f" of {paper.EPOCHS} epochs, only {len(short)} shorter" if short else ""
-        return Verdict(one, dataset, left_out=short, nothing=f"no {origin}{beside}")
-    parts = tuple(one.judge(whole))
+        told = ("inconclusive",) * 2 + (f"no {origin}{beside}",) * 2
+        widths = (10, *paper.FIGURE_2_WIDTHS)
+        command = train_command(Experiment(dataset, widths[0], paper.EPOCHS), 10, widths)
+        return Verdict(one, dataset, *told, short, command=command)
+    parts = tuple(_JUDGES[one.name](whole))
     counted = {name for part in parts for name in part.runs}
+    measured, wording = word_of(parts, "measurement"), word_of(parts, "wording")
     widths = sorted({width_of(run) for run in whole})
+    looked_for = {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)}
     return Verdict(
-        one, dataset, parts,
-        tuple(_described(run) for run in whole if evidence.name_of(run) in counted), short,
-        {"widths": widths, "epochs": paper.EPOCHS, "runs": len(whole)},
+        one, dataset, measured, wording, reason_of(parts, "measurement"),
+        reason_of(parts, "wording"), short,
+        tuple(_described(run) for run in whole if evidence.name_of(run) in counted), parts,
+        looked_for if measured == NO_EVENT else None,
     )  # fmt: skip
 
 
@@ -254,20 +185,16 @@ def as_json(found: Sequence[Verdict]) -> str:
 
 def _described(run: xr.Dataset) -> dict[str, Any]:
     return {
-        "name": evidence.name_of(run),
-        "width": width_of(run),
-        "mark": setting(run, "mark"),
-        "seed": int(setting(run, "seed") or 0),
-        "replica": replica_of(run),
-        "epochs": epochs_of(run),
-        "experiment": str(run.attrs.get("digest", "")),
-    }
+        "name": evidence.name_of(run), "width": width_of(run), "mark": setting(run, "mark"),
+        "seed": int(setting(run, "seed") or 0), "replica": replica_of(run),
+        "epochs": epochs_of(run), "experiment": str(run.attrs.get("digest", "")),
+    }  # fmt: skip
 
 
-def _plain(value: float | None) -> float | None:
-    """A number as JSON has it: None for what is not finite."""
-    return float(value) if value is not None and np.isfinite(value) else None
-
-
-def _plain_interval(interval: Interval | None) -> list[float | None] | None:
-    return None if interval is None else [_plain(limit) for limit in interval]
+def _finite(told: Any) -> Any:
+    """As JSON has it: None for numbers that are not finite."""
+    if isinstance(told, dict):
+        return {name: _finite(value) for name, value in told.items()}
+    if isinstance(told, list | tuple):
+        return [_finite(value) for value in told]
+    return None if isinstance(told, float) and not np.isfinite(told) else told

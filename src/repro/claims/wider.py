@@ -1,13 +1,9 @@
 """Claim 4: at the first crossing of any chosen loss, the deviation falls with width.
 
-The loss is chosen on a grid of shares of the initial loss, so that it means the same for ten
-classes and for 369. The deviation at the first epoch at or below a loss is that at the epoch's end;
-a wide network, which learns faster, overshoots the loss by more, which raises its deviation: the
-statistic leans against the claim.
-
-The measurement is that of the deviation itself. Glorot's initial spread falls with width by itself,
-and some of the fall may be no more than that: that wide networks *move less* holds where the
-relative deviation falls, too, and *any chosen loss* where the deviation falls at every one.
+The deviation is that at the end of the first epoch at or below a loss, chosen as a share of the
+initial one; a wide network overshoots the loss by more, which leans against the claim. Glorot's
+initial spread falls with width by itself: that wide networks *move less* holds where the relative
+deviation falls, too, and *any chosen loss* where the deviation falls at every one.
 """
 
 from __future__ import annotations
@@ -22,23 +18,19 @@ from scipy.stats import rankdata
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
 from repro.analysis.intervals import SIGNIFICANT, jackknife_interval, permutation_probability
-from repro.claims.verdict import MINIMUM_RUNS, MOST, Answer, Part, part_of
+from repro.claims.verdict import MINIMUM_RUNS, MOST, Part, part_of
 
+# The chosen losses, as shares of the initial loss: on HASYv2 from 3.0 to 0.03
 LOSS_SHARES = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005)
-"""The chosen losses, as shares of the initial loss. On HASYv2 from 3.0 to 0.03."""
-
-MINIMUM_WIDTHS = 3
-"""Widths that must have reached a loss for it to count: two make no trend."""
+MINIMUM_WIDTHS = 3  # must have reached a loss for it to count: two make no trend
 
 
 def losses_reached(runs: Sequence[xr.Dataset]) -> list[float]:
     """The chosen losses, as shares of the initial loss, that enough widths reach."""
-    return [
-        share
-        for share in LOSS_SHARES
-        if len({width_of(run) for run in runs if first_crossing(run, share) is not None})
-        >= MINIMUM_WIDTHS
-    ]
+    there = {
+        share: {width_of(r) for r in runs if first_crossing(r, share)} for share in LOSS_SHARES
+    }
+    return [share for share, widths in there.items() if len(widths) >= MINIMUM_WIDTHS]
 
 
 def first_crossing(run: xr.Dataset, share: float) -> int | None:
@@ -49,10 +41,7 @@ def first_crossing(run: xr.Dataset, share: float) -> int | None:
 
 
 def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std") -> float:
-    """The ``deviation_std`` (units of weight) or ``relative_deviation`` at a `first_crossing`.
-
-    NaN where the run never reaches the loss.
-    """
+    """A variable (hidden-to-hidden) at the `first_crossing` of a loss, NaN where there is none."""
     epoch = first_crossing(run, share)
     return float("nan") if epoch is None else float(evidence.of_layer(run, variable)[epoch])
 
@@ -60,20 +49,10 @@ def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std")
 def exponent(
     widths: Sequence[float], deviations: Sequence[Sequence[float]], losses: Sequence[int]
 ) -> float:
-    """The slope of log deviation against log width over runs, averaged over losses.
+    """The slope of log deviation against log width over runs, averaged over some losses.
 
-    Parameters
-    ----------
-    widths:
-        One per run.
-    deviations:
-        One row per run, one column per loss; NaN where the run never reaches the loss.
-    losses:
-        The columns to average over.
-
-    Returns
-    -------
-    The mean slope; NaN where a loss is left with fewer than two widths.
+    ``deviations`` has a row per run and a column per loss, NaN where the run never reaches it;
+    ``losses`` are the columns. NaN where one of these is left with fewer than two widths.
     """
     width, table = np.log(np.asarray(widths, float)), np.asarray(deviations, float)
     slopes = []
@@ -114,13 +93,12 @@ def _part(
     statistic = f"exponent of the {words} against width"
     if not losses:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
-        return Part(statistic, "open", reason), 0
+        return Part(statistic=statistic, answer="open", reason=reason), 0
     widths = np.array([width_of(run) for run in runs])
     table = np.array([[deviation_at(run, share, variable) for share in losses] for run in runs])
-    columns = range(len(losses))
 
-    def slope(chosen: list[int]) -> float:
-        return exponent(widths[chosen], table[chosen], columns)
+    def slope(rows: list[int]) -> float:
+        return exponent(widths[rows], table[rows], range(len(losses)))
 
     rows = list(range(len(runs)))
     effect, interval = slope(rows), jackknife_interval(slope, rows)
@@ -129,13 +107,14 @@ def _part(
         there = np.isfinite(deviations)
         below += falls_by_chance(widths[there], deviations[there]) < SIGNIFICANT
     reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {len(losses)} losses"
-    answer: Answer = "open"
+    answer = "open"
     if len(runs) < MINIMUM_RUNS or interval is None:
-        reason = f"{reason}; too few runs for an interval"
+        reason += "; too few runs for an interval"
     elif interval[1] < 0:
         answer = "holds" if below >= MOST * len(losses) else "mixed"
     elif interval[0] > 0:
         answer = "fails"
     else:
-        reason = f"{reason}; its interval reaches across zero"
-    return part_of(runs, statistic, answer, reason, effect, interval), below
+        reason += "; its interval reaches across zero"
+    told = {"statistic": statistic, "effect": effect, "interval": interval}
+    return part_of(runs, answer=answer, reason=reason, **told), below

@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from repro import paper
 from repro.analysis import regimes
 from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
-from repro.analysis.weights import GLOROT_LIMIT
-from repro.analysis.weights import contrast_of_run
+from repro.analysis.weights import GLOROT_LIMIT, contrast_of_run
 from repro.errors import ReproError
 from repro.figures import style
 from repro.figures.figure_2 import handles, phase_diagram
