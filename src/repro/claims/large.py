@@ -86,9 +86,11 @@ def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:
 
 def has_final_counts(run: xr.Dataset, layer: str = LAYER) -> bool:
     """Whether the run kept joint counts of the layer at its own last epoch."""
-    if "joint_histogram" not in run or epochs_of(run) not in run.variables["joint_epoch"].values:
+    kept = run.variables.get("joint_epoch", np.array([])).values.tolist()
+    if epochs_of(run) not in kept:
         return False
-    return bool(joint_counts(run, layer, epochs_of(run), replica_of(run)).values.any())
+    place = kept.index(epochs_of(run)), run.variables["layer"].values.tolist().index(layer)
+    return bool(run.variables["joint_histogram"].values[0][place].any())
 
 
 def judge_large(whole: Sequence[xr.Dataset]) -> list[Part]:
