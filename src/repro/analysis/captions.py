@@ -1,7 +1,5 @@
 """What a run is: its dataset, width, epochs and settings, from its attributes; and in words."""
 
-from __future__ import annotations
-
 import functools
 import json
 import re

@@ -4,8 +4,6 @@ The paper shows the epoch of the lowest loss and that of divergence; between the
 left, where the `repro.analysis.regimes.crossing` begins.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -5,8 +5,6 @@ draw them and verdicts can name them as left out, but they never count. Runs wit
 than the paper's (the controls: exact loss, inverted pixels, ...) are no evidence for or against it.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Iterable, Sequence

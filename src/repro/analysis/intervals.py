@@ -4,8 +4,6 @@ All are two-sided and hold ``LEVEL`` of the probability. Where there are too few
 answer is None, never a number that looks like an interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
 
 import numpy as np

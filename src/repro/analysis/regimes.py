@@ -20,8 +20,6 @@ that the same rules hold for ten classes and for 369.
 All raise a `ReproError` for a curve that is empty, has several dimensions or no finite value.
 """
 
-from __future__ import annotations
-
 from typing import Any, Literal, NamedTuple
 
 import numpy as np

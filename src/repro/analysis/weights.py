@@ -5,8 +5,6 @@ keep their Glorot values, every other weight starts at zero. If training moves t
 the letter is still there afterwards.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 
 import numpy as np

@@ -7,8 +7,6 @@ has them beside the rules: what the runs are, which functions of `repro.claims.m
 what they must be found to be; of a single loss, the regime.
 """
 
-from __future__ import annotations
-
 from functools import cache
 
 import pandas as pd

@@ -9,8 +9,6 @@ the lowest so far for as long as a plateau must be, and asks whether a lower los
 time after it. A run that recovers from its excursion and learns on speaks against the claim.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import NamedTuple

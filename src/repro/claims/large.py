@@ -8,8 +8,6 @@ weights, since both signs are averaged; bins, by less than ``BINNING``. The open
 standard deviations count at their edge, which works against the claim.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import NamedTuple
 

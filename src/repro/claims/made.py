@@ -1,7 +1,5 @@
 """Small made-up runs, for the controls of the rules: nothing is trained, everything is known."""
 
-from __future__ import annotations
-
 from collections.abc import Callable, Mapping
 from functools import cache
 

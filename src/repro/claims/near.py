@@ -7,8 +7,6 @@ ROC curve the usual words for the size of an effect are used (J. Cohen, *Statist
 for the Behavioral Sciences*, 1988): a large effect is near, a medium one is recognisable.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,15 +15,8 @@ import pandas as pd
 import xarray as xr
 
 from repro import paper
-from repro.analysis import evidence
+from repro.analysis import evidence, weights
 from repro.analysis.captions import replica_of, setting, width_of
-from repro.analysis.weights import (
-    GLOROT_LIMIT,
-    conditional_quantiles,
-    contrast_of_run,
-    joint_counts,
-    strip_index,
-)
 from repro.claims.large import has_final_counts
 from repro.claims.verdict import Part, mean_part, part_of
 from repro.model.network import JUDGED_LAYER as LAYER
@@ -80,12 +71,12 @@ def figure_3_quantiles(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def _final_quantiles(run: xr.Dataset) -> list[float]:
     """Of one run, as weights, in the order of `paper.FIGURE_3`."""
     unit = float(run["glorot_std"].sel(layer=LAYER))
-    counts = joint_counts(run, LAYER, replica=replica_of(run)).values
+    counts = weights.joint_counts(run, LAYER, replica=replica_of(run)).values
     found = []
     for initial, level in paper.FIGURE_3:
-        place = np.sign(initial) * paper.OUTER_STRIP_SHARE * GLOROT_LIMIT
-        strip = counts[[strip_index(run["initial_edge"], place)]]
-        found.append(float(conditional_quantiles(strip, run["final_edge"], [level])[0, 0]) * unit)
+        place = np.sign(initial) * paper.OUTER_STRIP_SHARE * weights.GLOROT_LIMIT
+        strip = counts[[weights.strip_index(run["initial_edge"], place)]]
+        found.append(weights.conditional_quantiles(strip, run["final_edge"], [level]).item() * unit)
     return found
 
 
@@ -132,7 +123,7 @@ def _correlation_part(plain: Sequence[xr.Dataset], limit: float | None, **more: 
 
 def _area_part(marked: Sequence[xr.Dataset], limit: float, **more: Any) -> Part:
     """The area under the ROC curve of abs(w) for the mark, at the end of marked runs."""
-    areas = [float(contrast_of_run(run.isel(matrix_epoch=[-1])).item()) for run in marked]
+    areas = [float(weights.contrast_of_run(run.isel(matrix_epoch=[-1])).item()) for run in marked]
     return mean_part(
         marked, areas, statistic="ROC area of the mark at the end", threshold=limit, above=True,
         kind=f"marked {STRONG}", needed=False, **more,

@@ -8,8 +8,6 @@ interval of the mean, and no more than theirs). Where the paper says *at least*,
 *none by*, ours must not come before.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
@@ -29,7 +27,7 @@ from repro.analysis.intervals import (
     mean_interval,
     permutation_probability,
     share_interval,
-)
+)  # fmt: skip
 from repro.analysis.regimes import happened, outcome
 from repro.claims.verdict import HALF, MINIMUM_RUNS, MOST, Part, nothing_met, part_of
 from repro.paper import Reading
@@ -150,10 +148,10 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
     elif chance >= SIGNIFICANT:
         answer = "open" if answer == "holds" else "fails"
         reason += f"; shuffled regimes do as well with probability {chance:.2g}"
-    interval = share_interval(found.in_order, number)
     return part_of(
-        counted, statistic=statistic, effect=share, interval=interval, answer=answer, reason=reason
-    )
+        counted, statistic=statistic, effect=share, answer=answer, reason=reason,
+        interval=share_interval(found.in_order, number),
+    )  # fmt: skip
 
 
 def _agreement(runs: Sequence[xr.Dataset]) -> Part:
@@ -170,8 +168,7 @@ def _agreement(runs: Sequence[xr.Dataset]) -> Part:
     answer = "holds" if share >= MOST else "mixed" if share >= HALF else "fails"
     if number < MINIMUM_READINGS:
         answer, reason = "open", f"{reason}; {MINIMUM_READINGS} are needed to decide"
-    interval = share_interval(good, number)
     return part_of(
-        counted, statistic=statistic, effect=share if number else None, interval=interval,
-        over=over, answer=answer, reason=reason,
+        counted, statistic=statistic, effect=share if number else None, over=over, answer=answer,
+        reason=reason, interval=share_interval(good, number),
     )  # fmt: skip

@@ -8,8 +8,6 @@ could tell and the claim can do without, and only *told* where it is no part of 
 crosses* where the event did not happen.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal

@@ -5,8 +5,6 @@ bears. A verdict is a pure function of runs: nothing here trains, and runs that 
 change it by themselves.
 """
 
-from __future__ import annotations
-
 import json
 import os
 from collections.abc import Mapping, Sequence

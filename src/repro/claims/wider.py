@@ -6,8 +6,6 @@ initial spread falls with width by itself: that wide networks *move less* holds 
 deviation falls, too, and *any chosen loss* where the deviation falls at every one.
 """
 
-from __future__ import annotations
-
 from collections.abc import Sequence
 from dataclasses import replace
 
