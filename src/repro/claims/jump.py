@@ -41,37 +41,21 @@ Epochs = tuple[float, float, float]
 
 
 class RiseEpochs(NamedTuple):
-    """When loss and deviation have come 10, 50 and 90 % of their way in a crossing.
+    """When loss and deviation have come 10, 50 and 90 % of their way in a crossing, in epochs.
 
-    In epochs; NaN for a deviation that does not rise. ``growth`` is what the deviation gains in the
-    loss's rise over what it gained in as long a time before the crossing.
+    NaN for a deviation that does not rise. It ``jumps`` where it rises, and faster than before the
+    crossing; ``lag`` is its middle behind the loss's, ``rise`` what the loss takes from 10 to 90 %,
+    ``distance`` that of the middles: a whole rise, and no more, where there is no jump.
     """
 
     loss: Epochs
     deviation: Epochs
     start: int
     end: int
-    growth: float
-
-    @property
-    def lag(self) -> float:
-        """Epochs by which the deviation's middle follows the loss's."""
-        return self.deviation[1] - self.loss[1]
-
-    @property
-    def rise(self) -> float:
-        """Epochs that the loss's rise takes, from 10 to 90 %."""
-        return max(self.loss[2] - self.loss[0], 1.0)
-
-    @property
-    def jumps(self) -> bool:
-        """Whether the deviation rises, and faster than before the crossing."""
-        return self.growth >= GROWTH and bool(np.isfinite(self.lag))
-
-    @property
-    def distance(self) -> float:
-        """Epochs between the middles; a whole rise, and no more, where there is no jump."""
-        return min(abs(self.lag), self.rise) if self.jumps else self.rise
+    lag: float
+    rise: float
+    jumps: bool
+    distance: float
 
 
 class Excursion(NamedTuple):
@@ -89,11 +73,13 @@ def rise_epochs(run: xr.Dataset) -> RiseEpochs | None:
     if between is None or not np.isfinite(loss[between.end :]).any():
         return None
     spread = smoothed(finite_or_infinite(evidence.of_layer(run, "deviation_std")))
-    rise = _reached(smoothed(loss), *between)
-    low, high = int(rise[0]), int(np.ceil(rise[2]))
+    losses, deviations = _reached(smoothed(loss), *between), _reached(spread, *between)
+    low, high = int(losses[0]), int(np.ceil(losses[2]))
     before = spread[between.start] - spread[max(between.start - (high - low), 0)]
-    growth = (spread[high] - spread[low]) / max(before, 1e-9)
-    return RiseEpochs(rise, _reached(spread, *between), *between, float(np.nan_to_num(growth)))
+    lag, rise = deviations[1] - losses[1], max(losses[2] - losses[0], 1.0)
+    jumps = bool(spread[high] - spread[low] >= GROWTH * max(before, 1e-9) and np.isfinite(lag))
+    distance = min(abs(lag), rise) if jumps else rise
+    return RiseEpochs(losses, deviations, *between, lag, rise, jumps, distance)
 
 
 def _reached(smooth: NDArray[np.float64], start: int, end: int) -> Epochs:
@@ -176,13 +162,11 @@ def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list,
     """Runs, and their lag's size over the mean size of the lag behind other runs of the width."""
     runs, shares = [], []
     for run, own in told:
-        others = [
-            abs(own.deviation[1] - other.loss[1]) for beside, other in told
-            if beside is not run and width_of(beside) == width_of(run)
-        ]  # fmt: skip
-        if others:
+        others = [other for beside, other in told if width_of(beside) == width_of(run)]
+        lags = [abs(own.deviation[1] - other.loss[1]) for other in others if other is not own]
+        if lags:
+            share = abs(own.lag) / max(np.mean(lags), 1e-9)
             runs.append(run)
-            share = abs(own.lag) / max(np.mean(others), 1e-9)
             shares.append(float(share) if np.isfinite(share) else 1.0)
     return runs, shares
 

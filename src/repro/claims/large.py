@@ -18,7 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 from repro.analysis import evidence
 from repro.analysis.captions import epochs_of, replica_of
 from repro.analysis.weights import joint_counts
-from repro.claims.verdict import Part, mean_part
+from repro.claims.verdict import Part, Question, mean_part
 from repro.model.network import JUDGED_LAYER as LAYER
 
 BINNING = 0.02  # a slope up to this may come from the bins alone
@@ -76,18 +76,18 @@ def slope(initial: ArrayLike, update: ArrayLike, weights: ArrayLike) -> float:
     return float((number * centred * y).sum() / (number * centred**2).sum())
 
 
-def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:
+def updates_of_run(run: xr.Dataset) -> Updates:
     """`updates` of a single run at the last epoch at which it kept joint counts, if it did."""
-    counts = joint_counts(run, layer, replica=replica_of(run))
+    counts = joint_counts(run, LAYER, replica=replica_of(run))
     return updates(counts, run["initial_edge"], run["final_edge"])
 
 
-def has_final_counts(run: xr.Dataset, layer: str = LAYER) -> bool:
-    """Whether the run kept joint counts of the layer at its own last epoch."""
+def has_final_counts(run: xr.Dataset) -> bool:
+    """Whether the run kept joint counts of the judged layer at its own last epoch."""
     kept = run.variables.get("joint_epoch", np.array([])).values.tolist()
     if epochs_of(run) not in kept:
         return False
-    place = kept.index(epochs_of(run)), run.variables["layer"].values.tolist().index(layer)
+    place = kept.index(epochs_of(run)), run.variables["layer"].values.tolist().index(LAYER)
     return bool(run.variables["joint_histogram"].values[0][place].any())
 
 
@@ -96,18 +96,17 @@ def judge_large(whole: Sequence[xr.Dataset]) -> list[Part]:
     strong = evidence.unmarked(evidence.of_regime(whole, "strong"))
     told = [(run, updates_of_run(run)) for run in strong if has_final_counts(run)]
     told = [(run, found) for run, found in told if found.open_share <= OPEN_SHARE]
-    counted = [run for run, _ in told]
-    about = {
-        "unit": "standard deviations per standard deviation", "threshold": BINNING, "above": True,
-        "kind": "strong unmarked run of the paper's length with joint counts",
-    }  # fmt: skip
-    outward = [slope(found.initial, found.outward, found.weights) for _, found in told]
-    size = [slope(found.initial, found.size, found.weights) for _, found in told]
-    name = "slope of the size of the update against |w_i|"
-    return [
-        mean_part(counted, outward, statistic="slope of the outward update against |w_i|", **about),
-        mean_part(counted, size, statistic=name, question="wording", **about),
-    ]
+
+    def part(update: str, statistic: str, question: Question) -> Part:
+        slopes = [slope(one.initial, getattr(one, update), one.weights) for _, one in told]
+        return mean_part(
+            [run for run, _ in told], slopes, statistic=f"slope of the {statistic} against |w_i|",
+            unit="standard deviations per standard deviation", threshold=BINNING, above=True,
+            kind="strong unmarked run of the paper's length with joint counts", question=question,
+        )  # fmt: skip
+
+    size = part("size", "size of the update", "wording")
+    return [part("outward", "outward update", "measurement"), size]
 
 
 def _middles(edge: NDArray[np.float64]) -> NDArray[np.float64]:

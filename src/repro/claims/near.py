@@ -1,10 +1,9 @@
 """Claims 1 and 7: successful training ends near its start, and the start can still be recognised.
 
-The paper's one measurement in numbers is its Figure 3: quantiles of w_f given w_i at N = 512. What
-*close* and *recognisable* are it does not say. Close is taken literally: the typical weight has
-moved by less than the spread the weights started with. For correlations and for the area under a
-ROC curve the usual words for the size of an effect are used (J. Cohen, *Statistical Power Analysis
-for the Behavioral Sciences*, 1988): a large effect is near, a medium one is recognisable.
+What *close* and *recognisable* are the paper does not say. Close is taken literally: the typical
+weight has moved by less than the spread the weights started with. For correlations and for the area
+under a ROC curve a large effect is near, a medium one is recognisable (J. Cohen, *Statistical Power
+Analysis for the Behavioral Sciences*, 1988).
 """
 
 from collections.abc import Sequence
@@ -35,29 +34,19 @@ NULL_ERRORS = 5  # more than chance: so many times what a shuffled pairing scatt
 STRONG = "strong run of the paper's length"
 PLAIN = f"{STRONG} without a mark"
 
-_QUARTILES_APART = 1.349  # in standard deviations of a normal distribution
-
 
 def papers_relative_deviation() -> float:
-    """Relative deviation of the paper's network of Figure 3, by the quartiles read off it.
-
-    That of the weights that started at zero, as if their deviations were normally distributed, in
-    units of the Glorot standard deviation. Wide tails would make it larger.
-    """
+    """Of the weights of Figure 3 that started at zero, by their quartiles, as if normal."""
     lower, upper = (paper.FIGURE_3[0.0, quantile].value for quantile in (0.25, 0.75))
-    width = paper.FIGURE_3_WIDTH
-    return (upper - lower) / _QUARTILES_APART / glorot_standard_deviation(width, width)
+    unit = glorot_standard_deviation(paper.FIGURE_3_WIDTH, paper.FIGURE_3_WIDTH)
+    return (upper - lower) / 1.349 / unit  # a normal distribution's are so many deviations apart
 
 
 def figure_3_quantiles(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The quantiles of w_f given w_i that Figure 3 of the paper shows, beside ours.
+    """The quantiles of w_f given w_i that Figure 3 of the paper shows, beside those of our runs.
 
-    ``runs`` are single ones of one width with joint counts at their end.
-
-    Returns
-    -------
-    Columns ``initial``, ``quantile``, ``theirs``, ``ours`` (weights; the mean over runs) and
-    ``difference`` (ours over theirs less one).
+    Columns ``initial``, ``quantile``, ``theirs``, ``ours`` (weights; the mean over runs of one
+    width) and ``difference`` (ours over theirs less one).
     """
     rows = []
     found = zip(*map(_final_quantiles, runs), strict=True)

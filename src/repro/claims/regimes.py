@@ -29,7 +29,7 @@ from repro.analysis.intervals import (
     share_interval,
 )  # fmt: skip
 from repro.analysis.regimes import happened, outcome
-from repro.claims.verdict import HALF, MINIMUM_RUNS, MOST, Part, nothing_met, part_of
+from repro.claims.verdict import HALF, MOST, Part, nothing_met, part_of, share_part
 from repro.paper import Reading
 
 RANKS = {"weak": 0, "unstable": 1, "strong": 2}
@@ -134,24 +134,21 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
     if RANKS["unstable"] not in ranks:
         return nothing_met(runs, "becomes unstable", statistic=statistic)
     widths = [width_of(run) for run in counted]
-    found, number = boundaries(widths, ranks), len(counted)
-    share, missing = found.in_order / number, [name for name, r in RANKS.items() if r not in ranks]
-    chance = order_by_chance(widths, ranks)
-    reason = f"{statistic}: {found.in_order} of {widths_in_words(counted)}"
-    if undecided := len(named) - number:
-        reason += f", {undecided} more undecided"
-    answer = "holds" if share >= MOST else "mixed" if share > HALF else "fails"
-    if number < MINIMUM_RUNS:
-        answer, reason = "open", f"{reason}; {MINIMUM_RUNS} runs are needed to decide"
-    elif missing:
-        answer, reason = "open", f"{reason}; no run is {' or '.join(missing)}"
-    elif chance >= SIGNIFICANT:
-        answer = "open" if answer == "holds" else "fails"
-        reason += f"; shuffled regimes do as well with probability {chance:.2g}"
-    return part_of(
-        counted, statistic=statistic, effect=share, answer=answer, reason=reason,
-        interval=share_interval(found.in_order, number),
+    words, undecided = widths_in_words(counted), len(named) - len(counted)
+    part = share_part(
+        counted, boundaries(widths, ranks).in_order, statistic=statistic,
+        of=f"{words}, {undecided} more undecided" if undecided else words,
     )  # fmt: skip
+    missing = [name for name, rank in RANKS.items() if rank not in ranks]
+    if part.answer == "open":
+        return part
+    if missing:
+        reason = f"{part.reason}; no run is {' or '.join(missing)}"
+        return replace(part, answer="open", reason=reason)
+    if (chance := order_by_chance(widths, ranks)) < SIGNIFICANT:
+        return part
+    reason = f"{part.reason}; shuffled regimes do as well with probability {chance:.2g}"
+    return replace(part, answer="open" if part.answer == "holds" else "fails", reason=reason)
 
 
 def _agreement(runs: Sequence[xr.Dataset]) -> Part:

@@ -35,10 +35,9 @@ HALF = 0.5  # it fails where no more than this share do; between the two it is m
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One statistic of a claim on one dataset; effect and interval are None where there is none.
+    """One statistic of a claim on one dataset, with the runs that counted by their names.
 
-    ``over`` says what the interval is taken over, ``reason`` (without a full stop) why the answer
-    is what it is; ``runs`` names those that counted; ``unit`` is empty for pure numbers.
+    ``over`` says what the interval is taken over; ``unit`` is empty for pure numbers.
     """
 
     question: Question = "measurement"
@@ -128,12 +127,13 @@ def mean_part(
 
 
 def share_part(
-    runs: Sequence[xr.Dataset], good: int, *, statistic: str, most: float = MOST, **more: Any
-) -> Part:
+    runs: Sequence[xr.Dataset], good: int, *, statistic: str, most: float = MOST, of: str = "",
+    **more: Any,
+) -> Part:  # fmt: skip
     """A part on the share of runs that obey: it holds from ``most`` on, fails up to ``HALF``."""
     number = len(runs)
     answer = "holds" if good >= most * number else "mixed" if good > HALF * number else "fails"
-    reason = f"{statistic}: {good} of {number}"
+    reason = f"{statistic}: {good} of {of or number}"
     if number < MINIMUM_RUNS:
         answer, reason = "open", f"{reason}; {MINIMUM_RUNS} runs are needed to decide"
     return part_of(
