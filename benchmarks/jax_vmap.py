@@ -7,7 +7,7 @@ import jax
 import jax.numpy as jnp
 import numpy as np
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 
 jax.config.update("jax_default_matmul_precision", "highest")  # float32, as the others
 

@@ -9,7 +9,7 @@ import keras_fit
 import numpy as np
 from keras_fit import device, versions
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 
 __all__ = ["Engine", "device", "versions"]
 

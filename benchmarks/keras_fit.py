@@ -12,7 +12,7 @@ import keras
 import numpy as np
 import tensorflow
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 
 
 class Engine:
@@ -77,7 +77,9 @@ class Engine:
         return tuple(np.stack(parts) for parts in zip(*self._replicas, strict=True))
 
     def _fit(self, batches: np.ndarray, clock: keras.callbacks.Callback) -> None:
-        self._model.fit(self._dataset(batches), epochs=1, verbose=0, callbacks=[clock])
+        self._model.fit(
+            self._dataset(batches), epochs=1, shuffle=False, verbose=0, callbacks=[clock]
+        )
 
     def _dataset(self, order: np.ndarray) -> tensorflow.data.Dataset:
         def gather(chosen: tensorflow.Tensor) -> tuple:

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch.func import grad_and_value, vmap
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 
 torch.backends.cuda.matmul.allow_tf32 = False  # float32, as the others
 _DEVICE = "cuda" if torch.cuda.is_available() else "cpu"

@@ -20,7 +20,7 @@ LIGHT = os.pathsep.join(
 # Files that share what is expensive to make: of several processes one runs them all.
 TOGETHER = {
     "built_book": ("test_book", "test_browser", "test_no_tensorflow"),
-    "prepared_cache": ("test_choices", "test_dataset_facts", "test_datasets"),
+    "prepared_cache": ("test_dataset_facts", "test_datasets"),
 }
 
 

@@ -71,7 +71,9 @@ class Experiment:
         How many, 1 to 4 (the paper: 2).
     order:
         Of the samples, every one once an epoch: ``fresh`` in each; ``cycle:K``, K orders in turn;
-        or ``buffer:B``, drawn through a shuffle buffer of B samples over one fixed order.
+        ``buffer:B``, drawn through a shuffle buffer of B samples over one fixed order;
+        ``batches``, the batches of one order in a fresh sequence; or ``mirror``, in one sequence
+        that is read backwards every second epoch.
 
     Raises
     ------
@@ -251,9 +253,9 @@ def _order(order: object) -> str:
     kind, _, number = order.partition(":") if isinstance(order, str) else ("", "", "")
     if kind in ("cycle", "buffer") and number.isascii() and number.isdecimal() and int(number) > 0:
         return f"{kind}:{int(number)}"
-    if order != "fresh":
-        raise ReproError(
-            "order must be fresh, cycle:K or buffer:B with a whole number from 1, such as "
-            f"cycle:25, not {shown(order)}."
-        )
-    return "fresh"
+    if order in ("fresh", "batches", "mirror"):
+        return str(order)
+    raise ReproError(
+        "order must be fresh, batches, mirror, or cycle:K or buffer:B with a whole number from 1, "
+        f"such as cycle:25, not {shown(order)}."
+    )

@@ -1,8 +1,6 @@
 """The choices left open: the rule on made-up runs, the order of the samples, symbol ids."""
 
-import csv
-import io
-import tarfile
+import functools
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -13,39 +11,42 @@ from synthetic import synthetic_run
 from repro import Experiment, ReproError, paper
 from repro.data import datasets
 from repro.data.hasyv2 import SYMBOL_IDS
-from repro.investigations import choices, order_search, trials
-from repro.investigations.choices import BASELINE, CHOICES
+from repro.investigations import choices, order_search
+from repro.investigations.choices import CHOICES, found
 from repro.investigations.figures import orders_figure
-from repro.investigations.found import found
 from repro.model import network
 from repro.store.store import Store
 
 PLAIN = Experiment("hasyv2", 150, 200)
-AS_IDS = Experiment("hasyv2", 150, 200, labels="symbol-ids")
+AS_IDS = replace(PLAIN, labels="symbol-ids")
+
+
+@functools.cache
+def made(epochs: int, width: int):
+    return synthetic_run(width, epochs, "strong", noise=0, joint_layers=())
+
+
+def with_losses(run, train, test):
+    return run.assign({f"{name}_loss": (("replica", "epoch"), np.asarray(loss)[None])
+                       for name, loss in (("train", train), ("test", test))})  # fmt: skip
 
 
 def run_with(loss_at_100: float, test_minimum: float, at: int, epochs: int = 200, width: int = 150):
     """A run with just these early marks, its training loss falling to the end."""
-    run = synthetic_run(width, epochs, "strong", noise=0, joint_layers=())
     epoch = np.arange(epochs + 1)
     train = loss_at_100 * np.exp((100 - epoch) / 100)
-    test = test_minimum * (1 + 0.001 * np.abs(epoch - at))
-    return run.assign(
-        train_loss=(("replica", "epoch"), train[None]),
-        test_loss=(("replica", "epoch"), test[None]),
-    )
+    return with_losses(made(epochs, width), train, test_minimum * (1 + 0.001 * abs(epoch - at)))
 
 
-def table_of(width: int = 150, **by_name):
-    """The table of runs by choice, the other choices without any."""
-    runs = {(choice, width): by_name.get(choice.name.replace(" ", "_"), []) for choice in CHOICES}
+def table_of(**by_name):
+    """The table of runs by choice at N = 150, the other choices without any."""
+    runs = {(name, 150): by_name.get(name.replace(" ", "_"), []) for name in CHOICES}
     return choices.table(runs)
 
 
 def test_marks_are_read_off_the_curves_as_far_as_they_go():
     marks = choices.marks(run_with(0.3, 0.9, 20))
-    early = [marks[name] for name in choices.EARLY_MARKS]
-    assert early == pytest.approx([0.3, 0.9, 20])
+    assert [marks[name] for name in choices.EARLY_MARKS] == pytest.approx([0.3, 0.9, 20])
     assert np.isnan(marks["minimum_train_loss"]), "still falling at its end"
     short = choices.marks(run_with(0.3, 0.9, 20, epochs=99))
     assert np.isnan(short["train_loss_at_100"]) and short["epoch_of_minimum_test_loss"] == 20
@@ -53,19 +54,15 @@ def test_marks_are_read_off_the_curves_as_far_as_they_go():
 
 
 def test_the_distance_is_the_root_mean_square_of_logarithms():
-    """Every mark e times the paper's is a distance of one, as is every mark a part of it."""
+    """A mark e times the paper's is a distance of one; what a choice lacks counts for none."""
     pair = [run_with(0.33 * np.e * share, 0.94 * np.e, 24) for share in (0.9, 1.1)]
     table = table_of(baseline=pair).set_index("choice")
     assert table["distance"]["baseline"] == pytest.approx(np.sqrt(2 / 3), rel=1e-6), "by the mean"
     assert table["compared"]["baseline"] == 3
     assert table["distance"].drop("baseline").isna().all()
-
-
-def test_marks_that_a_choice_lacks_count_for_none():
-    table = table_of(baseline=[run_with(3.3, 0.94, 24)], exact_loss=[run_with(1, 0.94, 24, 60)])
-    there = table.set_index("choice").loc[["baseline", "exact loss"]]
-    assert there["compared"].tolist() == [2, 2]
-    assert there["distance"].tolist() == pytest.approx([0, 0], abs=1e-6)
+    short = table_of(baseline=[run_with(3.3, 0.94, 24)], exact_loss=[run_with(1, 0.94, 24, 60)])
+    assert short["compared"][:2].tolist() == [2, 2]
+    assert short["distance"][:2].tolist() == pytest.approx([0, 0], abs=1e-6)
 
 
 @pytest.mark.parametrize(
@@ -81,12 +78,12 @@ def test_the_nearest_is_recommended_unless_the_baseline_is_as_near(usual, other,
 
 
 def test_the_width_with_most_choices_decides():
-    few = {(BASELINE, 275): [run_with(0.1, 0.87, 17, width=275)]}
-    many = {(choice, 150): [run_with(0.33, 0.94, 24)] for choice in CHOICES[:2]}
+    few = {("baseline", 275): [run_with(0.1, 0.87, 17, width=275)]}
+    many = {(name, 150): [run_with(0.33, 0.94, 24)] for name in ("baseline", "exact loss")}
     assert choices.deciding_width(choices.table(few | many)) == 150
-    alone = choices.table(few)
-    assert choices.deciding_width(alone) is None and choices.recommended(alone) is None
-    assert choices.recommended(choices.table({})) is None
+    for nobody in (few, {}):
+        table = choices.table(nobody)
+        assert choices.deciding_width(table) is None and choices.recommended(table) is None
 
 
 def test_the_published_runs_give_the_recommendation_that_is_on_record():
@@ -95,25 +92,32 @@ def test_the_published_runs_give_the_recommendation_that_is_on_record():
     assert table.set_index("choice")["distance"]["baseline"] == pytest.approx(0.121, abs=1e-3)
 
 
+def test_the_longest_of_each_replica_is_found(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    mine = Store(tmp_path / "mine")
+    for store, epochs in ((Store(tmp_path), 20), (mine, 30)):
+        store.save(made(epochs, 16), None)
+    experiment = Experiment("hasyv2", 16, 1)
+    assert [one.sizes["epoch"] for one in found(experiment)] == [21]
+    assert [one.sizes["epoch"] for one in found(experiment, mine.path)] == [31]
+    with pytest.raises(ReproError, match="no folder"):
+        found(experiment, tmp_path / "absent")
+
+
 # --- the order of the samples
 
 
 def paper_like(width: int, order: str, factor: float = 1.0):
-    """A run whose training loss is made of the paper's marks, times a factor."""
-    run = synthetic_run(width, order_search.EPOCHS, "strong", noise=0, joint_layers=())
+    """A run whose losses are made of the paper's marks, times a factor."""
     given = {name: reading.value for name, reading in order_search.readings(width).items()}
     points = {0: 6.0, given["epoch_of_minimum_train_loss"]: factor * given["minimum_train_loss"]}
     points |= {given["divergence_epoch"] + 1: 15.7, order_search.EPOCHS: 15.7}
     points |= {int(name[14:]): factor * v for name, v in given.items() if name.startswith("train_")}
-    epoch = np.arange(order_search.EPOCHS + 1)
-    places = sorted(points)
+    epoch, places = np.arange(order_search.EPOCHS + 1), sorted(points)
     train = np.exp(np.interp(epoch, places, np.log([points[place] for place in places])))
     at, low = given["epoch_of_minimum_test_loss"], factor * given["minimum_test_loss"]
-    test = low * (1 + 0.001 * np.abs(epoch - at))
-    described = order_search.experiment(order, width)
-    both = {"train_loss": train, "test_loss": test}
-    run = run.assign({name: (("replica", "epoch"), each[None]) for name, each in both.items()})
-    return run.assign_attrs(experiment=described.to_json())
+    run = with_losses(made(order_search.EPOCHS, width), train, low * (1 + 0.001 * abs(epoch - at)))
+    return run.assign_attrs(experiment=order_search.experiment(order, width).to_json())
 
 
 def test_the_papers_own_marks_are_at_no_distance_and_farther_orders_rank_behind(
@@ -121,15 +125,15 @@ def test_the_papers_own_marks_are_at_no_distance_and_farther_orders_rank_behind(
 ):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
     store = Store(tmp_path / "mine")
-    for order, factor in (("cycle:2", 1.1), ("fresh", 1.3), ("buffer:400", 1.0)):
+    for order, factor in (("fresh", 1.3), ("buffer:400", 1.0)):
         for width in order_search.WIDTHS:
             store.save(paper_like(width, order, factor), None)
     store.save(paper_like(150, "cycle:1"), None)
-    table = order_search.table(store=store.path)
-    assert table["order"].tolist() == ["buffer:400", "cycle:2", "fresh"], "both widths, or none"
-    assert table["distance"][0] < 1 < table["distance"][1] < table["distance"][2]
-    curves = order_search.curves(store=store.path)
-    assert set(curves["order"]) == {"buffer:400", "cycle:2", "fresh", "cycle:1"}
+    table = order_search.table(store.path)
+    assert table["order"].tolist() == ["buffer:400", "fresh"], "both widths, or none"
+    assert table["distance"][0] < 1 < table["distance"][1]
+    curves = order_search.curves(store.path)
+    assert set(curves["order"]) == {"buffer:400", "fresh", "cycle:1"}
     assert curves["epoch"].min() == 1 and curves["epoch"].max() == order_search.EPOCHS
     left, right = orders_figure(curves).axes
     assert len(left.get_lines()) > len(right.get_lines()), "one order has a run there alone"
@@ -140,12 +144,11 @@ def test_a_distance_is_in_units_of_the_errors():
     given = {width: order_search.readings(width) for width in order_search.WIDTHS}
     ours = {width: {name: r.value for name, r in marks.items()} for width, marks in given.items()}
     assert order_search.distance(ours) == 0
-    ours[250]["minimum_train_loss"] *= np.exp(paper.READING_ERROR)
     number = sum(map(len, given.values()))
-    assert order_search.distance(ours) == pytest.approx(np.sqrt(1 / number))
-    ours[250]["minimum_train_loss"] = given[250]["minimum_train_loss"].value
-    ours[250]["epoch_of_minimum_train_loss"] *= np.exp(25 / 130)  # the figure's own bar
-    assert order_search.distance(ours) == pytest.approx(np.sqrt(1 / number))
+    for name, error in (("minimum_train_loss", paper.READING_ERROR),
+                        ("epoch_of_minimum_train_loss", 25 / 130)):  # fmt: skip
+        off = ours | {250: ours[250] | {name: given[250][name].value * np.exp(error)}}
+        assert order_search.distance(off) == pytest.approx(np.sqrt(1 / number))
 
 
 def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
@@ -153,79 +156,45 @@ def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
     assert order_search.marks(late)["divergence_epoch"] == order_search.EPOCHS
 
 
-def test_the_longest_of_each_replica_is_found(tmp_path, monkeypatch):
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
-    mine = Store(tmp_path / "mine")
-    for store, epochs in ((Store(tmp_path), 20), (mine, 30)):
-        store.save(synthetic_run(16, epochs), None)
-    experiment = Experiment("hasyv2", 16, 1)
-    assert [one.sizes["epoch"] for one in found(experiment)] == [21]
-    assert [one.sizes["epoch"] for one in found(experiment, mine.path)] == [31]
-    with pytest.raises(ReproError, match="no folder"):
-        found(experiment, tmp_path / "absent")
-
-
 # --- trials
 
 
 def test_trials_are_compared_where_all_have_got():
     rising = np.linspace(1, 2, 300)
-    table = trials.table([("long", rising), ("short", rising[:99])]).set_index("name")
+    table = choices.trials([("long", rising), ("short", rising[:99])]).set_index("name")
     assert table.loc["long", "at_250"] == pytest.approx(rising[240:250].mean())
-    assert table.loc["long", ["minimum", "minimum_at"]].tolist() == [1, 1]
-    assert table.loc["short", ["at_100", "minimum", "at_250"]].isna().all()
+    assert table.loc["long", ["at_100", "minimum", "minimum_at"]].tolist() == [rising[99], 1, 1]
+    assert table.loc["short", ["at_100", "minimum", "minimum_at", "at_250"]].isna().all()
 
 
 def test_the_published_trials_are_as_the_page_says(tmp_path, monkeypatch):
-    runs = found(Experiment("hasyv2", trials.WIDTH, 1000))
-    ours = trials.table(("baseline", run.train_loss[0, 1:]) for run in runs)
-    tested = trials.table((row["name"], row["train_loss"]) for row in trials.published())
-    of_order = tested[tested["name"].isin(list(trials.ORDERS))]
-    assert len(tested) == 14 and (of_order["at_250"] > ours["at_250"].max()).all()
-    other = tested[~tested["name"].isin([*trials.ORDERS, "loss after the epoch"])]
+    runs = found(Experiment("hasyv2", choices.TRIAL_WIDTH, 1000))
+    ours = choices.trials(("baseline", run.train_loss[0, 1:]) for run in runs)
+    tested = choices.trials((row["name"], row["train_loss"]) for row in choices.kept())
+    of_order = tested["name"].isin(list(choices.TRIED_ORDERS))
+    assert len(tested) == 14 and (tested["at_250"][of_order] > ours["at_250"].max()).all()
+    other = tested[~of_order & (tested["name"] != "loss after the epoch")]
     assert (other["at_250"] <= ours["at_250"].max()).all()
-    assert set(trials.of_orders()["order"]) == set(trials.ORDERS.values())
-    last = trials.last_batch()
+    assert set(choices.trials_of_orders()["order"]) == set(choices.TRIED_ORDERS.values())
+    last = choices.last_batch()
     assert (last["after"] > last["before"]).all() and last["samples"].tolist() == [73, 22]
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
-    assert trials.published() == [] and trials.last_batch().empty and trials.of_orders().empty
+    assert choices.last_batch().empty and choices.trials_of_orders().empty
 
 
 # --- labels as symbol ids
 
 
-def test_symbol_ids_are_an_output_for_each_number():
-    shapes = network.layer_shapes(AS_IDS)
-    assert shapes["hidden_output"] == (150, SYMBOL_IDS[-1] + 1) == (150, 1401)
+def test_symbol_ids_are_outputs_of_another_experiment():
+    assert network.layer_shapes(AS_IDS)["hidden_output"] == (150, SYMBOL_IDS[-1] + 1) == (150, 1401)
     plain, ids = network.initial_weights(PLAIN, 0), network.initial_weights(AS_IDS, 0)
     for layer in ("input_hidden", "hidden_hidden"):
         np.testing.assert_array_equal(plain[layer], ids[layer])
-
-
-def test_symbol_ids_are_those_of_the_archive(real_data_dir):
-    with tarfile.open(real_data_dir / "hasyv2" / "HASYv2.tar.bz2", "r|bz2") as tar:
-        for member in tar:
-            if member.name.removeprefix("./") == "symbols.csv":
-                rows = csv.DictReader(io.StringIO(tar.extractfile(member).read().decode()))
-                break
-    assert tuple(sorted(int(row["symbol_id"]) for row in rows)) == SYMBOL_IDS
-    assert len(SYMBOL_IDS) == datasets.SHAPES["hasyv2"][1]
-
-
-def test_symbol_ids_leave_every_other_experiment_as_it_was():
-    assert "labels" not in PLAIN.parameters and PLAIN.digest == "c9bcd318236de359"
     assert AS_IDS.digest != PLAIN.digest and AS_IDS.unusual == {"labels": "symbol-ids"}
-    assert Experiment.from_json(AS_IDS.to_json()) == AS_IDS
-    assert Experiment("hasyv2", 150, 200, labels="classes") == PLAIN
-
-
-@pytest.mark.parametrize(
-    ("dataset", "labels", "told"),
-    [("hasyv2", "ids", "one of classes, symbol-ids"), ("mnist", "symbol-ids", "only hasyv2 has")],
-)
-def test_other_labels_are_refused(dataset, labels, told):
-    with pytest.raises(ReproError, match=told):
-        Experiment(dataset, 8, 1, labels=labels)
+    for dataset, labels, told in (("hasyv2", "ids", "one of classes, symbol-ids"),
+                                  ("mnist", "symbol-ids", "only hasyv2 has")):  # fmt: skip
+        with pytest.raises(ReproError, match=told):
+            Experiment(dataset, 8, 1, labels=labels)
 
 
 def test_samples_carry_the_symbol_ids(monkeypatch):
@@ -238,34 +207,3 @@ def test_samples_carry_the_symbol_ids(monkeypatch):
     drawn = Experiment("hasyv2", 8, 1, split=0.123, labels="symbol-ids")  # kept by nobody else
     for numbers in (samples.of(drawn).y_train, samples.of(drawn).y_test):
         np.testing.assert_array_equal(np.asarray(numbers), np.array(SYMBOL_IDS)[classes])
-
-
-def test_outputs_that_cannot_fire_change_nothing():
-    """With the outputs that never occur switched off, symbol ids train as the classes do."""
-    pytest.importorskip("keras")
-    from repro.training import program
-    from repro.training.backend import ops
-
-    plain, ids = (replace(each, width=12, batch_size=16) for each in (PLAIN, AS_IDS))
-    generator = np.random.default_rng(0)
-    pixels = generator.integers(0, 256, (72, 1024), np.uint8)
-    classes = generator.integers(0, 369, 72, np.int32)
-    order = generator.permutation(72).astype(np.int32)
-    occurring = np.array(SYMBOL_IDS)
-    weights, biases = network.initial_weights(plain, 0), network.initial_biases(plain)
-    start = [*weights.values(), *biases.values()]
-    wide = [*start[:2], np.zeros((12, 1401), np.float32), *start[3:5]]
-    wide.append(np.full(1401, -1e9, np.float32))
-    wide[2][:, occurring], wide[5][occurring] = start[2], 0
-
-    def trained(experiment, parameters, labels):
-        given = (ops.convert_to_tensor(each) for each in (pixels, labels, order))
-        parameters = tuple(map(ops.convert_to_tensor, parameters))
-        parameters, *_ = program.train(experiment, parameters, *given)
-        return [np.asarray(each) for each in parameters]
-
-    narrow = trained(plain, start, classes)
-    broad = trained(ids, wide, occurring[classes].astype(np.int32))
-    for number in range(6):
-        same = broad[number][..., occurring] if number in (2, 5) else broad[number]
-        np.testing.assert_allclose(same, narrow[number], rtol=0, atol=2e-6)

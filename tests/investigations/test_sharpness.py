@@ -5,42 +5,35 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.special import softmax
 
-from repro import Experiment, ReproError, sealed_json
+from repro import Experiment, ReproError
 from repro.command_line import main
 from repro.data import datasets
-from repro.investigations import sharpness_record
-from repro.investigations.sharpness_record import Measurement, SharpnessRecord
-from repro.model.network import LAYERS
+from repro.investigations import stability
+from repro.investigations.stability import SharpnessRecord
+from repro.model import network
 from repro.store.store import Store
 
 pytest.importorskip("keras")
 
 from repro.investigations import sharpness
-from repro.training import loop as training
-from repro.training import program, samples
+from repro.training import loop, program, samples
 
-
-@pytest.fixture
-def nothing_published(tmp_path, monkeypatch):
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+SMALL = Experiment("digits", 4, 4)  # the same in all tests: compiled once
 
 
 def _gradient(experiment, parameters, x, y):
     """Of the mean loss, float64 and by hand; ``parameters`` and the result in one vector each."""
-    pixels, width, classes = 64, experiment.width, 10
-    shapes = ((pixels, width), (width, width), (width, classes), (width,), (width,), (classes,))
+    width = experiment.width
+    shapes = ((64, width), (width, width), (width, 10), (width,), (width,), (10,))
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])[:-1]
     parts = zip(np.split(parameters, ends), shapes, strict=True)
     w1, w2, w3, b1, b2, b3 = (part.reshape(shape) for part, shape in parts)
     h1 = np.maximum(x @ w1 + b1, 0)
     h2 = np.maximum(h1 @ w2 + b2, 0)
-    z = h2 @ w3 + b3
-    p = np.exp(z - z.max(axis=1, keepdims=True))
-    p /= p.sum(axis=1, keepdims=True)
-    true = p[np.arange(len(y)), y]
-    slope = p.copy()
-    slope[np.arange(len(y)), y] -= 1
+    p = softmax(h2 @ w3 + b3, axis=1)
+    true, slope = p[np.arange(len(y)), y], p - np.eye(10)[y]
     if experiment.loss == "clipped":
         slope[(true < experiment.epsilon) | (true > 1 - experiment.epsilon)] = 0
     slope /= len(y)
@@ -51,28 +44,22 @@ def _gradient(experiment, parameters, x, y):
 
 
 @pytest.mark.parametrize(("loss", "epsilon"), [("logits", 1e-7), ("clipped", 0.08)])
-def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, epsilon, tmp_path):
+def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, epsilon):
     experiment = Experiment("digits", 4, 10, loss=loss, epsilon=epsilon)
-    store = Store(tmp_path)
-    training.train(experiment, [0], store, progress=False)
-    state = store.load_state(store.find(experiment, 0))
-    images = samples.of(experiment)
+    weights = {f"weights_{n}": 2 * w for n, w in network.initial_weights(experiment, 0).items()}
+    biases = {f"biases_{n}": b + 0.1 for n, b in network.initial_biases(experiment).items()}
+    state, images = weights | biases, samples.of(experiment)
     value, residual, products = sharpness.largest_eigenvalue(
         experiment, state, images.x_train, images.y_train
     )
 
     data = datasets.load("digits", None)
     x, y = data.x_train.astype(float) / 255, data.y_train
-    names = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in LAYERS]
-    at = np.concatenate([state[name].ravel() for name in names]).astype(float)
+    at = np.concatenate([part.ravel() for part in state.values()]).astype(float)
     step = 1e-6
-    hessian = np.array(
-        [
-            _gradient(experiment, at + step * unit, x, y)
-            - _gradient(experiment, at - step * unit, x, y)
-            for unit in np.eye(len(at))
-        ]
-    ) / (2 * step)
+    ahead, behind = (np.array([_gradient(experiment, at + way * unit, x, y)
+                               for unit in np.eye(len(at))]) for way in (step, -step))  # fmt: skip
+    hessian = (ahead - behind) / (2 * step)
     largest = np.linalg.eigvalsh((hessian + hessian.T) / 2)[-1]
     assert largest > 1, "a Hessian worth the comparison"
     assert value == pytest.approx(largest, rel=1e-4)
@@ -81,59 +68,52 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, ep
 
 
 def test_a_measurement_interrupted_and_resumed_equals_an_undisturbed_one(tmp_path):
-    """Also one asked for an epoch that its checkpoint has passed; it is the run of `training`."""
-    experiment = Experiment("digits", 4, 4)
+    """Also one asked for an epoch that its checkpoint has passed; it is the run of `loop`."""
 
     def measured(name: str, *due: list[int]) -> SharpnessRecord:
         for epochs in due:
             record = sharpness.measure(
-                experiment, tmp_path / name, Store(tmp_path / f"{name}-store"), epochs=epochs,
-                progress=False,
-            )  # fmt: skip
+                SMALL, tmp_path / name, Store(tmp_path / f"{name}-store"), 0, epochs, progress=False
+            )
         return record
 
     whole, resumed = measured("whole", [0, 1, 4]), measured("resumed", [0, 4], [1])
-    assert [one.epoch for one in whole.measurements] == [0, 1, 4]
+    assert [one["epoch"] for one in whole.measurements] == [0, 1, 4]
     assert resumed.measurements == whole.measurements
     assert (resumed.train_loss, resumed.max_batch_loss) == (whole.train_loss, whole.max_batch_loss)
-    assert sharpness_record.published(tmp_path / "resumed") == [resumed]
+    assert stability.measured(tmp_path / "resumed") == [resumed]
     store = Store(tmp_path / "store")
-    training.train(experiment, [0], store, progress=False)
-    run = store.load(store.find(experiment, 0)).isel(replica=0)
+    loop.train(SMALL, [0], store, progress=False)
+    run = store.load(store.find(SMALL, 0)).isel(replica=0)
     np.testing.assert_array_equal(np.float32(whole.train_loss), run.train_loss.values)
     assert whole.max_batch_loss[0] is None
     assert whole.sample_size == 1437, "the whole of this small training set"
-    assert whole.measurements[0].sample_loss == pytest.approx(float(run.train_loss[0]), rel=1e-6)
+    assert whole.measurements[0]["sample_loss"] == pytest.approx(float(run.train_loss[0]), rel=1e-6)
 
 
 def test_ones_own_numbers_are_scaled_as_training_scales_them(tmp_path):
-    """Of float32 as they are: the loss is the run's own, the Hessian that of the same network."""
+    """Of float32 as they are: loss and Hessian are those of the same network."""
     data = datasets.load("digits", None)
     x = {name: getattr(data, name).astype(np.float32) / 255 for name in ("x_train", "x_test")}
     np.savez(tmp_path / "own.npz", **x, y_train=data.y_train, y_test=data.y_test)
-    own, archived = Experiment(str(tmp_path / "own.npz"), 4, 2), Experiment("digits", 4, 2)
-    found = [
+    mine, theirs = (
         sharpness.measure(
-            each, tmp_path / "out", Store(tmp_path / f"store-{each.dataset}"), epochs=[0, 2],
+            Experiment(dataset, 4, 4), tmp_path / "out", Store(tmp_path / "store"), 0, [0],
             progress=False,
-        )
-        for each in (own, archived)
-    ]  # fmt: skip
-    for mine, theirs in zip(*(record.measurements for record in found), strict=True):
-        assert mine.sharpness == pytest.approx(theirs.sharpness, rel=1e-3)
-        assert mine.sample_loss == pytest.approx(theirs.sample_loss, rel=1e-4)
-    assert found[0].measurements[0].sample_loss == pytest.approx(found[0].train_loss[0], rel=1e-6)
+        ).measurements[0]
+        for dataset in (str(tmp_path / "own.npz"), "digits")
+    )  # fmt: skip
+    assert mine["sharpness"] == pytest.approx(theirs["sharpness"], rel=1e-3)
+    assert mine["sample_loss"] == pytest.approx(theirs["sample_loss"], rel=1e-4)
 
 
 def test_samples_are_drawn_from_their_seed_without_repetition():
-    images = samples.of(Experiment("digits", 4, 1))
-    drawn = [sharpness.sample(images, 100, seed) for seed in (0, 0, 1)]
-    pixels = [np.asarray(one[0]) for one in drawn]
-    np.testing.assert_array_equal(pixels[0], pixels[1])
-    assert (pixels[0] != pixels[2]).any()
-    whole = {image.tobytes() for image in np.asarray(images.x_train)}
-    assert pixels[0].shape == (100, 64)
-    assert {image.tobytes() for image in pixels[0]} <= whole
+    images = samples.of(SMALL)
+    one, again, other = (np.asarray(sharpness.sample(images, 100, seed)[0]) for seed in (0, 0, 1))
+    np.testing.assert_array_equal(one, again)
+    assert one.shape == (100, 64) and (one != other).any()
+    whole = [image.tobytes() for image in np.asarray(images.x_train)]
+    assert {image.tobytes() for image in one} <= set(whole)
 
 
 def test_epochs_are_even_in_their_logarithm_and_then_in_themselves():
@@ -146,43 +126,31 @@ def test_epochs_are_even_in_their_logarithm_and_then_in_themselves():
 
 
 def test_a_network_without_a_loss_has_no_sharpness(tmp_path, monkeypatch):
-    experiment = Experiment("digits", 4, 1)
     broken = program.Tally(*(np.float32("nan") for _ in program.Tally._fields))
     monkeypatch.setattr(program, "evaluation_program", lambda _: lambda *_: broken)
     record = sharpness.measure(
-        experiment, tmp_path / "out", Store(tmp_path / "store"), epochs=[0], progress=False
+        SMALL, tmp_path / "out", Store(tmp_path / "store"), 0, [0], progress=False
     )
-    assert record.measurements == (Measurement(0, None, None, 0, None),)
-    assert sharpness_record.published(tmp_path / "out") == [record]
+    nothing = {"sharpness": None, "residual": None, "sample_loss": None}
+    assert record.measurements == [{"epoch": 0, "products": 0} | nothing]
 
 
 def test_a_run_that_another_is_at_is_left_alone(tmp_path):
-    experiment, store = Experiment("digits", 4, 1), Store(tmp_path / "store")
-    with (
-        store.held(experiment, 0),
-        pytest.raises(ReproError, match="Another process is at digits"),
-    ):
-        sharpness.measure(experiment, tmp_path / "out", store, progress=False)
+    store = Store(tmp_path / "store")
+    with store.held(SMALL, 0), pytest.raises(ReproError, match="Another process is at digits"):
+        sharpness.measure(SMALL, tmp_path / "out", store, 0, [0], progress=False)
 
 
-def test_from_the_command_line(tmp_path, capsys, nothing_published):
-    words = "sharpness --dataset digits --widths 4,5 --epochs 3 --sample 200 --quiet"
+def test_from_the_command_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    words = "sharpness --dataset digits --widths 4 --replicas 2 --epochs 2 --quiet"
     places = ["--output", str(tmp_path / "out"), "--store", str(tmp_path / "store")]
     assert main([*words.split(), *places]) == 0
     files = capsys.readouterr().out.split()
-    records = sharpness_record.published(tmp_path / "out")
+    records = stability.measured(tmp_path / "out")
     assert len(files) == len(records) == 2
-    for record, file, width in zip(records, files, (4, 5), strict=True):
-        assert (record.experiment.width, record.sample_size) == (width, 200)
-        assert [one.epoch for one in record.measurements] == [0, 1, 2, 3]
+    for number, (record, file) in enumerate(zip(records, files, strict=True)):
+        assert (record.experiment.width, record.replica, record.sample_size) == (4, number, 1437)
+        assert [one["epoch"] for one in record.measurements] == [0, 1, 2]
         assert json.loads(Path(file).read_text())["made"]["code_version"]
     assert not list(Store(tmp_path / "store").runs()), "its checkpoints are no runs of the user's"
-
-
-def test_a_damaged_record_is_told(tmp_path):
-    (tmp_path / "sharpness-x.json").write_text("{}")
-    with pytest.raises(ReproError, match="damaged, or was not sealed"):
-        sharpness_record.published(tmp_path)
-    sealed_json.write(tmp_path / "sharpness-x.json", {"experiment": {}})
-    with pytest.raises(ReproError, match="no record of `repro sharpness`"):
-        sharpness_record.published(tmp_path)

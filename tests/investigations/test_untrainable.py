@@ -9,11 +9,12 @@ import pytest
 import xarray as xr
 from synthetic import synthetic_run
 
-from repro import Experiment
+from repro import Experiment, ReproError, sealed_json
 from repro.book.build import ROOT
 from repro.data.facts import published_class_counts
-from repro.investigations import controls, figures, plateau, sharpness_record, stability
-from repro.investigations.sharpness_record import Measurement, SharpnessRecord
+from repro.investigations import choices, controls, figures, plateau, stability
+from repro.investigations.stability import SharpnessRecord
+from repro.store.store import Store
 
 PLAN = ROOT / "sweeps" / "paper.yml"
 COUNTS = {"hasyv2": {"train": np.array([40, 30, 930]), "test": np.array([4, 3, 93])}}
@@ -29,15 +30,10 @@ def run_of(kind: str, epochs: int, width: int = 150, **changes) -> xr.Dataset:
 
 
 @pytest.fixture(scope="module")
-def reference() -> xr.Dataset:
-    return run_of("unstable", 1000)
-
-
-@pytest.fixture(scope="module")
-def some(reference) -> list[xr.Dataset]:
+def some() -> list[xr.Dataset]:
     """Runs as they may be published: of every kind, some short, some not of the plan at all."""
     return [
-        reference,
+        run_of("unstable", 1000),
         run_of("strong", 1000, loss="logits"),
         run_of("unstable", 600, learning_rate=0.3),
         run_of("strong", 60, pixels="inverted"),
@@ -50,15 +46,10 @@ def some(reference) -> list[xr.Dataset]:
 
 
 def test_the_plan_has_each_change_alone_at_both_widths_beside_its_reference():
-    found = {
-        (one.experiment.width, one.changed, str(one.experiment.unusual))
-        for one in controls.gather(PLAN, [])
-    }
-    changes = [
-        ("", {}), ("loss", {"loss": "logits"}), ("pixels", {"pixels": "inverted"}),
-        ("learning_rate", {"learning_rate": 0.03}), ("learning_rate", {"learning_rate": 0.3}),
-    ]  # fmt: skip
-    assert found == {(width, name, str(what)) for width in (150, 256) for name, what in changes}
+    found = [(one.experiment.width, controls.label(one.experiment))
+             for one in controls.gather(PLAN, [])]  # fmt: skip
+    names = ("baseline", "exact loss", "inverted pixels", "learning rate 0.03", "learning rate 0.3")
+    assert sorted(found) == [(width, name) for width in (150, 256) for name in names]
 
 
 def test_what_changes_more_or_something_else_is_no_control(tmp_path):
@@ -68,43 +59,40 @@ def test_what_changes_more_or_something_else_is_no_control(tmp_path):
         "- {datasets: digits, widths: 8, losses: [clipped, logits], pixels: [archived, inverted]}\n"
         "- {datasets: digits, widths: 9, marks: a}\n"
     )
-    wanted = controls.gather(plan, [], "digits")
-    assert [(one.experiment.width, one.changed) for one in wanted] == [
-        (8, ""), (8, "pixels"), (8, "loss"),
-    ]  # fmt: skip
+    wanted = [(one.experiment.width, one.changed) for one in controls.gather(plan, [], "digits")]
+    assert wanted == [(8, ""), (8, "pixels"), (8, "loss")]
     assert controls.gather(plan, []) == []
 
 
 def test_runs_go_to_their_control_and_what_has_none_is_missing(some):
     found = controls.gather(PLAN, some)
-    told = controls.table(found)
-    assert dict(zip(told["run"], told["epochs"], strict=True)) == {
+    told = controls.table(found).set_index("run")
+    assert told["epochs"].to_dict() == {
         "baseline": 1000, "exact loss": 1000, "inverted pixels": 60, "learning rate 0.3": 600,
     }  # fmt: skip
+    assert told["outcome"].to_dict() == {
+        "baseline": "", "exact loss": "has not diverged", "inverted pixels": "too short to say",
+        "learning rate 0.3": "diverges too",
+    }  # fmt: skip
     assert (told["width"] == 150).all(), "a letter is no replacement"
-    outcomes = dict(zip(told["run"], told["outcome"], strict=True))
-    assert outcomes["exact loss"] == "has not diverged"
-    assert outcomes["learning rate 0.3"] == "diverges too"
-    assert outcomes["inverted pixels"] == "too short to say"
-    missing = [command for command in controls.missing(found) if "--widths 150" in command]
-    assert [command.partition("--epochs 1000 ")[2] for command in missing] == [
+    missing = controls.missing(found)
+    assert [one.partition("1000 ")[2] for one in missing if "--widths 150" in one] == [
         "--pixels inverted", "--learning-rate 0.03", "--learning-rate 0.3",
     ]  # fmt: skip
-    assert len(controls.missing(found)) == 3 + 5
+    assert len(missing) == 3 + 5
     figure = figures.controls_figure(controls.curves(found))
     drawn = [[line for line in axes.get_lines() if len(line.get_xdata())] for axes in figure.axes]
     assert list(map(len, drawn)) == [2, 2, 2]
     assert figures.controls_figure(controls.curves([])).texts
 
 
-def test_a_control_is_held_against_its_reference(reference):
-    diverged = controls.divergence(reference)
-    assert diverged is not None
+def test_a_control_is_held_against_its_reference(some):
+    reference = some[0]
+    diverged = int(controls.table(controls.gather(PLAN, [reference]))["diverged"].iloc[0])
     enough, little = diverged + 30, diverged + 29
     strong, alone = run_of("strong", 1000), run_of("unstable", 700, pixels="inverted")
     climbing = run_of("strong", enough, loss="logits")
     climbing["train_loss"][0, 400:] = np.linspace(0.1, 12, enough - 399)
-    assert controls.divergence(climbing) is None
     for run, against, answer in (
         (run_of("strong", enough, loss="logits"), reference, "has not diverged"),
         (run_of("strong", little, loss="logits"), reference, "too short to say"),
@@ -117,6 +105,27 @@ def test_a_control_is_held_against_its_reference(reference):
         (alone, None, "nothing to compare with"),
     ):
         assert controls.outcome(run, against) == answer
+
+
+def test_what_was_trained_twice_is_told_over_the_same_epochs(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    first, second = Store(tmp_path), Store(tmp_path / "again")
+    one = synthetic_run(16, 1000, "unstable")
+    first.save(one.assign_attrs(device="A"), None)
+    first.save(synthetic_run(32, 100, "strong"), None)
+    again = synthetic_run(16, 900, "unstable").assign(train_loss=1.1 * one.train_loss[:, :901])
+    second.save(again.assign_attrs(device="B"), None)
+    table = controls.trained_twice()
+    assert table["device"].tolist() == ["A", "B"]
+    assert table["apart"].tolist() == pytest.approx([np.log(1.1)] * 2)
+    assert table["diverged"].between(400, 450).all()
+
+
+def test_what_was_trained_twice_begins_alike():
+    table = controls.trained_twice()
+    assert len(table) >= 2, "results/again has a run"
+    assert table["apart"].between(0, 0.01, inclusive="neither").all()
+    assert table.groupby("replica")["device"].nunique().min() == 2
 
 
 # The plateau
@@ -145,12 +154,9 @@ def test_predicted_heights_are_those_of_the_definition():
 
 @pytest.mark.parametrize(("train", "test", "fits"), [(30, 3, 1), (30, 4, 0), (40, 3, 0)])
 def test_one_answer_is_told_by_the_counts(train, test, fits):
-    row = plateau.table([stopped(train, test)], COUNTS).iloc[0]
+    run = stopped(train, test)
+    row = plateau.table([run], COUNTS).iloc[0]
     assert (row["one_answer"], row["right_images"], row["at_rest_since"]) == (fits, train, 500)
-
-
-def test_where_counts_are_not_known_nothing_is_predicted_from_them():
-    run = stopped(30, 3)
     for table in (plateau.table([run], {}), plateau.table([run.assign_attrs(split=0.85)], COUNTS)):
         assert table[["constant", "right_images", "one_answer"]].isna().all(axis=None)
 
@@ -158,7 +164,7 @@ def test_where_counts_are_not_known_nothing_is_predicted_from_them():
 def test_only_the_clipped_loss_has_a_height_to_predict(some):
     lost = run_of("unstable", 700)
     lost["train_loss"][0, 600:] = np.nan
-    runs = [run_of("unstable", 1000, loss="logits"), run_of("strong", 1000), lost]
+    runs = [run_of("unstable", 1000, loss="logits"), some[1], lost]
     assert plateau.on_plateau(runs) == [] and plateau.table(runs, COUNTS).empty
     assert len(plateau.on_plateau(some)) == 4
 
@@ -176,9 +182,10 @@ def test_the_climb_finds_when_the_dead_carry_half():
 
 
 def test_the_published_plateaus_are_the_cost_of_their_dead():
-    """The finding of the page, on the runs it is drawn from."""
-    table = plateau.table(controls.every_run(), published_class_counts())
-    assert len(table) >= 40
+    """The finding of the page, on the runs of one width."""
+    runs = choices.found(Experiment("hasyv2", 150, 1000))
+    table = plateau.table(runs, published_class_counts())
+    assert len(table) == len(runs) >= 10
     for name in ("from_dead", "from_wrong"):
         assert (table["train_loss"] - table[name]).abs().max() < 0.001
 
@@ -190,10 +197,11 @@ def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -
     worst = [None, *np.linspace(2, 1, epochs)]
     if spike is not None:
         worst[spike] *= 2
-    measured = tuple(Measurement(e, v, 1e-6, 13, 1.0) for e, v in values.items())
+    rest = {"residual": 1e-6, "products": 13, "sample_loss": 1.0}
+    measured = [{"epoch": epoch, "sharpness": value} | rest for epoch, value in values.items()]
     return SharpnessRecord(
-        Experiment("hasyv2", 150, epochs), 0, 4096, 0, 1e-3, tuple([1.0] * (epochs + 1)),
-        tuple(worst), {"code_version": "test"}, measured,
+        Experiment("hasyv2", 150, epochs), 0, 4096, 0, 1e-3, [1.0] * (epochs + 1), worst,
+        {"code_version": "test"}, measured,
     )  # fmt: skip
 
 
@@ -209,8 +217,7 @@ def test_the_first_spike_stands_out_of_the_ten_epochs_before():
 
 
 @pytest.mark.parametrize(
-    ("sharpness", "answer"),
-    [(17.9, "below"), (18.1, "at"), (21.9, "at"), (22.1, "beyond")],
+    ("sharpness", "answer"), [(17.9, "below"), (18.1, "at"), (21.9, "at"), (22.1, "beyond")]
 )
 def test_the_edge_is_judged_by_the_epochs_just_before_the_spike(sharpness, answer):
     values = {0: 90.0, 79: 90.0, 80: sharpness, 90: sharpness, 99: sharpness, 100: 90.0}
@@ -230,17 +237,23 @@ def test_without_a_spike_or_a_measurement_before_it_there_is_no_answer(values, s
 
 
 def test_a_record_is_compared_with_the_published_run_bit_by_bit():
-    (record, *_) = sharpness_record.published()
-    last = record.experiment.epochs
-    assert stability.same_until(record) == last
+    (record, *_) = stability.measured()
+    assert stability.same_until(record) == record.experiment.epochs
     losses = list(record.train_loss)
     losses[41] = float(np.nextafter(np.float32(losses[41]), np.float32(9)))
-    assert stability.same_until(replace(record, train_loss=tuple(losses))) == 40
+    assert stability.same_until(replace(record, train_loss=losses)) == 40
     unknown = replace(record, experiment=replace(record.experiment, seed=9))
     assert np.isnan(stability.same_until(unknown))
 
 
-def test_a_record_is_read_as_it_was_written(tmp_path):
+def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_told(tmp_path):
     record = record_of({0: 6.1, 1: None}, 30, 40)
     record.write(tmp_path)
-    assert sharpness_record.published(tmp_path) == [record]
+    assert stability.measured(tmp_path) == [record]
+    file = tmp_path / record.file
+    file.write_text("{}")
+    with pytest.raises(ReproError, match="damaged, or was not sealed"):
+        stability.measured(tmp_path)
+    sealed_json.write(file, {"experiment": {}})
+    with pytest.raises(ReproError, match="no record of `repro sharpness`"):
+        stability.measured(tmp_path)

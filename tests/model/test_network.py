@@ -98,3 +98,16 @@ def test_a_buffer_draws_from_the_next_of_one_fixed_order(capacity):
         assert all(fixed.index(one) < place + capacity for place, one in enumerate(order))
     assert np.array_equal(first, second) == (capacity == 1)
     assert fixed != _order("buffer:1", 1, replica=1).tolist()
+
+
+def test_batches_and_mirror_keep_the_batches_of_one_order():
+    samples, size = 300, 128
+
+    def batches(order: str, epoch: int) -> list[tuple[int, ...]]:
+        drawn = _order(order, epoch, samples=samples).tolist()
+        return [tuple(drawn[start : start + size]) for start in range(0, samples, size)]
+
+    one = batches("cycle:1", 1)
+    assert [batches("mirror", epoch) for epoch in (1, 2, 3)] == [one, [*one[1::-1], one[2]], one]
+    sequences = {tuple(batches("batches", epoch)) for epoch in range(1, 20)}
+    assert len(sequences) == 2 and all(set(each) == set(one) for each in sequences)

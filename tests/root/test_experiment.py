@@ -80,8 +80,8 @@ def test_the_digest_does_not_depend_on_how_numbers_are_written():
         ({"hidden_layers": 0}, "hidden_layers must be a whole number from 1 to 4"),
         ({"hidden_layers": 5}, "hidden_layers must be a whole number from 1 to 4"),
         ({"hidden_layers": 1, "mark": "a"}, "mark must be None with one hidden layer"),
-        ({"order": "cycle:0"}, "order must be fresh, cycle:K or buffer:B"),
-        ({"order": "sorted"}, "order must be fresh, cycle:K or buffer:B"),
+        ({"order": "cycle:0"}, "order must be fresh, batches, mirror, or cycle:K"),
+        ({"order": "sorted"}, "order must be fresh, batches, mirror, or cycle:K"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_sentence(change, told):
@@ -101,7 +101,7 @@ def test_what_cannot_be_run_is_refused_in_one_sentence(change, told):
         mark=st.none() | st.sampled_from("aZ€7"),
         initializer=st.sampled_from(["glorot_uniform", "he_normal"]),
         hidden_layers=st.integers(2, 4),
-        order=st.sampled_from(["fresh", "cycle:25", "buffer:1500"]),
+        order=st.sampled_from(["fresh", "cycle:25", "buffer:1500", "batches", "mirror"]),
         learning_rate=st.floats(1e-6, 10),
         epsilon=st.floats(1e-12, 0.4),
         seed=st.integers(0, 2**63 - 1),

@@ -7,24 +7,24 @@ come to the same loss, or their work was not the same and the row says so.
 """
 
 import contextlib
+import dataclasses
 import math
+import operator
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import numpy as np
 from tqdm.auto import tqdm
 
 from repro import provenance
-from repro.bench.process import PEERS, Failed, Process, started
-from repro.bench.workload import Workload
+from repro.bench.worker import PEERS, Failed, Process, Workload, started
 from repro.data import datasets
 from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 
-# Module and Keras backend of each engine, in the order of the table. Modules outside the package
-# are files of `benchmarks/`, at the root of a checkout.
-Module = tuple[str, str | None]
+Module = tuple[str, str | None]  # the module of an engine, and the backend of its Keras
 ENGINES: dict[str, Module] = {
     "repro-tensorflow": ("repro.bench.engine_repro", "tensorflow"),
     "repro-jax": ("repro.bench.engine_repro", "jax"),
@@ -33,6 +33,8 @@ ENGINES: dict[str, Module] = {
     "jax-vmap": ("jax_vmap", None),
     "torch-vmap": ("torch_vmap", None),
 }
+"""In the order of the table."""
+
 OWN_ENGINES = ("repro-tensorflow", "repro-jax")
 WIDTHS, REPLICAS = (16, 64, 150, 256, 512), (1, 8)
 
@@ -47,6 +49,8 @@ _MOST = 1_000_000  # of replicas, steps or repeats: what is more is a slip
 _CALL_OPERATIONS, _FEWEST_STEPS = 2e11, 100  # about a second, and enough to forget the start
 # Float32 rounding grows over the steps of a call; other samples or another loss show far above.
 _LOSS_TOLERANCE = 2e-3
+
+Answer = dict[str, Any]
 
 
 def compare(
@@ -82,16 +86,16 @@ def compare(
     Raises
     ------
     ReproError
-        For unknown engines, sizes that make no experiment, data that cannot be read, and where no
-        engine at all can be measured.
+        For what cannot be measured: unknown engines, impossible sizes, data that cannot be read.
     """
-    works = _checked_works(widths, replicas, engines, dataset, synthetic, batch_size, steps)
-    _check_count("repeats", repeats)
+    works = _checked_works(
+        widths, replicas, engines, dataset, synthetic, batch_size, steps, repeats
+    )
     found = _Found()
     total = len(works) * (len(engines) + len(LIBRARIES)) * (repeats + 1)
     with contextlib.ExitStack() as stack:
         bar = stack.enter_context(tqdm(total=total, disable=not progress, unit="turn"))
-        libraries = found.started(stack, LIBRARIES, " (ceiling)")
+        libraries = found.started(stack, LIBRARIES)
         for work in works:
             bar.set_description(f"{work.dataset} N={work.width} x{work.replicas}")
             _measure(work, engines, libraries, repeats, found, bar)
@@ -114,30 +118,28 @@ class _Found:
         self.devices: dict[str, str] = {}
 
     def started(
-        self, stack: contextlib.ExitStack, modules: Mapping[str, Module], suffix: str = ""
+        self, stack: contextlib.ExitStack, modules: Mapping[str, Module]
     ) -> dict[str, Process]:
         """Processes that live as long as the stack; of one that cannot be, it is noted why."""
         processes = {}
         for name, (module, keras_backend) in modules.items():
             if module == "numpy" or module.startswith("repro.") or PEERS.is_dir():
-                processes[name + suffix] = stack.enter_context(started(module, keras_backend))
+                processes[name] = stack.enter_context(started(module, keras_backend))
             else:
-                self.skip(name + suffix, f"its engine is in a checkout's folder {PEERS}, not here")
+                self.skip(name, f"its engine is in a checkout's folder {PEERS}, not here")
         for name, process in list(processes.items()):  # they import at the same time
             try:
                 hello = process.answer()
+                self.versions |= hello["versions"]
+                self.devices[name] = hello["device"]
             except Failed as failure:
                 self.skip(name, str(failure))
                 del processes[name]
-                continue
-            self.versions |= hello["versions"]
-            self.devices[name.removesuffix(suffix)] = hello["device"]
         return processes
 
     def skip(self, name: str, reason: str, **where: int) -> None:
         entry = {"engine": name, "reason": reason} | where
-        if entry not in self.skipped:
-            self.skipped.append(entry)
+        self.skipped += [] if entry in self.skipped else [entry]
 
     def summary(self) -> dict[str, Any]:
         ours = [self.devices[name] for name in OWN_ENGINES if name in self.devices]
@@ -159,62 +161,42 @@ def _measure(
     """Turns of every engine and library on one size, into what is found."""
     with contextlib.ExitStack() as stack:
         workers = found.started(stack, {name: ENGINES[name] for name in engines})
-        asked = workers | libraries
-        answers: dict[str, list[dict[str, Any]]] = {name: [] for name in asked}
-        first, again = {"action": "prepare", "work": work.parameters}, {"action": "measure"}
-        finish = {"action": "finish", "repeats": min(repeats, 3)}
-        products = {"action": "products", "work": work.parameters}
-        for request in [first, *[again] * repeats, finish]:
-            if request is finish:
-                asked = {name: asked[name] for name in workers if name in asked}
-            for name, process in list(asked.items()):
+        answers: dict[str, list[Answer]] = {name: [] for name in (*workers, *libraries)}
+        for action in ["prepare", *["measure"] * repeats, "finish"]:
+            asked = dict(workers) if action == "finish" else workers | libraries
+            for name, process in asked.items():
                 try:
-                    answer = process.ask(**(products if name in libraries else request))
-                    answers[name].append(answer)
+                    what = "products" if name in libraries else action
+                    answers[name].append(process.ask(what, work))
                 except Failed as failure:
                     found.skip(name, str(failure), width=work.width, replicas=work.replicas)
-                    for group in (asked, workers, libraries, answers):
+                    for group in (workers, libraries, answers):
                         group.pop(name, None)
-                bar.update(request is not finish)
-    rates = _rates(work, {name: answers[name][1:] for name in libraries})
-    found.rates.append(rates)
-    found.rows += _rows(work, {name: answers[name] for name in workers}, repeats, rates)
-
-
-def _rates(work: Workload, answers: dict[str, list[dict[str, Any]]]) -> dict[str, Any]:
-    medians = {
-        name.removesuffix(" (ceiling)"): {
-            what: statistics.median(turn[what] for turn in turns)
-            for what in ("square", "products", "square_size")
-        }
-        for name, turns in answers.items()
-    }
-    best = {
-        what: max((each[what] for each in medians.values()), default=None)
-        for what in ("square", "products")
-    }
-    return {"width": work.width, "replicas": work.replicas, **best, "libraries": medians}
+                bar.update(action != "finish")
+    medians = {name: {what: statistics.median(turn[what] for turn in answers[name][1:])
+                      for what in ("square", "products", "square_size")}
+               for name in libraries}  # fmt: skip
+    best = {what: max((each[what] for each in medians.values()), default=None)
+            for what in ("square", "products")}  # fmt: skip
+    where = {"width": work.width, "replicas": work.replicas}
+    found.rates.append({**where, **best, "libraries": medians})
+    found.rows += _rows(work, {name: answers[name] for name in workers}, repeats, best)
 
 
 def _rows(
-    work: Workload, answers: dict[str, list[dict[str, Any]]], repeats: int, rates: dict[str, Any]
+    work: Workload, answers: dict[str, list[Answer]], repeats: int, rates: dict[str, float | None]
 ) -> list[dict[str, Any]]:
     """A row an engine; of its answers the first compiled, the last tells of memory."""
     scale = work.steps_per_epoch / work.steps
+    operations = work.operations_per_step * work.steps_per_epoch
     turns = {name: [each["seconds"] for each in asked[1:-1]] for name, asked in answers.items()}
     losses = {name: asked[0]["losses"] for name, asked in answers.items()}
     rows = []
     for name, (first, *_, last) in answers.items():
-        per_epoch = statistics.median(turns[name]) * scale
-        rate = work.operations_per_epoch / per_epoch
-        extra = last["extra_seconds"]
-        ratios = {
-            other: statistics.median(
-                theirs / ours for theirs, ours in zip(turns[other], turns[name], strict=True)
-            )
-            for other in answers
-            if other != name
-        }
+        usual, extra = statistics.median(turns[name]), last["extra_seconds"]
+        per_epoch, rate = usual * scale, operations / (usual * scale)
+        ratios = {other: statistics.median(map(operator.truediv, turns[other], turns[name]))
+                  for other in answers if other != name}  # fmt: skip
         rows.append(
             {
                 "engine": name, "dataset": work.dataset, "synthetic": work.synthetic,
@@ -223,13 +205,12 @@ def _rows(
                 "seconds_per_epoch": per_epoch,
                 "seconds_per_epoch_and_replica": per_epoch / work.replicas,
                 "seconds_per_epoch_range": [min(turns[name]) * scale, max(turns[name]) * scale],
-                "seconds_per_epoch_with_statistics": (
-                    None if extra is None else per_epoch + max(extra, 0.0)
-                ),
-                "compile_seconds": max(first["seconds"] - statistics.median(turns[name]), 0.0),
+                "seconds_per_epoch_with_statistics":
+                    None if extra is None else per_epoch + max(extra, 0.0),
+                "compile_seconds": max(first["seconds"] - usual, 0.0),
                 "peak_memory_bytes": last["peak_memory_bytes"],
                 "peak_memory_bytes_with_statistics": last["peak_memory_bytes_with_statistics"],
-                "flops_per_epoch": work.operations_per_epoch,
+                "flops_per_epoch": operations,
                 "fraction_of_ceiling": rate / rates["square"] if rates["square"] else None,
                 "fraction_of_products": rate / rates["products"] if rates["products"] else None,
                 "ratio_to_keras_fit": 1.0 if name == "keras-fit" else ratios.get("keras-fit"),
@@ -246,27 +227,26 @@ def agrees(losses: list[float], others: Mapping[str, list[float]]) -> bool:
     By the median over the replicas: rounding can carry one of them far in a call, but another
     order of the samples or another loss shows in all of them.
     """
-    middle = [statistics.median(each) for each in zip(*others.values(), strict=True)]
-    apart = [abs(loss - usual) / usual for loss, usual in zip(losses, middle, strict=True)]
-    return statistics.median(apart) <= _LOSS_TOLERANCE
+    usual = np.median(list(others.values()), axis=0)
+    return bool(np.median(abs(losses / usual - 1)) <= _LOSS_TOLERANCE)
 
 
 def _checked_works(
     widths: Sequence[int], replicas: Sequence[int], engines: Sequence[str], dataset: str,
-    synthetic: bool, batch_size: int, steps: int | None,
+    synthetic: bool, batch_size: int, steps: int | None, repeats: int,
 ) -> list[Workload]:  # fmt: skip
-    for name in engines:
-        if name not in ENGINES:
-            raise ReproError(f"engines must be among {', '.join(ENGINES)}, not {name!r}.")
+    names = [("dataset", dataset, datasets.NAMES), *(("engines", one, ENGINES) for one in engines)]
+    for name, one, known in names:
+        if one not in known:
+            raise ReproError(f"{name} must be one of {', '.join(known)}, not {shown(one)}.")
     for name, values in (("widths", widths), ("replicas", replicas), ("engines", engines)):
         if not values or len(set(values)) < len(values):
             raise ReproError(f"{name} must name at least one, and none twice.")
-    for number in replicas:
-        _check_count("replicas", number)
-    if steps is not None:
-        _check_count("steps", steps)
-    if dataset not in datasets.NAMES:
-        raise ReproError(f"dataset must be one of {', '.join(datasets.NAMES)}, not {dataset!r}.")
+    counts = [("repeats", repeats), *(("replicas", number) for number in replicas)]
+    for name, count in (*counts, ("steps", 1 if steps is None else steps)):
+        if not 1 <= count <= _MOST:
+            told = f"from 1 to {_MOST}, not {shown(count)}"
+            raise ReproError(f"{name} must be a whole number {told}.")
     works = []
     for width in widths:
         Experiment(dataset, width, 1, batch_size=batch_size)  # complains where it must
@@ -276,13 +256,7 @@ def _checked_works(
             epoch = int(one.steps_per_epoch)
             if epoch == 0:
                 raise ReproError(f"batch_size must be at most the samples of {dataset}.")
-            chosen = min(enough if steps is None else steps, epoch)
-            works.append(Workload(dataset, width, number, chosen, batch_size, synthetic))
+            works.append(dataclasses.replace(one, steps=min(steps or enough, epoch)))
     if not synthetic:
         datasets.load(dataset)  # fetched and prepared once, complains where it must
     return works
-
-
-def _check_count(name: str, value: int) -> None:
-    if not 1 <= value <= _MOST:
-        raise ReproError(f"{name} must be a whole number from 1 to {_MOST}, not {shown(value)}.")

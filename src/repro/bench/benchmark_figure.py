@@ -9,22 +9,18 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullLocator
 
 from repro import paper, sealed_json
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 from repro.figures.style import new_figure, panel_label, plain_log_axis, styled
 from repro.places import published_path
 
 Rows = Sequence[dict[str, Any]]
 
 # In Okabe and Ito's colours; ours are the blues.
-ENGINES = {
-    "repro-tensorflow": "#0072B2",
-    "repro-jax": "#56B4E9",
-    "keras-fit": "#D55E00",
-    "keras-default": "#E69F00",
-    "jax-vmap": "#009E73",
-    "torch-vmap": "#CC79A7",
-}
-_MARKERS = dict(zip(ENGINES, "os^<vD", strict=True))
+_COLOURS = {
+    "repro-tensorflow": "#0072B2", "repro-jax": "#56B4E9", "keras-fit": "#D55E00",
+    "keras-default": "#E69F00", "jax-vmap": "#009E73", "torch-vmap": "#CC79A7",
+}  # fmt: skip
+_MARKERS = dict(zip(_COLOURS, "os^<vD", strict=True))
 _COLUMNS = {
     "width": "width", "replicas": "replicas", "engine": "engine",
     "seconds_per_epoch": "s/epoch", "ratio_to_keras_fit": "times keras-fit",
@@ -51,15 +47,13 @@ def seconds_table(rows: Rows) -> pd.DataFrame:
     table = pd.DataFrame(rows).pivot(
         index=["width", "replicas"], columns="engine", values="seconds_per_epoch_and_replica"
     )
-    return table[[name for name in ENGINES if name in table]].reset_index()
+    return table[[name for name in _COLOURS if name in table]].reset_index()
 
 
 def figure_2c_operations() -> float:
     """Floating-point operations of the products of Figure 2c: every width, ten replicas."""
-    return sum(
-        Workload(paper.DATASET, width, 10, 1).operations_per_epoch * paper.EPOCHS
-        for width in paper.FIGURE_2_WIDTHS
-    )
+    works = [Workload(paper.DATASET, width, 10, 1) for width in paper.FIGURE_2_WIDTHS]
+    return sum(one.operations_per_step * one.steps_per_epoch * paper.EPOCHS for one in works)
 
 
 def report(measured: dict[str, Any]) -> str:
@@ -67,7 +61,7 @@ def report(measured: dict[str, Any]) -> str:
     table = benchmark_table(measured["rows"]).to_string(
         index=False, na_rep="-", float_format=lambda value: f"{value:.3g}"
     )
-    lines = [f"{measured['device']}, code version {measured['code_version']}"]
+    lines = [table, "", f"{measured['device']}, code version {measured['code_version']}"]
     if square := measured["ceiling"]["square"]:
         lines.append(f"Ceiling: {square / 1e9:.0f} GFLOP/s, the best big square matrix product.")
     for each in measured["skipped"]:
@@ -75,7 +69,7 @@ def report(measured: dict[str, Any]) -> str:
         lines.append(f"Not measured: {each['engine']}{where}: {each['reason']}")
     if not all(row["same_work"] for row in measured["rows"]):
         lines.append("Rows marked NO came to another loss than the others: not the same work.")
-    return "\n".join([table, "", *lines])
+    return "\n".join(lines)
 
 
 def benchmark_figure(rows: Rows) -> Figure:
@@ -85,7 +79,7 @@ def benchmark_figure(rows: Rows) -> Figure:
     """
     table = pd.DataFrame(rows)
     table["percent"] = 100 * table["fraction_of_ceiling"].astype(float)
-    counts = sorted(table["replicas"].unique())
+    counts, widths = (sorted(table[name].unique()) for name in ("replicas", "width"))
     labels = {"seconds_per_epoch_and_replica": "seconds per epoch\nand replica",
               "percent": "% of the ceiling"}  # fmt: skip
     with styled():
@@ -95,8 +89,9 @@ def benchmark_figure(rows: Rows) -> Figure:
             for axes, count in zip(panel, counts, strict=True):
                 sns.lineplot(
                     table[table["replicas"] == count], x="width", y=value, ax=axes, hue="engine",
-                    style="engine", palette=ENGINES, markers=_MARKERS, dashes=False, markersize=6,
-                    hue_order=list(ENGINES), style_order=list(ENGINES), legend=axes is panels[0, 0],
+                    style="engine", palette=_COLOURS, markers=_MARKERS, dashes=False, markersize=6,
+                    hue_order=list(_COLOURS), style_order=list(_COLOURS),
+                    legend=axes is panels[0, 0],
                 )  # fmt: skip
                 axes.set(xscale="log", ylabel=label)
         for letter, axes, count in zip("abcdefgh", panels[0], counts, strict=False):
@@ -105,7 +100,6 @@ def benchmark_figure(rows: Rows) -> Figure:
             plain_log_axis(axes.yaxis)
         for axes in panels[1]:
             axes.set_ylim(0, max(5.0, 1.05 * table["percent"].max()))
-            widths = sorted(table["width"].unique())
             axes.set_xticks(widths, [str(width) for width in widths])
             axes.xaxis.set_minor_locator(NullLocator())
         # Below: no corner is free of lines on every machine.

@@ -1,5 +1,6 @@
 """This project's engine, as `repro bench` measures it."""
 
+import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -7,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from repro.bench.workload import Workload
+from repro.bench.worker import Workload
 from repro.training import backend, program
 from repro.training.backend import device, ops, peak_memory, versions
 
@@ -24,52 +25,36 @@ class Engine:
     def __init__(self, work: Workload) -> None:
         size = min(work.replicas, backend.replicas_together())
         self._groups = [slice(start, start + size) for start in range(0, work.replicas, size)]
-        start = work.initial_parameters()
+        start, data = work.initial_parameters(), work.data
         self._shapes = [part.shape for part in start]
         self._parameters = [
             tuple(ops.convert_to_tensor(program.together(part[group])) for part in start)
             for group in self._groups
         ]
         self._initial = [parameters[: len(start) // 2] for parameters in self._parameters]
-        data = work.data
-        self._data = tuple(
-            ops.convert_to_tensor(part)
-            for part in (data.x_train, data.y_train, data.x_test, data.y_test)
-        )
+        arrays = data.x_train, data.y_train, data.x_test, data.y_test
+        self._data = tuple(map(ops.convert_to_tensor, arrays))
         self._lanes = ThreadPoolExecutor(backend.lanes())
-
-        def train(parameters, order, pixels, labels):
-            return program.train(work.experiment, parameters, pixels, labels, order)
-
-        self._train = backend.compiled(train)
+        self._train = backend.compiled(functools.partial(program.train, work.experiment))
         self._epoch = program.epoch_program(work.experiment)
 
     def run(self, order: np.ndarray) -> float:
         """Train in this order; returns the seconds."""
-
-        def steps(number: int, order: Any) -> None:
-            self._parameters[number], tally = self._train(
-                self._parameters[number], order, *self._data[:2]
-            )
-            ops.convert_to_numpy(tally[0])  # waits for the device
-
-        return self._seconds(steps, order)
+        return self._seconds(order, lambda number, chosen: self._train(
+            self._parameters[number], *self._data[:2], chosen
+        ))  # fmt: skip
 
     def run_epoch(self, order: np.ndarray) -> float:
         """As `run`, with what an epoch of `repro train` does besides: test set and statistics."""
+        return self._seconds(order, lambda number, chosen: self._epoch(
+            self._parameters[number], self._initial[number], chosen, *self._data
+        ))  # fmt: skip
 
-        def epoch(number: int, order: Any) -> None:
-            self._parameters[number], *rest = self._epoch(
-                self._parameters[number], self._initial[number], order, *self._data
-            )
-            ops.convert_to_numpy(rest[-1][0])
-
-        return self._seconds(epoch, order)
-
-    def _seconds(self, train: Callable[[int, Any], None], order: np.ndarray) -> float:
+    def _seconds(self, order: np.ndarray, train: Callable[[int, Any], tuple]) -> float:
         def group(number: int) -> None:
-            chosen = program.together(order[self._groups[number]])
-            train(number, ops.convert_to_tensor(chosen))
+            chosen = ops.convert_to_tensor(program.together(order[self._groups[number]]))
+            self._parameters[number], *rest = train(number, chosen)
+            ops.convert_to_numpy(rest[-1][0])  # waits for the device
 
         start = time.perf_counter()
         list(self._lanes.map(group, range(len(self._groups))))

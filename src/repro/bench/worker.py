@@ -1,101 +1,221 @@
-"""A process that measures one engine, or one library's matrix products, as `benchmark` asks it to.
+"""A process that measures one engine, or one library's matrix products, as `benchmark` asks it to,
+and the work that all engines get: the same samples, weights, order and steps.
 
-Each has its own, because KERAS_BACKEND can be chosen once in a process and because memory is
-counted by process. Requests and answers are lines of JSON on standard input and output.
+Each has its own process, because KERAS_BACKEND can be chosen once in a process and because memory
+is counted by process. Requests and answers are lines of JSON on standard input and output.
 """
 
 import contextlib
 import functools
 import importlib
+import itertools
 import json
 import os
 import re
 import resource
 import statistics
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
+from scipy.special import logsumexp
 
-from repro.bench.workload import Workload
+from repro.data import datasets
 from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.model import network
 
+PEERS = Path(__file__).resolve().parents[3] / "benchmarks"
+"""Where the engines are that are not ours: in a checkout, beside the package."""
+
+# Training samples of the datasets, so that synthetic ones are as large.
+_SAMPLES = {"hasyv2": 151_241, "mnist": 60_000, "fashion-mnist": 60_000, "digits": 1_437}
+_JUDGED_SAMPLES = 1000
 _WINDOW_SECONDS = 0.1
 _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's rate
 
 
+@dataclass(frozen=True)
+class Workload:
+    """So many SGD steps of some replicas; each call of an engine does them with a fresh order.
+
+    The loss is the exact cross-entropy, the only one that every library brings along. ``synthetic``
+    pixels and labels are random, of the dataset's shape, and need no data.
+    """
+
+    dataset: str
+    width: int
+    replicas: int
+    steps: int
+    batch_size: int = 128
+    synthetic: bool = False
+
+    @property
+    def experiment(self) -> Experiment:
+        return Experiment(self.dataset, self.width, 1, loss="logits", batch_size=self.batch_size)
+
+    @property
+    def steps_per_epoch(self) -> float:
+        """Batches in an epoch, the smaller last one counted by its samples."""
+        return _SAMPLES[self.dataset] / self.batch_size
+
+    @property
+    def products(self) -> list[tuple[int, int, int]]:
+        """The matrix products of one step of one replica, as (rows, contracted, columns): forward,
+        gradient of the weights, and of the inputs where they are not the samples."""
+        batch, products = self.batch_size, []
+        for fan_in, fan_out in network.layer_shapes(self.experiment).values():
+            products += [(batch, fan_in, fan_out), (fan_in, batch, fan_out)]
+            products += [(batch, fan_out, fan_in)] if len(products) > 2 else []
+        return products
+
+    @property
+    def operations_per_step(self) -> int:
+        """Floating-point operations of the products of one step of all replicas: two per
+        multiply-add pair; activations, loss and update are not counted."""
+        return 2 * self.replicas * sum(m * k * n for m, k, n in self.products)
+
+    @functools.cached_property
+    def data(self) -> datasets.DataSplit:
+        """The samples. Raises ReproError where they cannot be read."""
+        if not self.synthetic:
+            return datasets.load(self.dataset, self.experiment.split, progress=False)
+        generator = np.random.default_rng(0)
+        pixels, classes = datasets.SHAPES[self.dataset]
+        parts = []
+        for samples in (_SAMPLES[self.dataset], max(self.batch_size, _JUDGED_SAMPLES)):
+            parts.append(generator.integers(0, 256, (samples, pixels), np.uint8))
+            parts.append(generator.integers(0, classes, samples, np.int32))
+        shape = datasets.IMAGE_SHAPES[self.dataset]
+        return datasets.DataSplit(self.dataset, None, *parts, classes, shape, [])
+
+    def order(self, call: int) -> np.ndarray:
+        """The samples of a call (the first is 0): int32 (replica, steps * batch_size)."""
+        samples, used = len(self.data.y_train), self.steps * self.batch_size
+        orders = (network.sample_order(self.experiment, replica, call + 1, samples)
+                  for replica in range(self.replicas))  # fmt: skip
+        return np.stack([order[:used] for order in orders])
+
+    def initial_parameters(self) -> tuple[np.ndarray, ...]:
+        """Weights (replica, fan-in, fan-out) of the layers, then biases (replica, fan-out)."""
+        weights = [network.initial_weights(self.experiment, r) for r in range(self.replicas)]
+        biases = [network.initial_biases(self.experiment)] * self.replicas
+        parts = [[replica.values() for replica in part] for part in (weights, biases)]
+        return tuple(np.stack(layer) for part in parts for layer in zip(*part, strict=True))
+
+    def losses(self, parameters: tuple[np.ndarray, ...]) -> list[float]:
+        """Loss of each replica on the first test samples, in float64 and by NumPy alone."""
+        layers, labels = len(parameters) // 2, self.data.y_test[:_JUDGED_SAMPLES]
+        outputs = self.data.x_test[:_JUDGED_SAMPLES].astype(np.float64) / 255
+        parts = [np.asarray(part, np.float64) for part in parameters]
+        for layer, (weights, bias) in enumerate(zip(parts[:layers], parts[layers:], strict=True)):
+            outputs = (np.maximum(outputs, 0) if layer else outputs) @ weights + bias[:, None]
+        true = outputs[:, np.arange(len(labels)), labels]
+        return (logsumexp(outputs, axis=2) - true).mean(axis=1).tolist()
+
+
+class Failed(Exception):
+    """A process ended before it answered."""
+
+
+class Process:
+    """Its first answer comes unasked: its device and versions, or what is missing."""
+
+    def __init__(self, process: subprocess.Popen, errors: IO[bytes]) -> None:
+        self._process, self._errors = process, errors
+
+    def ask(self, action: str, work: Workload) -> dict[str, Any]:
+        """The answer to a request. Raises Failed."""
+        request = json.dumps({"action": action, "work": asdict(work)})
+        with contextlib.suppress(BrokenPipeError):  # the answer says why
+            print(request, file=self._process.stdin, flush=True)
+        return self.answer()
+
+    def answer(self) -> dict[str, Any]:
+        """The next answer. Raises Failed."""
+        line = self._process.stdout.readline()
+        if not line:
+            code = self._process.wait()
+            self._errors.seek(0)
+            lines = self._errors.read().decode(errors="replace").strip().splitlines()
+            raise Failed(f"ended with code {code}: {lines[-1] if lines else 'no message'}")
+        answer = json.loads(line)
+        if "missing" in answer:
+            raise Failed(answer["missing"])
+        return answer
+
+
+@contextlib.contextmanager
+def started(module: str, keras_backend: str | None) -> Iterator[Process]:
+    """A process for a module with an engine, or for ``numpy``."""
+    path = [str(PEERS), *filter(None, [os.environ.get("PYTHONPATH")])]
+    environment = os.environ | {
+        "PYTHONPATH": os.pathsep.join(path), "TF_CPP_MIN_LOG_LEVEL": "3",
+        # On a GPU each takes what it needs, not all there is: there are several.
+        "TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
+    } | ({"KERAS_BACKEND": keras_backend} if keras_backend else {})  # fmt: skip
+    with tempfile.TemporaryFile() as errors:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "repro.bench.worker", module], env=environment, text=True,
+            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
+        )  # fmt: skip
+        try:
+            yield Process(process, errors)
+        finally:
+            process.kill()  # it keeps nothing that could be lost
+            process.communicate()
+
+
 def main() -> None:
-    """Answer requests until there are no more."""
+    """Answer requests to the module named, or to ``numpy``, until there are no more."""
     answers = os.fdopen(os.dup(1), "w")
     os.dup2(2, 1)  # libraries that print do not get between the answers
 
     def answer(**values: Any) -> None:
         print(json.dumps(values), file=answers, flush=True)
 
-    module = None
-    if sys.argv[1] != "numpy":
-        try:
-            module = importlib.import_module(sys.argv[1])
-        except (ImportError, ReproError) as error:
-            answer(missing=str(error))
-            return
+    try:
+        module = None if sys.argv[1] == "numpy" else importlib.import_module(sys.argv[1])
+    except (ImportError, ReproError) as error:
+        answer(missing=str(error))
+        return
     versions = {"numpy": np.__version__} if module is None else module.versions()
     answer(device="cpu" if module is None else module.device(), versions=versions)
-    multiply = _numpy_products if module is None else getattr(module, "products", None)
     for line in sys.stdin:
         request = json.loads(line)
-        action = request.pop("action")
+        action, work = request["action"], Workload(**request["work"])
         if action == "products":
-            answer(**_rates(multiply, Workload(**request["work"])))
-        elif action == "prepare":
-            task = _EngineTask(module, Workload(**request["work"]))
-            answer(**task.measure(), losses=task.losses())
+            answer(**_rates(_numpy_products if module is None else module.products, work))
+        elif action == "prepare":  # the first call compiles
+            engine, orders = module.Engine(work), map(work.order, itertools.count())
+            answer(seconds=engine.run(next(orders)), losses=work.losses(engine.parameters()))
+        elif action == "measure":
+            answer(seconds=engine.run(next(orders)))
         else:
-            answer(**getattr(task, action)(**request))
+            answer(**_finish(module, engine, orders))
 
 
-class _EngineTask:
-    def __init__(self, module: Any, work: Workload) -> None:
-        self._work, self._module, self._calls = work, module, 0
-        self._engine = module.Engine(work)
+def _finish(module: Any, engine: Any, orders: Iterator[np.ndarray]) -> dict[str, Any]:
+    """Peak memory, and what all that `repro train` does besides costs in a call: None of engines
+    that train only."""
 
-    def measure(self) -> dict[str, Any]:
-        """One call: its seconds. The first compiles."""
-        return {"seconds": self._engine.run(self._next_order())}
+    def memory() -> int:  # of the accelerator, or else of the process
+        return getattr(module, "peak_memory", lambda: None)() or _peak_memory()
 
-    def losses(self) -> list[float]:
-        """The loss of each replica after the calls so far."""
-        return self._work.losses(self._engine.parameters())
-
-    def finish(self, repeats: int) -> dict[str, Any]:
-        """Peak memory, and what all that `repro train` does besides costs in a call.
-
-        Of engines that train only, None for that.
-        """
-        found = {"peak_memory_bytes": self._memory(), "extra_seconds": None,
-                 "peak_memory_bytes_with_statistics": None}  # fmt: skip
-        if not hasattr(self._engine, "run_epoch"):
-            return found
-        self._engine.run_epoch(self._next_order())  # compiles
-        extra = [
-            self._engine.run_epoch(self._next_order()) - self._engine.run(self._next_order())
-            for _ in range(repeats)
-        ]
-        return found | {
-            "extra_seconds": statistics.median(extra),
-            "peak_memory_bytes_with_statistics": self._memory(),
-        }
-
-    def _memory(self) -> int:
-        """The most bytes held so far: of the accelerator, or else of the process."""
-        return getattr(self._module, "peak_memory", lambda: None)() or _peak_memory()
-
-    def _next_order(self) -> np.ndarray:
-        self._calls += 1
-        return self._work.order(self._calls - 1)
+    found = {"peak_memory_bytes": memory(), "extra_seconds": None,
+             "peak_memory_bytes_with_statistics": None}  # fmt: skip
+    if hasattr(engine, "run_epoch"):
+        engine.run_epoch(next(orders))  # compiles
+        extra = [engine.run_epoch(next(orders)) - engine.run(next(orders)) for _ in range(3)]
+        found["extra_seconds"] = statistics.median(extra)
+        found["peak_memory_bytes_with_statistics"] = memory()
+    return found
 
 
 def _rates(multiply: Callable, work: Workload) -> dict[str, float]:
@@ -110,13 +230,11 @@ def _rates(multiply: Callable, work: Workload) -> dict[str, float]:
 
 @functools.lru_cache(1)
 def _step(multiply: Callable, work: Workload) -> Callable[[], None]:
-    generator = np.random.default_rng(0)
-    pairs = [
-        tuple(generator.random((work.replicas, *shape), np.float32) for shape in shapes)
-        for rows, contracted, columns in work.products
-        for shapes in [((rows, contracted), (contracted, columns))]
-    ]
-    once = multiply(pairs)
+    def random(*shape: int) -> np.ndarray:
+        return np.random.default_rng(0).random((work.replicas, *shape), np.float32)
+
+    once = multiply([(random(rows, contracted), random(contracted, columns))
+                     for rows, contracted, columns in work.products])  # fmt: skip
     once()
     return once
 

@@ -155,7 +155,7 @@ function reproExplore(root) {
         place, `Deviations of ${network.name} at epoch ${epoch}: ${within} % of the weights lie within ` +
           `${data.limit} Glorot standard deviations`,
         { low: -data.limit, high: data.limit, label: `deviation, epoch ${epoch}` },
-        { low: 0, high: 100 * data.highest, label: "% of weights" }, 300, 150,
+        { low: 0, high: 100 * data.highest, label: "% of weights" }, place.clientWidth || 300, 150,
       );
       const tops = shares.map((share, number) =>
         `V${figure.y(100 * share).toFixed(1)}H${figure.x((number + 1) * step - data.limit).toFixed(1)}`);

@@ -35,11 +35,7 @@ POINTS = 90  # epochs of a curve in the page; minima and divergence are taken fr
 
 @dataclass(frozen=True, repr=False)
 class Explorer:
-    """A moving figure for a notebook and the book.
-
-    ``kind`` names the part of ``explorer.js`` that draws ``data`` (numbers, texts, lists and
-    dictionaries); a screen reader announces the figure by its ``label``.
-    """
+    """Data and their ``kind`` in ``explorer.js``; a screen reader announces the ``label``."""
 
     kind: str
     label: str
@@ -74,13 +70,10 @@ def rounded(values: ArrayLike, digits: int = 4) -> list[float | None]:
 def letter_explorer(runs: Mapping[int, xr.Dataset]) -> Explorer:
     """A slider over the epochs at which something is kept of marked networks.
 
-    ``runs`` by width; the first replica of each is shown. A `ReproError` for none, or one without a
-    mark.
+    ``runs`` by width, at least one; the first replica of each is shown.
     """
     if not runs:
-        raise ReproError(
-            "The letter needs at least one marked run, such as by_width(..., mark='a')."
-        )
+        raise ReproError("The letter needs at least one marked run: by_width(..., mark='a').")
     networks = [_network(first_replica(run)) for run in runs.values()]
     kept = ([*one["matrixEpochs"], *one["histogramEpochs"], one["epochs"]] for one in networks)
     highest = max(
@@ -151,8 +144,7 @@ def published_unmarked() -> list[xr.Dataset]:
 def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
     """Choose a dataset and a width; see the curves of every run, and its outcome.
 
-    ``runs``: unmarked networks of any datasets, widths and lengths, such as `published_unmarked`; a
-    `ReproError` for none.
+    ``runs``: unmarked networks of any datasets, widths and lengths, such as `published_unmarked`.
     """
     sets: dict[str, dict[int, dict[str, Any]]] = {}
     for run in sorted(runs, key=width_of):

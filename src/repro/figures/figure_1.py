@@ -22,7 +22,7 @@ from repro.figures.figure_2 import handles, phase_diagram
 from repro.model.network import JUDGED_LAYER as LAYER
 
 PICTURES = 5
-PICTURE_ROWS = 64  # of larger matrices the mean over square blocks is drawn
+PICTURE_ROWS = 64  # at most: of larger matrices the mean over square blocks is drawn
 FULL_INK = 2.0  # size of a weight drawn darkest, in units of the Glorot limit
 INK = LinearSegmentedColormap.from_list(
     "ink", ["#ffffff", "#c6d6e6", "#5f86ad", "#1d3f66", "#081a30"]
@@ -35,7 +35,7 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
 
     (a) train and test loss of a wide, stable network; (b) train loss of a narrower, unstable one.
     Each picture shows the size of the weights and is tied to its epoch; the number above it is the
-    letter's contrast (:func:`repro.analysis.marks.mark_contrast`). Grey: read off the paper's
+    letter's contrast (:func:`repro.analysis.weights.mark_contrast`). Grey: read off the paper's
     figure, where the widths and the dataset are the paper's. The first replica of each is drawn; a
     run without a mark is a `ReproError`.
     """
@@ -65,10 +65,9 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
 
 @style.styled()
 def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style.PageFigure:
-    """The first page's picture: the letter before and after training, and the phase diagram.
+    """The letter before and after training, a row for each marked run, and the phase diagram.
 
-    ``marked`` by width, in the order of the rows, the first replica of each; ``found``: the
-    unmarked runs, as `repro.figures.figure_2.outcomes` has them.
+    ``marked`` by width; ``found``: unmarked runs, as `repro.figures.figure_2.outcomes` has them.
     """
     figure = style.new_figure(style.PAGE_WIDTH, 3.5)
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.35))
@@ -88,10 +87,7 @@ def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style
 def first_replica(run: xr.Dataset) -> xr.Dataset:
     """The first replica of a marked run, with the matrices it has kept."""
     if "matrix" not in run:
-        raise ReproError(
-            f"The run of width {width_of(run)} has no mark: run an experiment with one, such as "
-            "mark='a'."
-        )
+        raise ReproError(f"The run of width {width_of(run)} has no mark: run it with mark='a'.")
     return run.isel(replica=0).dropna("matrix_epoch", how="all", subset=["matrix"])
 
 
@@ -105,13 +101,10 @@ def draw_matrix(axes: Axes, run: xr.Dataset, epoch: int, more: str = "") -> Axes
     return axes.imshow(block_mean(matrix), cmap=INK, vmin=0, vmax=FULL_INK, interpolation="nearest")
 
 
-def block_mean(matrix: ArrayLike, most: int = PICTURE_ROWS) -> NDArray[np.float64]:
-    """The mean of a square matrix over square blocks, so that at most so many rows are left.
-
-    Blocks at the right and lower edge are smaller where the size is not a multiple of theirs.
-    """
+def block_mean(matrix: ArrayLike) -> NDArray[np.float64]:
+    """The mean of a square matrix over square blocks, smaller at the right and lower edge."""
     values = np.asarray(matrix, dtype=np.float64)
-    starts = np.arange(0, len(values), -(-len(values) // most))
+    starts = np.arange(0, len(values), -(-len(values) // PICTURE_ROWS))
     sums = np.add.reduceat(np.add.reduceat(values, starts, axis=0), starts, axis=1)
     side = np.diff(np.append(starts, len(values)))
     return sums / np.outer(side, side)
@@ -138,13 +131,12 @@ def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
         found = regimes.summary(one).isel(replica=0).drop_vars("epochs")
         ours = {key: float(value) for key, value in found.items() if value.dtype.kind in "fi"}
         if last >= paper.EPOCHS:
-            for which in ("train", "test"):
-                ours[f"final_{which}_loss"] = float(one[f"{which}_loss"][0, -1])
+            ours |= {f"final_{which}_loss": float(one[f"{which}_loss"][0, -1])
+                     for which in ("train", "test")}  # fmt: skip
         if last >= 200:
             ours["train_loss_at_200"] = float(one["train_loss"].sel(epoch=200).item())
-        contrast = contrast_of_run(one.isel(replica=0, matrix_epoch=[0, -1]))
-        for epoch, value in zip(contrast["matrix_epoch"].values, contrast.values, strict=True):
-            ours[f"contrast_at_{epoch}"] = float(value)
+        contrast = contrast_of_run(one.isel(replica=0, matrix_epoch=[0, -1])).to_series()
+        ours |= {f"contrast_at_{epoch}": float(value) for epoch, value in contrast.items()}
         theirs = paper.FIGURE_1 if _is_papers(run) else {}
         for quantity, value in ours.items():
             open_end = quantity == "divergence_epoch" and np.isnan(value)
@@ -158,34 +150,28 @@ def _is_papers(run: xr.Dataset) -> bool:
 
 
 def _losses(axes: Axes, run: xr.Dataset, *, with_test: bool) -> None:
+    """A panel's curves, and what was read off the paper's."""
+    width, last = width_of(run), epochs_of(run)
     if _is_papers(run):
-        _draw_paper(axes, width_of(run), epochs_of(run), with_test=with_test)
-    axes.plot(run["epoch"], run["train_loss"], color=style.TRAIN, label="train loss", zorder=3)
-    if with_test:
-        axes.plot(run["epoch"], run["test_loss"], color=style.TEST, label="test loss", zorder=3)
-    axes.set(ylabel="loss", xlim=(0, epochs_of(run)))
+        points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
+        seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
+        look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
+        axes.plot(*zip(*seen, strict=True), **look)
+        spikes = [epoch for epoch in paper.FIGURE_1_SPIKES[width] if epoch <= last]
+        look = style.paper_marker(marker="^", label="spikes in the paper", zorder=2.5)
+        axes.plot(spikes, [0.03] * len(spikes), transform=axes.get_xaxis_transform(), **look)
+        start = paper.FIGURE_1["unstable_divergence_epoch"].value
+        if width == paper.UNSTABLE_WIDTH and start < last:
+            level, error = paper.PLATEAU_LEVEL.value, paper.PLATEAU_LEVEL.error
+            axes.fill_between(
+                [start, last], level - error, level + error, color=style.PAPER, alpha=0.45,
+                linewidth=0, zorder=1, label="plateau in the paper",
+            )  # fmt: skip
+    for which, colour in (("train", style.TRAIN), ("test", style.TEST))[: 1 + with_test]:
+        loss = run[f"{which}_loss"]
+        axes.plot(run["epoch"], loss, color=colour, label=f"{which} loss", zorder=3)
+    axes.set(ylabel="loss", xlim=(0, last))
     axes.set_xlabel("epoch", loc="right", labelpad=1)
     axes.margins(y=0.1)
     style.plain_log_axis(axes.yaxis)
     axes.legend(ncols=4, loc="upper left", bbox_to_anchor=(0, -0.12), borderpad=0)
-
-
-def _draw_paper(axes: Axes, width: int, last: int, *, with_test: bool) -> None:
-    """What was read off the paper's panel."""
-    points = paper.FIGURE_1_TRAIN[width] + (paper.FIGURE_1_TEST[width] if with_test else ())
-    seen = [(point.epoch, point.loss.value) for point in points if point.epoch <= last]
-    if seen:
-        look = style.paper_marker(label=style.PAPER_LABEL, zorder=2.5, clip_on=False)
-        axes.plot(*zip(*seen, strict=True), **look)
-    spikes = [epoch for epoch in paper.FIGURE_1_SPIKES[width] if epoch <= last]
-    axes.plot(
-        spikes, [0.03] * len(spikes), transform=axes.get_xaxis_transform(),
-        **style.paper_marker(marker="^", label="spikes in the paper", zorder=2.5),
-    )  # fmt: skip
-    start = paper.FIGURE_1["unstable_divergence_epoch"].value
-    if width == paper.UNSTABLE_WIDTH and start < last:
-        level, error = paper.PLATEAU_LEVEL.value, paper.PLATEAU_LEVEL.error
-        axes.fill_between(
-            [start, last], level - error, level + error, color=style.PAPER, alpha=0.45,
-            linewidth=0, zorder=1, label="plateau in the paper",
-        )  # fmt: skip

@@ -90,9 +90,8 @@ def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
         at = paper.read("epoch_of_minimum_test_loss", width)
         read = {at.value: paper.read("minimum_test_loss", width)} if at else {}
     seen = [(epoch, one.value) for epoch, one in read.items() if one and epoch <= last]
-    if seen:
-        look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
-        axes.plot(*zip(*seen, strict=True), **look)
+    look = style.paper_marker(markeredgecolor=colour, markersize=4.5, zorder=4)
+    axes.plot(*zip(*seen, strict=True), **look)
 
 
 def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
@@ -134,13 +133,9 @@ def means(found: pd.DataFrame) -> pd.DataFrame:
     few = table.pop("known") < 0.5 * table["runs"]
     table.loc[few, ["ours", "deviation"]] = np.nan
     table["later_than"] = groups["epochs"].max().where(few)
-    table = table.reset_index()
     dataset = found["dataset"].iloc[0]
-    table["paper"] = [
-        paper.read(quantity, width, dataset)
-        for quantity, width in zip(table["quantity"], table["width"], strict=True)
-    ]
-    return table
+    table["paper"] = [paper.read(quantity, width, dataset) for width, quantity in table.index]
+    return table.reset_index()
 
 
 def phase_diagram(axes: Axes, found: pd.DataFrame) -> None:
@@ -155,10 +150,9 @@ def phase_diagram(axes: Axes, found: pd.DataFrame) -> None:
 def draw_means(
     axes: Axes, found: pd.DataFrame, quantities: dict[str, str], shift: float = 0.0
 ) -> None:
-    """Means and standard deviations against width, ours filled and the paper's hollow.
+    """Means and standard deviations against width, ours and the paper's ``shift`` widths apart.
 
-    Arrows stand for what comes later than the end of the runs; ``shift``, in widths, sets ours and
-    theirs apart.
+    Arrows stand for what comes later than the end of the runs.
     """
     longest, ours = int(found["epochs"].max()), means(found)
     for place, (quantity, name) in enumerate(quantities.items()):

@@ -41,7 +41,7 @@ class Joint:
     of the three thin strips, ``bins`` their places.
     """
 
-    def __init__(self, run: xr.Dataset, layer: str, epoch: int | None) -> None:
+    def __init__(self, run: xr.Dataset, layer: str, epoch: int | None = None) -> None:
         counts = joint_counts(run, layer, epoch, int(run["replica"][0]))
         self.counts, self.epoch = counts.to_numpy(), int(counts["joint_epoch"])
         unit = float(run["glorot_std"].sel(layer=layer))
@@ -86,15 +86,13 @@ def figure_3(dataset: xr.Dataset, layer: str = LAYER, epoch: int | None = None) 
     return figure
 
 
-def figure_3_numbers(
-    dataset: xr.Dataset, layer: str = LAYER, epoch: int | None = None
-) -> pd.DataFrame:
+def figure_3_numbers(dataset: xr.Dataset, layer: str = LAYER) -> pd.DataFrame:
     """Figure 3 in numbers: quantiles of the final weight in the three strips.
 
     Columns ``initial weight``, ``quantile``, ``paper`` (a `paper.Reading` or None) and ``ours``
     (infinite where the quantile lies in an outermost bin, which has no edge).
     """
-    joint = Joint(dataset, layer, epoch)
+    joint = Joint(dataset, layer)
     found = conditional_quantiles(joint.counts[joint.bins], joint.final, QUANTILES)
     rows = [
         (place, quantile, paper.FIGURE_3.get((read, quantile)) if joint.of_paper else None, value)

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 
 from repro.analysis import climb, evidence
 from repro.analysis.captions import epochs_of, width_of
@@ -53,11 +55,9 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         return nothing_to_draw("no run crosses")
     behind = curves.drop_duplicates("run")
     widths = sorted(set(curves["width"]))
-    rows = (len(widths) + 1) // 2
-    figure = style.new_figure(style.PAGE_WIDTH, max(2.2 * rows, 2.8))
-    grid = figure.add_gridspec(rows, 3, width_ratios=(1, 1, 0.9))
-    panels = [figure.add_subplot(grid[n // 2, n % 2]) for n in range(len(widths))]
-    lag = figure.add_subplot(grid[:, 2])
+    figure = style.new_figure(style.PAGE_WIDTH, max(1.1 * len(widths), 2.8))
+    left, right = figure.subfigures(1, 2, width_ratios=(2, 0.9))
+    panels, lag = _panels(left, widths), right.subplots()
     rise = behind["rise"].mean()
     for axes, width in zip(panels, widths, strict=True):
         sns.lineplot(
@@ -66,10 +66,8 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         )  # fmt: skip
         axes.axvline(0, color="0.6", linewidth=0.7, zorder=0)
         axes.set(xlim=(-2.5 * rise, 1.5 * rise), ylim=(-0.15, 1.15), xlabel="", ylabel="")
-        axes.label_outer()
     for axes in panels[-2:]:
         axes.set_xlabel("epochs from the\nmiddle of the loss's rise")
-        axes.tick_params(labelbottom=True)
     for axes in panels[::2]:
         axes.set_ylabel("share of the rise")
     for place, (name, colour) in zip((0.75, 0.05), CURVES.items(), strict=True):
@@ -85,9 +83,7 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         **look,
     )  # fmt: skip
     lag.set(xlabel="width $N$", ylabel="lag of the deviation, epochs")
-    titles = [f"$N$ = {width}" for width in widths]
-    for axes, letter, title in zip([*panels, lag], style.LETTERS, [*titles, "lag"], strict=False):
-        style.panel_label(axes, letter, title)
+    style.panel_label(lag, style.LETTERS[len(widths)], "lag")
     return figure
 
 
@@ -132,20 +128,15 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     groups = climb.widths_with_several(runs)
     if not groups:
         return nothing_to_draw("no width with several runs of which one diverges")
-    rows = (len(groups) + 1) // 2
-    figure, panels = style.panels(1.8 * rows + 0.3, rows, sharex=True, sharey=True)
-    panels = panels.ravel()
-    for axes in panels[len(groups) :]:
-        axes.remove()
-    for axes, letter, (width, group) in zip(panels, style.LETTERS, groups.items(), strict=False):
+    figure = style.new_figure(style.PAGE_WIDTH, 0.9 * len(groups) + 1.2)
+    panels = _panels(figure, groups)
+    for axes, group in zip(panels, groups.values(), strict=True):
         draw_lines(axes, curves_of(group, "train_loss"), "epoch", "train_loss", linewidth=0.6)
         for loss in map(climb.train_loss, group):
             if found := crossing(loss):
                 axes.plot(found.start, loss[found.start], "o", color=style.DIVERGENCE, markersize=4)
         axes.set(xlabel="", ylabel="train loss")
-        style.panel_label(axes, letter, f"$N$ = {width}")
-    for axes in panels[max(len(groups) - 2, 0) : len(groups)]:
-        axes.tick_params(labelbottom=True)
+    for axes in panels[-2:]:
         axes.set_xlabel("epoch")
     style.plain_log_axis(panels[0].yaxis)
     return figure
@@ -156,11 +147,11 @@ def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
     By width, runs of the paper's length: means in nats, and in how many it is lower after.
     """
-    found = [
-        (width_of(run), excursion(run["train_loss"].isel(replica=0)))
+    rows = [
+        (width_of(run), left.lowest_before, left.lowest_after)
         for run in evidence.complete(runs)
+        if (left := excursion(run["train_loss"].isel(replica=0)))
     ]
-    rows = [(width, one.lowest_before, one.lowest_after) for width, one in found if one is not None]
     table = pd.DataFrame(rows, columns=["width", "before", "after"])
     table["lower"] = table["after"] < table["before"]
     columns = {
@@ -168,6 +159,18 @@ def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         "lower after": ("lower", "sum"),
     }  # fmt: skip
     return table.groupby("width", as_index=False).agg(**columns)
+
+
+def _panels(figure: FigureBase, widths: Collection[int]) -> list[Axes]:
+    """A panel for each width, two abreast, on the same axes."""
+    grid = figure.subplots((len(widths) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False)
+    for axes, letter, width in zip(grid.flat, style.LETTERS, widths, strict=False):
+        style.panel_label(axes, letter, f"$N$ = {width}")
+    for axes in grid.flat[len(widths) :]:
+        axes.remove()
+    panels = list(grid.flat[: len(widths)])
+    panels[max(len(widths) - 2, 0)].tick_params(labelbottom=True)
+    return panels
 
 
 def _shown(run: xr.Dataset, found: RiseEpochs) -> slice:

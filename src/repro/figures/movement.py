@@ -122,9 +122,7 @@ def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         style.plain_log_axis(axes.yaxis)
     bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, pad=0.02, aspect=30)
     bar.set_label("train loss / initial loss")
-    numbered = wider.LOSS_SHARES[::3]
-    bar.set_ticks(numbered, labels=[f"{share:g}" for share in numbered], minor=False)
-    bar.minorticks_off()
+    style.plain_log_axis(bar.ax.yaxis)
     return figure
 
 
@@ -150,11 +148,9 @@ def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Loss by loss: the exponents of the dependence on width, hidden to hidden.
+    """Loss by loss: the exponents of the dependence on width, and how probable by chance.
 
-    Columns ``loss`` (share of the initial one), ``runs`` that reach it (unmarked, of the paper's
-    length), ``exponent`` of the deviation, ``relative`` of the relative deviation, and ``chance``,
-    the permutation test's probability.
+    Over unmarked runs of the paper's length that reach the loss, a share of the initial one.
     """
     whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
     table = at_losses(whole)
@@ -203,10 +199,9 @@ def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The slopes of both updates of unmarked runs with joint counts, by regime and width.
+    """The slopes of both ``UPDATES`` of unmarked runs with joint counts, by regime and width.
 
-    Columns ``regime``, ``width``, ``runs``, ``outward`` and ``size`` (means over runs), each with
-    its standard deviation over runs, and ``beyond bins``, the mean share of weights there.
+    Means and standard deviations over runs, and the mean share of weights beyond the bins.
     """
     rows = []
     for run in filter(large.has_final_counts, evidence.unmarked(runs)):
@@ -214,8 +209,7 @@ def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         slopes = [large.slope(found.initial, getattr(found, n), found.weights) for n in UPDATES]
         rows.append((evidence.regime_of(run), width_of(run), *slopes, found.open_share))
     table = pd.DataFrame(rows, columns=["regime", "width", *UPDATES, "beyond bins"])
-    columns = {"runs": ("outward", "size")}
-    for name in UPDATES:
-        columns |= {name: (name, "mean"), f"± {name}": (name, "std")}
-    columns |= {"beyond bins": ("beyond bins", "mean")}
+    columns = {"runs": ("outward", "size"), "outward": ("outward", "mean"),
+               "± outward": ("outward", "std"), "size": ("size", "mean"), "± size": ("size", "std"),
+               "beyond bins": ("beyond bins", "mean")}  # fmt: skip
     return table.groupby(["regime", "width"], as_index=False, sort=False).agg(**columns)

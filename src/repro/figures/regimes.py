@@ -85,10 +85,7 @@ def regime_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 
 def regime_boundaries(ends: pd.DataFrame) -> tuple[float, float]:
-    """The widths that part weak from unstable and unstable from strong best (`boundaries`).
-
-    By those runs of `ends_of` that have the paper's length. Infinite where nothing lies beyond.
-    """
+    """The `boundaries` of the runs of `ends_of` of the paper's length; infinite for none."""
     counted = ends[(ends["epochs"] >= paper.EPOCHS) & ends["regime"].isin(list(RANKS))]
     if counted.empty:
         return np.inf, np.inf

@@ -31,8 +31,7 @@ REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -> pd.DataFrame:
     """Curves of single runs, at least one, from epoch 1 on, one row per run and epoch.
 
-    Columns ``run`` (its place in ``runs``), ``width``, ``short`` (shorter than the paper's),
-    ``epoch`` and the variables, of the layer where they have layers; infinite values are NaN.
+    ``run`` is the place in ``runs``, ``short`` shorter than the paper's; infinite values are NaN.
     """
     parts = []
     for number, run in enumerate(runs):
@@ -44,11 +43,7 @@ def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -
 
 
 def ends_of(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """What single runs came to, one row each.
-
-    Columns ``run``, ``width``, ``regime``, ``epochs``, ``lowest`` and ``final`` (train loss as a
-    share of the initial one), ``relative_deviation`` and ``weight_correlation``.
-    """
+    """What single runs came to, one row each; losses as shares of the initial one."""
     rows = []
     for number, run in enumerate(runs):
         last = run.isel(replica=0, epoch=-1).sel(layer=LAYER)

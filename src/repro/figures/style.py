@@ -15,12 +15,12 @@ from matplotlib.axis import Axis
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.cm import ScalarMappable
 from matplotlib.colorbar import Colorbar
-from matplotlib.colors import FuncNorm, LinearSegmentedColormap, ListedColormap, to_hex
+from matplotlib.colors import BoundaryNorm, LinearSegmentedColormap, ListedColormap, to_hex
 from matplotlib.figure import Figure
 from matplotlib.patches import ConnectionPatch
 from matplotlib.ticker import LogLocator, NullFormatter
-from numpy.typing import ArrayLike, NDArray
-from scipy.special import expit, logit
+from numpy.typing import NDArray
+from scipy.special import expit
 
 from repro.figures.files import write_where_asked
 
@@ -62,68 +62,43 @@ def styled() -> Iterator[None]:
         yield
 
 
-def _rise(width: ArrayLike) -> NDArray[np.float64]:
-    """A width's place on the scale of colours, steepest around 200 units."""
-    return expit(_STEEPNESS * np.log10(np.maximum(width, 1e-9) / _MIDDLE))
-
-
-def _fall(place: ArrayLike) -> NDArray[np.float64]:
-    """The width at a place: the inverse of `_rise`."""
-    return _MIDDLE * 10 ** (logit(np.clip(place, 1e-6, 1 - 1e-6)) / _STEEPNESS)
-
-
 def width_colour(width: float) -> str:
     """The colour of a width as ``#rrggbb``, the same in every figure: monotonic in log width.
 
     The scale is steepest around 200 units, where the paper's networks change from one regime to
     another. Widths below 10 and above 1000 take the colours of the ends.
     """
-    low, place, high = _rise([NARROWEST, np.clip(width, NARROWEST, WIDEST), WIDEST])
+    widths = np.clip([NARROWEST, width, WIDEST], NARROWEST, WIDEST)
+    low, place, high = expit(_STEEPNESS * np.log10(widths / _MIDDLE))
     return to_hex(_WIDTHS(float((place - low) / (high - low))))
 
 
 def width_bar(figure: Figure, axes: Sequence[Axes], widths: Sequence[int]) -> Colorbar:
-    """One colour bar for the widths of lines drawn in `width_colour`, in place of a legend.
-
-    A tick at every width, a number where there is room.
-    """
-    low, high = min(widths), max(widths)
-    if low == high:
-        low, high = low / 1.3, high * 1.3
-    start, end = _rise([low, high])
-    colours = [width_colour(width) for width in _fall(np.linspace(start, end, 256))]
-    scale = ScalarMappable(FuncNorm((_rise, _fall), low, high), ListedColormap(colours))
+    """A bar with the colour of every width drawn in `width_colour`, in place of a legend."""
+    there = sorted(set(widths))
+    colours = ListedColormap([width_colour(width) for width in there])
+    scale = ScalarMappable(BoundaryNorm(range(len(there) + 1), len(there)), colours)
     bar = figure.colorbar(scale, ax=axes, pad=0.02, aspect=30, label="width $N$")
-    numbered: list[int] = []
-    for width in sorted(set(widths), reverse=True):
-        if not numbered or _rise(numbered[-1]) - _rise(width) > 0.055 * (end - start):
-            numbered.append(width)
-    bar.set_ticks(numbered, labels=[str(width) for width in numbered])
-    bar.set_ticks([width for width in set(widths) - set(numbered)], minor=True)
+    bar.set_ticks(np.arange(len(there)) + 0.5, labels=map(str, there))
+    bar.ax.tick_params(which="both", length=0)
     return bar
 
 
 class PageFigure(Figure):
-    """A figure that a notebook shows without pyplot, sharp on screens of twice the pixels."""
+    """A figure that a notebook shows without pyplot: two pixels for each of the page's."""
 
-    def png(self) -> bytes:
-        """The picture, at two pixels for each of the page's, in a palette of 256 colours."""
+    @styled()
+    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
         from PIL import Image
 
         whole, small = io.BytesIO(), io.BytesIO()
-        with styled():
-            self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
+        self.savefig(whole, format="png", dpi=2 * PAGE_DPI)
         picture = Image.open(whole).convert("RGB")
         picture = picture.quantize(256, kmeans=1, dither=Image.Dither.NONE)
         picture.save(small, format="png", optimize=True)  # no version of matplotlib inside
-        return small.getvalue()
-
-    def _repr_png_(self) -> tuple[bytes, dict[str, Any]]:
-        picture = self.png()
+        write_where_asked(self, small.getvalue())
         width, height = (round(PAGE_DPI * inches) for inches in self.get_size_inches())
-        with styled():
-            write_where_asked(self, picture)
-        return picture, {"width": width, "height": height}
+        return small.getvalue(), {"width": width, "height": height}
 
 
 def new_figure(width: float, height: float) -> PageFigure:

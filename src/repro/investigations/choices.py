@@ -1,4 +1,4 @@
-"""The choices the paper leaves open, weighed by the early marks of their runs.
+"""The choices the paper leaves open, weighed by the early marks of their runs; trials beside them.
 
 Each choice changes one thing of the baseline: the loss, the pixels, the share of the images trained
 on, or the labels. Its runs are held against the values read off the paper's figures by marks that
@@ -15,118 +15,111 @@ on 0.85 of the images:
 - The width **decides** at which most choices have a distance; of equals, the one with more marks.
 - **Recommended** is the choice nearest to the paper there; but where the baseline is less than the
   reading error (3 %) farther, the two cannot be told apart, and it stays.
+
+A **trial** is one curve of `TRIAL_WIDTH` units for which the engine was changed as the paper's
+software may have done it (code: see each row's ``code_version``). Trials are no results.
 """
 
-from __future__ import annotations
-
 import os
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import xarray as xr
 
-from repro import paper
+from repro import paper, sealed_json
 from repro.analysis import regimes
-from repro.analysis.captions import epochs_of
-from repro.analysis.regimes import happened
+from repro.analysis.captions import epochs_of, replica_of
 from repro.experiment import Experiment
-from repro.investigations.found import found
-from repro.paper import EARLY_EPOCHS, Reading
+from repro.paper import EARLY_EPOCHS
+from repro.places import published_path
+from repro.runs import existing_folder
 
 WIDTHS = (50, 150, 275, 500)
 """Where the choices are compared: a weak, an unstable, a late and a strong width of the paper."""
 
 EARLY_MARKS = (f"train_loss_at_{EARLY_EPOCHS}", "minimum_test_loss", "epoch_of_minimum_test_loss")
-LATER_MARKS = ("minimum_train_loss", "epoch_of_minimum_train_loss", "divergence_epoch")
+MARKS = (
+    *EARLY_MARKS, "minimum_train_loss", "epoch_of_minimum_train_loss", "divergence_epoch",
+)  # fmt: skip
 
 
-@dataclass(frozen=True)
-class Choice:
-    """One reading of what the paper leaves open: its name, and what it changes of the baseline."""
-
-    name: str
-    changed: Mapping[str, Any] = field(hash=False)
-
-    def experiment(self, width: int, epochs: int = EARLY_EPOCHS) -> Experiment:
-        """Its experiment on HASYv2 at a width."""
-        return Experiment(paper.DATASET, width, epochs, **self.changed)
-
-
-BASELINE = Choice("baseline", {})
-CHOICES = (
-    BASELINE,
-    Choice("exact loss", {"loss": "logits"}),
-    Choice("inverted pixels", {"pixels": "inverted"}),
-    *(Choice(f"{share:g} to train on", {"split": share}) for share in (0.7, 0.8, 0.85, 0.9)),
-    Choice("fold 10", {"split": "fold-10"}),  # of all ten the one with the smallest last batch
-    Choice("symbol ids", {"labels": "symbol-ids"}),
-)
-
-PROBES = (
-    Choice("batches of 100", {"batch_size": 100}),
-    Choice("learning rate 0.13", {"learning_rate": 0.13}),
-)
+Choices = Mapping[str, Mapping[str, Any]]  # by name, what each changes of the baseline
+CHOICES: Choices = {
+    "baseline": {},
+    "exact loss": {"loss": "logits"},
+    "inverted pixels": {"pixels": "inverted"},
+    **{f"{share:g} to train on": {"split": share} for share in (0.7, 0.8, 0.85, 0.9)},
+    "fold 10": {"split": "fold-10"},  # of all ten the one with the smallest last batch
+    "symbol ids": {"labels": "symbol-ids"},
+}
+PROBES: Choices = {
+    "batches of 100": {"batch_size": 100}, "learning rate 0.13": {"learning_rate": 0.13}
+}  # fmt: skip
 """What the paper does say, changed all the same: no part of distances and recommendation."""
 
-Runs = Mapping[tuple[Choice, int], Sequence[xr.Dataset]]  # by choice and width, a replica each
+Runs = Mapping[tuple[str, int], Sequence[xr.Dataset]]  # by choice and width, a replica each
+
+
+def experiment(changed: Mapping[str, Any], width: int) -> Experiment:
+    """The baseline on HASYv2 at a width, with what a choice changes."""
+    return Experiment(paper.DATASET, width, EARLY_EPOCHS, **changed)
+
+
+def found(experiment: Experiment, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
+    """Every replica of an experiment by itself, the longest there is of each.
+
+    Looks into the published results and, beside them, into the folder ``store``, if any. Raises
+    ReproError where there is no such folder, or a file is damaged.
+    """
+    places = [existing_folder(each) for each in dict.fromkeys((store, None))]
+    there = [(place, place.find(experiment, n)) for place in places
+             for n in place.replicas(experiment)]  # fmt: skip
+    runs = sorted((place.load(run) for place, run in there if run), key=epochs_of)
+    longest = {replica_of(run): run for run in runs}
+    return [longest[number] for number in sorted(longest)]
 
 
 def runs_of_choices(
     widths: Sequence[int] = WIDTHS,
     store: str | os.PathLike | None = None,
-    choices: Sequence[Choice] = CHOICES,
-) -> dict[tuple[Choice, int], list[xr.Dataset]]:
+    choices: Choices = CHOICES,
+) -> dict[tuple[str, int], list[xr.Dataset]]:
     """The runs of every choice at every width, however long; ``store`` as `found` takes it."""
-    pairs = [(choice, width) for width in widths for choice in choices]
-    return {pair: found(pair[0].experiment(pair[1]), store) for pair in pairs}
-
-
-def papers(mark: str, width: int) -> Reading | None:
-    """The paper's value of a mark at a width, None where the figures give none."""
-    if mark == EARLY_MARKS[0]:
-        return paper.TRAIN_LOSS_AT_100.get(width)
-    return paper.read(mark, width)
+    pairs = [(name, width) for width in widths for name in choices]
+    return {(name, width): found(experiment(choices[name], width), store) for name, width in pairs}
 
 
 def marks(run: xr.Dataset) -> dict[str, float]:
-    """The early and the later marks of a single run, NaN where it is too short for one.
+    """The `MARKS` of a single run, NaN where it is too short for one; losses in nats.
 
-    Losses in nats. A minimum counts once the run is past it.
+    A minimum counts once the run is past it.
     """
     summary = regimes.summary(run)
-    one = {name: float(summary[name][0]) for name in (*EARLY_MARKS[1:], *LATER_MARKS)}
-    for name in ("epoch_of_minimum_test_loss", "epoch_of_minimum_train_loss", "divergence_epoch"):
-        one[name] = float(happened(summary, name)[0])
+    one = {name: float(regimes.happened(summary, name)[0]) for name in MARKS[1:]}
     for which in ("test", "train"):
         if np.isnan(one[f"epoch_of_minimum_{which}_loss"]):
             one[f"minimum_{which}_loss"] = np.nan
-    there = epochs_of(run) >= EARLY_EPOCHS
-    early = float(run["train_loss"][0].sel(epoch=EARLY_EPOCHS)) if there else np.nan
-    return {EARLY_MARKS[0]: early, **one}
+    return {MARKS[0]: float(run["train_loss"][0].reindex(epoch=[EARLY_EPOCHS])[0])} | one
 
 
 def table(runs: Runs) -> pd.DataFrame:
     """Every choice at every width: its marks, and how far it is from the paper.
 
-    Returns
-    -------
-    Columns ``width``, ``choice``, ``runs``, ``epochs`` of the longest, the early and later marks
-    (means over the runs that have them), ``compared`` (the number of marks in the distance) and
-    ``distance``; NaN where there is none.
+    ``epochs`` are of the longest run, `MARKS` means over the runs that have them, ``compared`` is
+    the number of marks in the ``distance``; NaN where there is none.
     """
-    names = [*EARLY_MARKS, *LATER_MARKS]
     rows: list[dict[str, Any]] = []
-    for (choice, width), there in runs.items():
-        row = {"width": width, "choice": choice.name, "runs": len(there)}
-        means = pd.DataFrame([marks(run) for run in there], columns=names, dtype=float).mean()
+    for (name, width), there in runs.items():
+        row = {"width": width, "choice": name, "runs": len(there)}
+        means = pd.DataFrame([marks(run) for run in there], columns=MARKS, dtype=float).mean()
         rows.append(row | {"epochs": max(map(epochs_of, there), default=0), **means})
-    columns = ["width", "choice", "runs", "epochs", *names]
-    frame = pd.DataFrame(rows, columns=columns).assign(compared=0, distance=np.nan)
+    frame = pd.DataFrame(rows, columns=["width", "choice", "runs", "epochs", *MARKS])
+    frame = frame.assign(compared=0, distance=np.nan)
     for width, here in frame[frame["runs"] > 0].groupby("width"):
-        theirs = {mark: papers(mark, int(width)) for mark in EARLY_MARKS}
+        theirs = {mark: paper.read(mark, int(width)) for mark in EARLY_MARKS}
+        theirs[EARLY_MARKS[0]] = paper.TRAIN_LOSS_AT_100.get(int(width))
         compared = {
             mark: reading.value
             for mark, reading in theirs.items()
@@ -150,11 +143,61 @@ def deciding_width(compared: pd.DataFrame) -> int | None:
 
 def recommended(compared: pd.DataFrame) -> str | None:
     """The name of the choice recommended by the rule; None where no two can be compared."""
-    width = deciding_width(compared)
-    if width is None:
+    here = compared[compared["width"] == deciding_width(compared)]
+    away = here.set_index("choice")["distance"].dropna()
+    if away.empty:
         return None
-    away = compared[compared["width"] == width].set_index("choice")["distance"].dropna()
-    nearest, usual = str(away.idxmin()), BASELINE.name
-    if usual in away and away[usual] < away[nearest] + paper.READING_ERROR:
-        return usual
-    return nearest
+    nearer = away.get("baseline", np.inf) < away.min() + paper.READING_ERROR
+    return "baseline" if nearer else str(away.idxmin())
+
+
+TRIAL_WIDTH = 150
+COMPARED_AT, LAST = 250, 10  # an epoch that all have; epochs averaged there, since it scatters
+TRIED_ORDERS = {
+    "one order": "cycle:1", "a buffer of 10,000": "buffer:10000", "a buffer of 1,000": "buffer:1000"
+}  # fmt: skip
+"""The trials of what is now the field ``order`` of `Experiment`."""
+
+
+def kept(file: str = "trials.json") -> list[dict[str, Any]]:
+    """The rows of a published file, of trials ``name``, ``train_loss`` by epoch from 1, and what
+    made it; none without the file."""
+    path = published_path() / file
+    return sealed_json.read(path)["rows"] if path.is_file() else []
+
+
+def trials_of_orders() -> pd.DataFrame:
+    """The trials of orders, as `order_search.curves` has its runs, with a column ``trial``."""
+    parts = [
+        pd.DataFrame({"epoch": np.arange(1, len(row["train_loss"]) + 1)}).assign(
+            width=TRIAL_WIDTH, order=TRIED_ORDERS[row["name"]], run=number, trial=True,
+            train_loss=row["train_loss"],
+        )
+        for number, row in enumerate(kept())
+        if row["name"] in TRIED_ORDERS
+    ]  # fmt: skip
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
+    """Training losses (nats), by name and from epoch 1 on, compared as far as all trials go.
+
+    ``minimum`` and its epoch ``minimum_at`` are those up to `COMPARED_AT`, ``at_250`` is the mean
+    over the `LAST` epochs up to there; NaN where the curve is shorter.
+    """
+    rows = []
+    for name, values in curves:
+        curve = pd.Series(np.asarray(values, dtype=float), np.arange(1, len(values) + 1))
+        first = curve[:COMPARED_AT] if len(curve) >= COMPARED_AT else pd.Series(np.nan, [np.nan])
+        at = first.index[first.argmin()] if first.notna().any() else np.nan
+        rows.append((name, len(curve), curve.get(100), first.min(), at, first[-LAST:].mean()))
+    names = ["name", "epochs", "at_100", "minimum", "minimum_at", "at_250"]
+    return pd.DataFrame(rows, columns=names).astype({"at_100": float, "minimum_at": float})
+
+
+def last_batch() -> pd.DataFrame:
+    """A row a ``split``: the ``samples`` in its last batch, and the lowest test loss (nats) of the
+    first epochs ``before`` and ``after`` the step on them."""
+    names = ["split", "samples", "before", "after"]
+    table = pd.DataFrame(kept("last-batch.json"), columns=names)
+    return table.assign(before=table["before"].map(min), after=table["after"].map(min))

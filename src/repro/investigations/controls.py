@@ -14,9 +14,11 @@ been trained to the reference's divergence:
 - neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
   tells nothing of what was changed.
 - otherwise the runs are *too short to say*, or there is *nothing to compare with*.
-"""
 
-from __future__ import annotations
+`trained_twice` changes only the device: the same initial weights and order of the samples, but sums
+that differ in their last digit. The second training is kept in ``results/again``, so that no
+replica counts twice.
+"""
 
 import os
 from collections.abc import Sequence
@@ -28,28 +30,28 @@ import xarray as xr
 
 from repro import paper
 from repro.analysis import evidence, regimes
-from repro.analysis.captions import epochs_of
+from repro.analysis.captions import epochs_of, replica_of, width_of
 from repro.commands import train_command
 from repro.experiment import Experiment
+from repro.figures.run_lines import curves_of
+from repro.places import published_path
 from repro.runs import existing_folder, stored
-from repro.store.record import experiment_of
+from repro.store.record import cut, experiment_of
+from repro.store.store import Store
 from repro.training.grid import read_plan
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")
-"""What a control changes, one at a time."""
-
 COLUMNS = (
-    "width", "changed", "run", "replica", "epochs", "minimum", "minimum_at", "test_minimum", "end",
-    "dead", "diverged", "outcome",
+    "width", "run", "replica", "epochs", "minimum", "minimum_at", "end", "dead", "diverged",
+    "outcome",
 )  # fmt: skip
+EARLY = 20  # epochs at the start over which the two trainings of a replica are compared
 
 
 class Control(NamedTuple):
-    """A run of a control, or of a reference (`changed` is empty), beside its reference.
-
-    ``run`` and ``reference`` are single replicas of whatever length, None where there is none.
-    """
+    """A run of a control, or of a reference (`changed` is empty), beside its reference: single
+    replicas of whatever length, None where there is none."""
 
     experiment: Experiment
     changed: str
@@ -57,18 +59,8 @@ class Control(NamedTuple):
     reference: xr.Dataset | None
 
 
-def every_run(
-    dataset: str = paper.DATASET, store: str | os.PathLike | None = None
-) -> list[xr.Dataset]:
-    """Every run of a dataset, whatever its setting and length, each replica by itself.
-
-    ``store`` is a folder of runs; None for the published results.
-
-    Raises
-    ------
-    ReproError
-        Where there is no such folder, or a file is damaged.
-    """
+def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
+    """Every run of a dataset among the published ones, or in a folder, each replica by itself."""
     return evidence.in_order(run for _, run in stored(existing_folder(store), dataset))
 
 
@@ -78,27 +70,19 @@ def gather(
     """The controls that a plan wants at the paper's length, with their runs, by width.
 
     Of a reference there is one run, the first of the longest. What has no run stands there without.
-
-    Raises
-    ------
-    ReproError
-        Where the plan cannot be read.
     """
-    experiments = [one for one, _ in merged(read_plan(plan)) if one.dataset == dataset]
-    experiments = [one for one in experiments if one.epochs >= paper.EPOCHS]
+    experiments = [one for one, _ in merged(read_plan(plan))
+                   if one.dataset == dataset and one.epochs >= paper.EPOCHS]  # fmt: skip
     by_digest: dict[str, list[xr.Dataset]] = {}
     for run in runs:
         by_digest.setdefault(experiment_of(run).digest, []).append(run)
     found = []
     for plain in sorted((one for one in experiments if not one.unusual), key=lambda one: one.width):
         alike = [one for one in experiments if one.width == plain.width and _changed(one)]
-        if not alike:
-            continue
         reference = max(by_digest.get(plain.digest, []), key=epochs_of, default=None)
-        found.append(Control(plain, "", reference, reference))
-        for one in alike:
-            for run in by_digest.get(one.digest, [None]):
-                found.append(Control(one, _changed(one), run, reference))
+        found += [Control(plain, "", reference, reference)] if alike else []
+        found += [Control(one, _changed(one), run, reference)
+                  for one in alike for run in by_digest.get(one.digest, [None])]  # fmt: skip
     return found
 
 
@@ -106,66 +90,46 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
     """The outcome of a control's run beside its reference, by this module's rule."""
     if against is None:
         return "nothing to compare with"
-    mine, theirs = divergence(run), divergence(against)
+    mine, theirs = (regimes.divergence_epoch(one["train_loss"][0]) for one in (run, against))
     if mine is not None and theirs is not None:
         return "diverges too"
     if mine is not None:
-        longer = epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
-        return "diverges alone" if longer else "too short to say"
-    if theirs is None:
-        answer, long = "neither diverges", min(map(epochs_of, (run, against))) >= paper.EPOCHS
-    else:
+        answer, long = "diverges alone", epochs_of(against) >= mine + regimes.PLATEAU_EPOCHS
+    elif theirs is not None:
         answer, long = "has not diverged", epochs_of(run) >= theirs + regimes.PLATEAU_EPOCHS
+    else:
+        answer, long = "neither diverges", min(map(epochs_of, (run, against))) >= paper.EPOCHS
     if not long:
         return "too short to say"
-    climbing = regimes.ends_far_above_minimum(run["train_loss"].isel(replica=0))
+    climbing = mine is None and regimes.ends_far_above_minimum(run["train_loss"][0])
     return "is climbing" if climbing else answer
 
 
-def divergence(run: xr.Dataset) -> int | None:
-    """The divergence epoch of a single run, None where it has none."""
-    return regimes.divergence_epoch(run["train_loss"].isel(replica=0))
-
-
 def table(controls: Sequence[Control]) -> pd.DataFrame:
-    """A row a run: its minimum, its end, and its outcome beside the reference.
+    """A row a run, `COLUMNS`: its minimum, its end, and its outcome beside the reference.
 
-    Returns
-    -------
-    `COLUMNS`: ``run`` is its `label`; ``minimum`` and ``end`` are training losses and
-    ``test_minimum`` a test loss, in nats; ``dead`` is the share at the end; ``diverged`` is NaN
-    where not by the end; ``outcome`` is empty for a reference.
+    ``run`` is its `label`; ``minimum`` and ``end`` are training losses in nats; ``dead`` is the
+    share at the end; ``diverged`` NaN where not by the end; ``outcome`` empty for a reference.
     """
     rows = []
     for experiment, changed, run, reference in controls:
-        if run is None:
-            continue
-        one = run.isel(replica=0)
-        train, lowest, diverged = (
-            one["train_loss"],
-            regimes.minimum(one["train_loss"]),
-            divergence(run),
-        )
-        rows.append((
-            experiment.width, changed, label(experiment), int(one["replica"]), epochs_of(run),
-            lowest.value, lowest.epoch, regimes.minimum(one["test_loss"]).value, float(train[-1]),
-            float(one["dead_fraction"][-1]), np.nan if diverged is None else diverged,
-            outcome(run, reference) if changed else "",
-        ))  # fmt: skip
+        if run is not None:
+            found, last = regimes.summary(run).isel(replica=0), run.isel(replica=0, epoch=-1)
+            rows.append((
+                experiment.width, label(experiment), replica_of(run), epochs_of(run),
+                float(found["minimum_train_loss"]), int(found["epoch_of_minimum_train_loss"]),
+                float(last["train_loss"]), float(last["dead_fraction"]),
+                float(found["divergence_epoch"]), outcome(run, reference) if changed else "",
+            ))  # fmt: skip
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
 def curves(controls: Sequence[Control]) -> pd.DataFrame:
-    """The training loss of the runs of `table`, a row an epoch."""
-    parts = [
-        run["train_loss"][0, 1:].to_dataframe().reset_index().assign(
-            width=experiment.width, changed=changed, run=label(experiment)
-        )
-        for experiment, changed, run, _ in controls
-        if run is not None
-    ]  # fmt: skip
-    names = ["width", "changed", "run", "replica", "epoch", "train_loss"]
-    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)
+    """The training loss of the runs of `table`: `curves_of` with ``changed`` and ``label``."""
+    there = [one for one in controls if one.run is not None]
+    names = [(one.changed, label(one.experiment)) for one in there]
+    frame = pd.DataFrame(names, columns=["changed", "label"])
+    return curves_of([one.run for one in there], "train_loss").join(frame, on="run")
 
 
 def missing(controls: Sequence[Control]) -> list[str]:
@@ -176,12 +140,36 @@ def missing(controls: Sequence[Control]) -> list[str]:
 
 def label(experiment: Experiment) -> str:
     """What is changed of the baseline, such as ``exact loss``; ``baseline`` where nothing is."""
-    words = {
-        "loss": "exact loss", "pixels": "inverted pixels",
-        "learning_rate": f"learning rate {experiment.learning_rate:g}",
-    }  # fmt: skip
-    changed = (words.get(name, f"{name} {value}") for name, value in experiment.unusual.items())
+    named = {"loss": "exact loss", "pixels": "inverted pixels"}
+    changed = (named.get(name, f"{name.replace('_', ' ')} {value}")
+               for name, value in experiment.unusual.items())  # fmt: skip
     return ", ".join(changed) or "baseline"
+
+
+def trained_twice() -> pd.DataFrame:
+    """Both trainings of every replica that was trained on two devices, over the same epochs.
+
+    Of the training loss (nats): its ``minimum``, ``spikes`` (epochs in which it has doubled), where
+    it ``diverged`` (NaN: not by the end), and ``apart``, the mean of abs(log ratio) of the first
+    `EARLY` epochs of both.
+    """
+    first, second = Store(published_path()), Store(published_path() / "again")
+    rows = []
+    for run in second.runs():
+        if (other := first.find(run.experiment, run.replica)) is None:
+            continue
+        epochs = min(run.epochs, other.epochs)
+        both = [cut(first.load(other), epochs), cut(second.load(run), epochs)]
+        losses = [each["train_loss"].to_numpy()[0].astype(float) for each in both]
+        apart = np.abs(np.log(losses[0] / losses[1]))[1 : EARLY + 1].mean()
+        for each, loss in zip(both, losses, strict=True):
+            lowest, diverged = regimes.minimum(loss), regimes.divergence_epoch(loss)
+            rows.append((
+                width_of(each), run.replica, each.attrs["device"], lowest.value, lowest.epoch,
+                int((loss[2:] > 2 * loss[1:-1]).sum()), diverged, apart,
+            ))  # fmt: skip
+    names = ["width", "replica", "device", "minimum", "minimum_at", "spikes", "diverged", "apart"]
+    return pd.DataFrame(rows, columns=names).astype({"diverged": float})
 
 
 def _changed(experiment: Experiment) -> str:

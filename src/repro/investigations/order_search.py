@@ -15,10 +15,8 @@ seen in prototypes, at N = 150 and 250; the rule does not depend on them):
   the least mean distance over its replicas is **the nearest order**. The baseline is a candidate.
 """
 
-from __future__ import annotations
-
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import numpy as np
 import pandas as pd
@@ -26,9 +24,10 @@ import xarray as xr
 
 from repro import paper
 from repro.analysis import regimes
-from repro.analysis.captions import epochs_of
+from repro.analysis.captions import epochs_of, replica_of
 from repro.experiment import Experiment
-from repro.investigations.found import found
+from repro.figures.run_lines import curves_of
+from repro.investigations.choices import found
 from repro.paper import Reading
 from repro.store import record
 
@@ -44,9 +43,9 @@ ORDERS = (
 LOSS_EPOCHS = (100, 200, 300)
 
 
-def experiment(order: str, width: int, epochs: int = EPOCHS) -> Experiment:
+def experiment(order: str, width: int) -> Experiment:
     """The experiment of a candidate at a width."""
-    return Experiment(paper.DATASET, width, epochs, order=order)
+    return Experiment(paper.DATASET, width, EPOCHS, order=order)
 
 
 def readings(width: int) -> Mapping[str, Reading]:
@@ -80,7 +79,7 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
     return float(np.sqrt(np.mean(np.square(errors))))
 
 
-def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
+def table(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """The candidates with all marks; ``store`` as `found` takes it.
 
     Returns
@@ -90,36 +89,30 @@ def table(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None
     """
     names = [f"{width} {name}" for width in WIDTHS for name in readings(width)]
     rows = []
-    for order in orders:
-        runs: dict[int, dict[int, xr.Dataset]] = {}
+    for order in ORDERS:
+        ours: dict[int, dict[int, dict[str, float]]] = {}  # by replica and width
         for width in WIDTHS:
             for run in found(experiment(order, width), store):
                 if epochs_of(run) >= EPOCHS:
-                    runs.setdefault(int(run["replica"].item()), {})[width] = run
-        for replica, by_width in runs.items():
+                    ours.setdefault(replica_of(run), {})[width] = marks(run)
+        for replica, by_width in ours.items():
             if len(by_width) == len(WIDTHS):
-                ours = {width: marks(run) for width, run in by_width.items()}
-                values = [ours[width][name] for width in WIDTHS for name in readings(width)]
-                rows.append((order, replica, distance(ours), *values))
+                values = [by_width[width][name] for width in WIDTHS for name in readings(width)]
+                rows.append((order, replica, distance(by_width), *values))
     frame = pd.DataFrame(rows, columns=["order", "replica", "distance", *names])
     frame = frame.astype(dict.fromkeys(["distance", *names], float))
     return frame.sort_values("distance", ignore_index=True)
 
 
-def curves(orders: Sequence[str] = ORDERS, store: str | os.PathLike | None = None) -> pd.DataFrame:
+def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """The training loss of every run of the candidates, as far as it goes, up to `EPOCHS`.
 
     Returns
     -------
-    Columns ``width``, ``order``, ``replica``, ``epoch`` and ``train_loss``, in nats.
+    Columns ``order`` and those of `curves_of`: ``run``, ``width``, ``epoch``, ``train_loss``, ...
     """
-    parts = [
-        run["train_loss"][0, 1 : EPOCHS + 1].to_dataframe().reset_index().assign(
-            width=width, order=order
-        )
-        for width in WIDTHS
-        for order in orders
-        for run in found(experiment(order, width), store)
-    ]  # fmt: skip
-    names = ["width", "order", "replica", "epoch", "train_loss"]
-    return pd.concat(parts)[names] if parts else pd.DataFrame(columns=names)
+    pairs = [(order, run) for width in WIDTHS for order in ORDERS
+             for run in found(experiment(order, width), store)]  # fmt: skip
+    orders = pd.Series([order for order, _ in pairs], dtype=str, name="order")
+    frame = curves_of([run for _, run in pairs], "train_loss")
+    return frame[frame["epoch"] <= EPOCHS].join(orders, on="run")

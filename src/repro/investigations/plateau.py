@@ -7,8 +7,6 @@ right on that class alone: -ln(epsilon) x (1 - the class's share of the samples)
 with the most frequent class, ``constant``.
 """
 
-from __future__ import annotations
-
 import math
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -18,19 +16,17 @@ import pandas as pd
 import xarray as xr
 
 from repro.analysis import regimes
-from repro.analysis.captions import epochs_of, setting, width_of
+from repro.analysis.captions import replica_of, setting, width_of
 from repro.analysis.regimes import crossing
-from repro.investigations.controls import label
-from repro.store.record import experiment_of
 
 Counts = Mapping[str, Mapping[str, np.ndarray]]
 """Images of each class, by dataset and set, as `repro.data.facts` publishes them."""
 
 COLUMNS = (
-    "width", "replica", "mark", "changed", "epochs", "diverged", "train_loss", "test_loss", "dead",
-    "wrong", "test_wrong", "from_dead", "from_wrong", "test_from_wrong", "constant", "right_images",
-    "one_answer", "at_rest_since", "moved", "minimum_at", "dead_at_minimum", "left_at",
-    "dead_when_left", "half_from", "dead_at_half",
+    "width", "replica", "mark", "diverged", "train_loss", "test_loss", "dead", "wrong", "from_dead",
+    "from_wrong", "test_from_wrong", "constant", "right_images", "one_answer", "at_rest_since",
+    "moved", "minimum_at", "dead_at_minimum", "left_at", "dead_when_left", "half_from",
+    "dead_at_half",
 )  # fmt: skip
 
 
@@ -50,26 +46,22 @@ def table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
 
     Returns
     -------
-    A row a run, `COLUMNS`: ``width``, ``replica``, ``mark``, ``changed``, ``epochs``; ``diverged``,
-    the plateau's first epoch. Medians from there on: ``train_loss`` and ``test_loss`` (nats) and
-    the shares ``dead``, ``wrong`` and ``test_wrong``. Predicted losses: ``from_dead`` and
-    ``from_wrong`` (all that is wrong is dead), ``test_from_wrong``, and ``constant``, the best that
-    one answer for all inputs can do. ``right_images`` of the training set; ``one_answer``: how many
-    classes have just as many images in training and test set as are right there. The epoch
+    A row a run, `COLUMNS`: ``diverged`` is the plateau's first epoch. Medians from there on: losses
+    (nats) and the shares ``dead`` and ``wrong``. Predicted losses: ``from_dead``, ``from_wrong``,
+    ``test_from_wrong`` (all that is wrong is dead), ``constant``. ``one_answer``: how many classes
+    have just as many images in training and test set as are right there. The epoch
     ``at_rest_since`` which the same numbers are right and dead, and how far the deviation of any
-    layer has ``moved`` from then on, relative. On the way: ``minimum_at`` and ``left_at``, the
-    epochs of the minimum and of leaving twice the minimum for good, and ``half_from``, the epoch
-    from which on dead samples carry half of the loss, with the share dead at each. NaN where
-    unknown.
+    layer has ``moved`` from then on, relative. On the way: the epochs of the minimum, of leaving
+    twice the minimum for good, and ``half_from``, from which on dead samples carry half of the
+    loss, with the share dead at each. NaN where unknown.
     """
     return pd.DataFrame([_row(run, counts) for run in on_plateau(runs)], columns=list(COLUMNS))
 
 
 def share_of_dead(run: xr.Dataset) -> np.ndarray:
     """The share of the training loss that dead samples carry, by epoch."""
-    one = run.isel(replica=0)
-    dead = one["dead_fraction"].to_numpy().astype(float)
-    return cost_of_dead(run) * dead / one["train_loss"].to_numpy().astype(float)
+    dead, loss = (run[name].to_numpy()[0].astype(float) for name in ("dead_fraction", "train_loss"))
+    return cost_of_dead(run) * dead / loss
 
 
 def cost_of_dead(run: xr.Dataset) -> float:
@@ -80,43 +72,36 @@ def cost_of_dead(run: xr.Dataset) -> float:
 def _row(run: xr.Dataset, counts: Counts) -> dict[str, Any]:
     one = run.isel(replica=0)
     between = crossing(one["train_loss"])
-    assert between is not None
     flat = one.isel(epoch=slice(between.end, None))
-    middle = {name: float(flat[name].median()) for name in flat.data_vars if name in _CURVES}
-    wrong, test_wrong = 1 - middle["train_accuracy"], 1 - middle["test_accuracy"]
+    losses, accuracies = ("train_loss", "test_loss"), ("train_accuracy", "test_accuracy")
+    on_it = {name: float(flat[name].median()) for name in (*losses, *accuracies, "dead_fraction")}
+    wrong, test_wrong = (1 - on_it[name] for name in accuracies)
     cost, dead = cost_of_dead(run), one["dead_fraction"].to_numpy().astype(float)
     changes = [np.flatnonzero(np.diff(one[name])) for name in ("train_accuracy", "dead_fraction")]
     rest = max([between.end, *(int(each[-1]) + 1 for each in changes if each.size)])
     after = one["relative_deviation"].isel(epoch=slice(rest, None))
     below = np.flatnonzero(share_of_dead(run) < 0.5)
     half = int(below[-1]) + 1 if below.size else 0
-    there = half < len(dead)
     lowest = regimes.minimum(one["train_loss"]).epoch
-    experiment = experiment_of(run)
     return {
-        "width": width_of(run), "replica": int(one["replica"]), "mark": setting(run, "mark") or "",
-        "changed": label(experiment), "epochs": epochs_of(run), "diverged": between.end,
-        "train_loss": middle["train_loss"], "test_loss": middle["test_loss"],
-        "dead": middle["dead_fraction"], "wrong": wrong, "test_wrong": test_wrong,
-        "from_dead": cost * middle["dead_fraction"], "from_wrong": cost * wrong,
-        "test_from_wrong": cost * test_wrong, **_of_classes(run, counts, wrong, test_wrong),
+        "width": width_of(run), "replica": replica_of(run), "mark": setting(run, "mark") or "",
+        "diverged": between.end, **{name: on_it[name] for name in losses},
+        "dead": on_it["dead_fraction"], "wrong": wrong, "from_dead": cost * on_it["dead_fraction"],
+        "from_wrong": cost * wrong, "test_from_wrong": cost * test_wrong,
+        **_of_classes(run, counts, wrong, test_wrong),
         "at_rest_since": rest, "moved": float(abs(after / after.isel(epoch=0) - 1).max()),
         "minimum_at": lowest, "dead_at_minimum": dead[lowest],
         "left_at": between.start, "dead_when_left": dead[between.start],
-        "half_from": half if there else np.nan, "dead_at_half": dead[half] if there else np.nan,
-    }  # fmt: skip
-
-
-_CURVES = ("train_loss", "test_loss", "train_accuracy", "test_accuracy", "dead_fraction")
+    } | ({"half_from": half, "dead_at_half": dead[half]} if half < len(dead) else {})  # fmt: skip
 
 
 def _of_classes(
     run: xr.Dataset, counts: Counts, wrong: float, test_wrong: float
 ) -> dict[str, float]:
-    """What follows from the images of each class; NaN where those of the split are not known."""
+    """What follows from the images of each class; nothing where those of the split are unknown."""
     name = str(setting(run, "dataset"))
     if name not in counts or setting(run, "split") not in (None, "fold-1"):
-        return dict.fromkeys(("constant", "right_images", "one_answer"), float("nan"))
+        return {}
     train, test = counts[name]["train"], counts[name]["test"]
     right = (1 - wrong) * train.sum()
     fits = (abs(train - right) < 0.5) & (abs(test - (1 - test_wrong) * test.sum()) < 0.5)

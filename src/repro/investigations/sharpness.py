@@ -24,22 +24,20 @@ from tqdm.auto import tqdm
 from repro import provenance
 from repro.errors import ReproError
 from repro.experiment import Experiment
-from repro.investigations.sharpness_record import Measurement, SharpnessRecord, read
+from repro.investigations.stability import SharpnessRecord, read
 from repro.model import network
 from repro.store.run_file import Run, State
 from repro.store.store import Store
 from repro.training import backend, loop, program, samples
 from repro.training.backend import ops
 
-SAMPLE_SIZE = 4096
-TOLERANCE = 1e-3
-EVERY = 5
-_RATIO = 10**0.1  # ten epochs in every factor of ten, until they are EVERY apart
+TOLERANCE = 1e-3  # of the eigenvalue, relative
+_RATIO = 10**0.1  # ten epochs in every factor of ten, until they are so far apart as asked for
 _VECTORS = 10  # that ARPACK keeps: half of its default is enough here, for half of the products
 _START = 1  # the stream of random numbers of the first vector; 0 is that of the sample
 
 
-def measuring_epochs(last: int, every: int = EVERY, first: int = 0) -> list[int]:
+def measuring_epochs(last: int, every: int = 5, first: int = 0) -> list[int]:
     """Epochs to measure after: about even in their logarithm, and at most ``every`` apart."""
     epochs = [first]
     while epochs[-1] < last:
@@ -52,14 +50,13 @@ def measure(
     experiment: Experiment,
     folder: Path,
     store: Store,
-    replica: int = 0,
-    epochs: Sequence[int] | None = None,
-    sample_size: int = SAMPLE_SIZE,
+    replica: int,
+    epochs: Sequence[int],
+    sample_size: int = 4096,
     sample_seed: int = 0,
-    tolerance: float = TOLERANCE,
     progress: bool = True,
 ) -> SharpnessRecord:
-    """Train a run and measure its sharpness on the way; what has been measured stays.
+    """Train a run and measure its sharpness after the epochs named; what has been measured stays.
 
     Parameters
     ----------
@@ -67,56 +64,41 @@ def measure(
         Of the record's file, which is written after every measurement.
     store:
         For the run's checkpoints: one of its own, since a run that has gone too far is made anew.
-    epochs:
-        After which to measure; None for `measuring_epochs` of the experiment's.
     sample_size, sample_seed:
         Images of the training set (the whole set where it is smaller), and the seed they are from.
-    tolerance:
-        Of the eigenvalue, relative.
 
     Raises
     ------
     ReproError
-        Where data, store or folder cannot be used, or another process is at the same run.
+        Where data or store cannot be used, or another process is at the same run.
     """
-    due = measuring_epochs(experiment.epochs) if epochs is None else sorted(set(epochs))
     images = samples.of(experiment)
-    sample_size = min(sample_size, len(images.y_train))
-    record = SharpnessRecord(
-        experiment.with_epochs(1), replica, sample_size, sample_seed, tolerance
-    )
+    size = min(sample_size, len(images.y_train))
+    record = SharpnessRecord(experiment.with_epochs(1), replica, size, sample_seed, TOLERANCE)
     if (folder / record.file).is_file():
         record = read(folder / record.file)
-    drawn = sample(images, sample_size, sample_seed)
+    drawn = sample(images, size, sample_seed)
     with store.held(experiment, replica) as ours:
         if not ours:
             raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
+        due = sorted(set(epochs) - {one["epoch"] for one in record.measurements})
         for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
-            if not record.has(epoch):
-                record = _measured(experiment, epoch, drawn, record, store)
-                record.write(folder)
+            record = _measured(experiment, epoch, drawn, record, store)
+            record.write(folder)
     return record
 
 
 def largest_eigenvalue(
-    experiment: Experiment, state: State, pixels: Any, labels: Any, tolerance: float = TOLERANCE
+    experiment: Experiment, state: State, pixels: Any, labels: Any
 ) -> tuple[float, float, int]:
     """The largest eigenvalue of the Hessian of the experiment's mean loss.
 
-    Parameters
-    ----------
-    state:
-        Weights and biases by name, as a store keeps them.
-    pixels, labels:
-        The samples, (sample, pixel) and (sample,), as `samples` has them.
-
-    Returns
-    -------
-    Eigenvalue; its residual |Hv - value v| / |value v| (NaN where the Hessian is zero); products
-    taken.
+    ``state`` as a store keeps it; ``pixels`` (sample, pixel) and ``labels`` (sample,) as `samples`
+    has them. Returns the eigenvalue, its residual |Hv - value v| / |value v| (NaN where the Hessian
+    is zero), and the products taken.
     """
     parameters = _parameters(experiment, state)
-    multiply = _product_program(replace(experiment, epochs=1, seed=0, mark=None, order="fresh"))
+    multiply = _product_program(experiment.loss, experiment.epsilon)
     shapes = [tuple(parameter.shape) for parameter in parameters]
     ends = np.cumsum([int(np.prod(shape)) for shape in shapes])
     taken = 0
@@ -136,7 +118,7 @@ def largest_eigenvalue(
     if not product(first).any():
         return 0.0, float("nan"), taken  # every sample is dead
     hessian = LinearOperator((len(first), len(first)), matvec=product, dtype=np.float64)
-    values, vectors = eigsh(hessian, k=1, ncv=_VECTORS, which="LA", v0=first, tol=tolerance)
+    values, vectors = eigsh(hessian, k=1, ncv=_VECTORS, which="LA", v0=first, tol=TOLERANCE)
     value, vector = float(values[0]), vectors[:, 0]
     residual = np.linalg.norm(product(vector) - value * vector) / abs(value)
     return value, float(residual), taken
@@ -152,6 +134,7 @@ def sample(images: samples.Samples, size: int, seed: int) -> tuple:
 def _measured(
     experiment: Experiment, epoch: int, drawn: tuple, record: SharpnessRecord, store: Store
 ) -> SharpnessRecord:
+    """The record with one measurement more."""
     began = time.monotonic()
     state, run = _state_after(experiment, record.replica, epoch, store)
     evaluate = program.evaluation_program(experiment)
@@ -159,15 +142,17 @@ def _measured(
     loss = float(tally.loss) / record.sample_size
     value, residual, products = float("nan"), float("nan"), 0
     if np.isfinite(loss):
-        value, residual, products = largest_eigenvalue(experiment, state, *drawn, record.tolerance)
-    measurement = Measurement(epoch, _told(value), _told(residual), products, _told(loss))
+        value, residual, products = largest_eigenvalue(experiment, state, *drawn)
+    new = {"epoch": epoch, "sharpness": _told(value), "residual": _told(residual),
+           "products": products, "sample_loss": _told(loss)}  # fmt: skip
     changes: dict[str, Any] = {"made": _made(record, epoch, time.monotonic() - began)}
     if run is not None and run.epochs >= record.experiment.epochs:
         losses = store.load(run).isel(replica=0)
         changes["experiment"] = experiment.with_epochs(run.epochs)
         for name in ("train_loss", "max_batch_loss"):
-            changes[name] = tuple(_told(value) for value in losses[name].values)
-    return record.with_measurement(measurement, **changes)
+            changes[name] = [_told(value) for value in losses[name].values]
+    together = sorted([*record.measurements, new], key=lambda one: one["epoch"])
+    return replace(record, measurements=together, **changes)
 
 
 def _state_after(
@@ -175,8 +160,8 @@ def _state_after(
 ) -> tuple[State, Run | None]:
     """Weights and biases after an epoch, trained from the store's checkpoint or anew."""
     if epoch == 0:
-        initial = {"weights": network.initial_weights(experiment, replica),
-                   "biases": network.initial_biases(experiment)}  # fmt: skip
+        weights = network.initial_weights(experiment, replica)
+        initial = {"weights": weights, "biases": network.initial_biases(experiment)}
         return {f"{kind}_{layer}": values for kind, layers in initial.items()
                 for layer, values in layers.items()}, None  # fmt: skip
     run = store.find(experiment, replica)
@@ -190,13 +175,13 @@ def _state_after(
 
 
 @functools.lru_cache(maxsize=8)
-def _product_program(experiment: Experiment) -> Callable:
+def _product_program(loss_name: str, epsilon: float) -> Callable:
     def product(parameters: tuple, direction: tuple, pixels: Any, labels: Any) -> tuple:
         inputs = program.scaled(pixels)
 
         def loss(parameters: tuple) -> Any:
             exact, _ = program.cross_entropy(program.logits(parameters, inputs), labels)
-            return ops.mean(program.sample_loss(exact, experiment.loss, experiment.epsilon))
+            return ops.mean(program.sample_loss(exact, loss_name, epsilon))
 
         return backend.hessian_product(loss, parameters, direction)
 
@@ -212,13 +197,10 @@ def _parameters(experiment: Experiment, state: State) -> tuple:
 
 def _made(record: SharpnessRecord, epoch: int, seconds: float) -> dict[str, Any]:
     before = record.made or {}
-    now = {
-        "code_version": provenance.code_version(), "backend": backend.NAME,
-        "device": backend.device(), "precision": backend.precision(),
-    }  # fmt: skip
     versions = backend.versions() | {"scipy": scipy.__version__}
-    return {
-        **{name: provenance.continued(before.get(name), now[name], epoch) for name in now},
+    now = {"code_version": provenance.code_version(), "backend": backend.NAME,
+           "device": backend.device(), "precision": backend.precision()}  # fmt: skip
+    return {name: provenance.continued(before.get(name), now[name], epoch) for name in now} | {
         "library_versions": provenance.library_versions(versions, before.get("library_versions")),
         "wall_seconds": round(before.get("wall_seconds", 0.0) + seconds, 1),
         "started": before.get("started", provenance.now()),

@@ -1,4 +1,7 @@
-"""Sharpness held against the stability of gradient descent: where is 2 / learning rate?
+"""What `repro sharpness` measured of a run, and its edge: where is 2 / learning rate?
+
+Nothing here measures or imports a machine-learning library: pages read these files. A run's
+measurements are one small JSON file, written whole or not at all.
 
 On a quadratic bowl gradient descent with learning rate r diverges along every direction whose
 curvature is above 2 / r, and networks trained on their whole training set sharpen until they are
@@ -13,16 +16,20 @@ written before the sharpness of any run had been measured up to its first spike:
   and *below* it where it is lower.
 """
 
-from __future__ import annotations
-
+import os
 from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import ArrayLike
 
+from repro import sealed_json
+from repro.errors import ReproError
+from repro.experiment import Experiment
 from repro.investigations.controls import label
-from repro.investigations.sharpness_record import SharpnessRecord
 from repro.places import published_path
 from repro.store.store import Store
 
@@ -30,6 +37,66 @@ SPIKE_RATIO = 1.5
 SPIKE_BEFORE = 10
 EPOCHS_BEFORE = 20
 EDGE = 0.1
+
+PREFIX = "sharpness-"
+COLUMNS = (
+    "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
+    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
+    "answer",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class SharpnessRecord:
+    """The measurements of one run, and its losses as far as it was trained for them.
+
+    ``train_loss`` and ``max_batch_loss`` are of every epoch trained; ``made`` is what `provenance`
+    tells. A measurement has its ``epoch`` (0 is the initial state), the ``sharpness``, its
+    ``residual`` |Hv - sharpness v| / |sharpness v|, the Hessian-vector ``products`` taken, and the
+    ``sample_loss``, the mean over the sample. None where not finite; losses in nats.
+    """
+
+    experiment: Experiment
+    replica: int
+    sample_size: int
+    sample_seed: int
+    tolerance: float
+    train_loss: Sequence[float | None] = ()
+    max_batch_loss: Sequence[float | None] = ()
+    made: dict[str, Any] | None = None
+    measurements: Sequence[dict[str, Any]] = ()
+
+    @property
+    def file(self) -> str:
+        """The name of its file: what was measured, of which run, on which sample."""
+        return (
+            f"{PREFIX}{self.experiment.name}-replica-{self.replica:04d}"
+            f"-sample-{self.sample_size}-{self.sample_seed}.json"
+        )
+
+    def write(self, folder: Path) -> None:
+        """Write its file into the folder, over an earlier one. Raises OSError."""
+        sealed_json.write(folder / self.file, asdict(self))
+
+
+def read(path: Path) -> SharpnessRecord:
+    """The record in a file. Raises ReproError where the file is not one."""
+    content = sealed_json.read(path)
+    try:
+        return SharpnessRecord(**content | {"experiment": Experiment(**content["experiment"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise ReproError(
+            f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
+        ) from error
+
+
+def measured(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
+    """Every published record, or every one of a folder: the baseline's first."""
+    place = published_path() if folder is None else Path(folder)
+    records = [read(path) for path in sorted(place.glob(f"{PREFIX}*.json"))]
+    return sorted(records, key=lambda one: (
+        bool(one.experiment.unusual), one.experiment.dataset, one.experiment.width
+    ))  # fmt: skip
 
 
 def first_spike(max_batch_loss: ArrayLike) -> int | None:
@@ -47,13 +114,7 @@ def first_spike(max_batch_loss: ArrayLike) -> int | None:
 
 def series(record: SharpnessRecord) -> pd.Series:
     """The sharpness by epoch, NaN where there was no loss."""
-    values = {one.epoch: one.sharpness for one in record.measurements}
-    return pd.Series(values, dtype=float, name="sharpness")
-
-
-def losses(record: SharpnessRecord, name: str = "train_loss") -> np.ndarray:
-    """The training loss, or ``max_batch_loss``, of every epoch trained for a record."""
-    return np.array(getattr(record, name), dtype=float)
+    return pd.Series({one["epoch"]: one["sharpness"] for one in record.measurements}, dtype=float)
 
 
 def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
@@ -61,42 +122,31 @@ def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
 
     Returns
     -------
-    A row a record: ``dataset``, ``width``, ``changed``, ``replica``, ``epochs``, ``measured``
-    (epochs), ``edge`` (2 / learning rate), ``spike`` (the first one's epoch), ``before`` (sharpness
-    before it) and over how many measurements (``measured_before``), ``ratio`` to the edge,
-    ``highest`` and its epoch ``highest_at``, ``above`` (how many measurements are above the edge),
-    ``residual`` (the largest), ``same_until``, the last epoch up to which all training losses are
-    the published run's to the last bit, and ``answer``. NaN where there is none.
+    A row a record, `COLUMNS`: ``measured`` (epochs), ``edge`` (2 / learning rate), ``spike`` (the
+    first one's epoch), sharpness ``before`` it over so many measurements (``measured_before``) and
+    its ``ratio`` to the edge, ``highest`` and its epoch ``highest_at``, how many measurements are
+    ``above`` the edge, the largest ``residual``, `same_until` and ``answer``. NaN where none is.
     """
-    return pd.DataFrame(map(_row, records), columns=list(_COLUMNS))
-
-
-_COLUMNS = (
-    "dataset", "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
-    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
-    "answer",
-)  # fmt: skip
+    return pd.DataFrame(map(_row, records), columns=list(COLUMNS))
 
 
 def _row(record: SharpnessRecord) -> dict[str, object]:
     experiment, values = record.experiment, series(record)
-    edge = 2 / experiment.learning_rate
-    spike = first_spike(losses(record, "max_batch_loss"))
+    edge, spike = 2 / experiment.learning_rate, first_spike(record.max_batch_loss)
     near = values[:0] if spike is None else values.loc[spike - EPOCHS_BEFORE : spike - 1]
     ratio = float(near.median(skipna=False)) / edge
     answer = "no answer"
     if np.isfinite(ratio):
         answer = "beyond the edge" if ratio > 1 + EDGE else "at the edge"
         answer = "below the edge" if ratio < 1 - EDGE else answer
-    finite = values.dropna()
     return {
-        "dataset": experiment.dataset, "width": experiment.width, "changed": label(experiment),
-        "replica": record.replica, "epochs": experiment.epochs, "measured": len(values),
-        "edge": edge, "spike": np.nan if spike is None else spike, "before": ratio * edge,
+        "width": experiment.width, "changed": label(experiment), "replica": record.replica,
+        "epochs": experiment.epochs, "measured": len(values), "edge": edge,
+        "spike": np.nan if spike is None else spike, "before": ratio * edge,
         "measured_before": len(near), "ratio": ratio, "highest": values.max(),
-        "highest_at": finite.idxmax() if len(finite) else np.nan,
+        "highest_at": values.idxmax() if values.notna().any() else np.nan,
         "above": int((values > edge).sum()),
-        "residual": max((one.residual or 0 for one in record.measurements), default=0.0),
+        "residual": max((one["residual"] or 0 for one in record.measurements), default=0.0),
         "same_until": same_until(record), "answer": answer,
     }  # fmt: skip
 
@@ -108,8 +158,7 @@ def same_until(record: SharpnessRecord) -> float:
     run = place.find(record.experiment, record.replica)
     if run is None:
         return float("nan")
-    mine = losses(record).astype(np.float32)
-    theirs = place.load(run)["train_loss"].isel(replica=0).to_numpy().astype(np.float32)
+    mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
     shared = min(len(mine), len(theirs))
-    other = np.flatnonzero(mine[:shared] != theirs[:shared])
-    return int(other[0]) - 1 if other.size else shared - 1
+    alike = np.array(mine[:shared], np.float32) == theirs[:shared].astype(np.float32)
+    return shared - 1 if alike.all() else int(alike.argmin()) - 1

@@ -128,10 +128,20 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
     if kind == "cycle":
         epoch = (epoch - 1) % int(number) + 1
     generator = _generator(experiment.seed, replica, _ORDER, epoch)
-    if kind != "buffer":
+    if kind in ("fresh", "cycle"):
         return generator.permutation(samples).astype(np.int32)
-    fixed = _generator(experiment.seed, replica, _ORDER, 0).permutation(samples).astype(np.int32)
-    return through_buffer(fixed, int(number), generator)
+    # One order for a buffer; for the other two the first of the fresh ones, as `cycle:1` has it.
+    fixed = _generator(experiment.seed, replica, _ORDER, 0 if kind == "buffer" else 1)
+    order = fixed.permutation(samples).astype(np.int32)
+    if kind == "buffer":
+        return through_buffer(order, int(number), generator)
+    # A smaller last batch stays the last.
+    batches = order[: samples - samples % experiment.batch_size].reshape(-1, experiment.batch_size)
+    if kind == "batches":
+        batches = generator.permutation(batches)
+    elif epoch % 2 == 0:
+        batches = batches[::-1]
+    return np.concatenate([batches.ravel(), order[batches.size :]])
 
 
 def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Generator) -> np.ndarray:
