@@ -5,6 +5,7 @@ answer is None, never a number that looks like an interval.
 """
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -61,11 +62,11 @@ def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> In
     return float(whole - half), float(whole + half)
 
 
-def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> float:
+def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> Any:
     """The probability that shuffled labels do as well as these, one for every run.
 
-    The share of orders whose ``statistic`` (along the last axis) is at least that of the given one:
-    of all orders, or of ``PERMUTATIONS`` random ones (always the same) and the given one.
+    The share of orders whose ``statistic`` (along the last axis, one or several) is at least that
+    of the given one: of all, or of ``PERMUTATIONS`` random ones (always the same) and it.
     """
     from scipy.stats import permutation_test
 
@@ -77,7 +78,7 @@ def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], ND
         permutation_type="pairings", vectorized=True, alternative="greater",
         n_resamples=PERMUTATIONS, rng=np.random.default_rng(0),
     )  # fmt: skip
-    return float(result.pvalue)
+    return result.pvalue
 
 
 def _students(freedom: int) -> float:

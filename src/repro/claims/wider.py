@@ -11,6 +11,7 @@ from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from repro.analysis import evidence
@@ -63,12 +64,16 @@ def exponent(
     return float(np.mean(slopes))
 
 
-def falls_by_chance(widths: Sequence[float], deviations: Sequence[float]) -> float:
-    """Probability that widths dealt out at random fall as much (rank correlation, one-sided)."""
-    width, deviation = np.asarray(widths, float), np.asarray(deviations, float)
-    order = np.lexsort((deviation, width))  # the random orders must not depend on the runs' order
-    ranks = rankdata(deviation[order])
-    return permutation_probability(rankdata(width[order]), lambda x: -(x * ranks).sum(axis=-1))
+def falls_by_chance(widths: Sequence[float], deviations: ArrayLike) -> NDArray[np.float64]:
+    """Probability that widths dealt out at random fall as much (rank correlation, one-sided).
+
+    Of the deviations of all runs, or of each column of a table with a row for every run.
+    """
+    width, columns = np.asarray(widths, float), np.asarray(deviations, float).T
+    # The random orders must not depend on the runs' order.
+    ordered = [row[np.lexsort((row, width))] for row in np.atleast_2d(columns)]
+    ranks = rankdata(ordered, axis=-1).reshape(columns.shape)
+    return permutation_probability(rankdata(np.sort(width)), lambda x: x @ -ranks.T)
 
 
 def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
@@ -76,43 +81,56 @@ def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
     plain = evidence.unmarked(whole)
     losses = losses_reached(plain)
     reach = [run for run in plain if any(first_crossing(run, share) for share in losses)]
-    measured, falling = _part(reach, losses, "deviation_std", "standard deviation of the deviation")
+    widths = np.array([width_of(run) for run in reach])
+    tables = [
+        np.array([[deviation_at(run, share, name) for share in losses] for run in reach])
+        for name in ("deviation_std", "relative_deviation")
+    ]
+    falling = _falling(widths, np.hstack(tables)).reshape(2, -1).sum(axis=1)
+    measured, relative = (
+        _part(reach, table, int(number), f"exponent of the {words} against width")
+        for table, number, words in zip(
+            tables, falling, ("standard deviation of the deviation", "relative deviation"),
+            strict=True,
+        )
+    )  # fmt: skip
     any_loss = replace(measured, question="wording")
-    if measured.answer == "holds" and falling < len(losses):
+    if measured.answer == "holds" and falling[0] < len(losses):
         any_loss = replace(any_loss, answer="mixed")
-    relative, _ = _part(reach, losses, "relative_deviation", "relative deviation")
     return [measured, any_loss, replace(relative, question="wording")]
 
 
-def _part(
-    runs: Sequence[xr.Dataset], losses: Sequence[float], variable: str, words: str
-) -> tuple[Part, int]:
-    """The exponent of a variable, and at how many of the losses it falls beyond chance."""
-    statistic = f"exponent of the {words} against width"
-    if not losses:
+def _falling(widths: NDArray[np.int_], table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each column falls beyond chance; the same runs are dealt out once."""
+    there = np.isfinite(table)
+    falls = np.zeros(table.shape[-1], dtype=bool)
+    for runs in np.unique(there, axis=1).T if there.size else ():
+        alike = (runs == there.T).all(axis=1)
+        falls[alike] = falls_by_chance(widths[runs], table[runs][:, alike]) < SIGNIFICANT
+    return falls
+
+
+def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str) -> Part:
+    """On the exponent of a table, a row a run and a column a loss, of which so many fall."""
+    if not table.size:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
-        return Part(statistic=statistic, answer="open", reason=reason), 0
-    widths = np.array([width_of(run) for run in runs])
-    table = np.array([[deviation_at(run, share, variable) for share in losses] for run in runs])
+        return Part(statistic=statistic, answer="open", reason=reason)
+    widths, number = np.array([width_of(run) for run in runs]), table.shape[1]
 
     def slope(rows: list[int]) -> float:
-        return exponent(widths[rows], table[rows], range(len(losses)))
+        return exponent(widths[rows], table[rows], range(number))
 
     rows = list(range(len(runs)))
     effect, interval = slope(rows), jackknife_interval(slope, rows)
-    below = 0
-    for deviations in table.T:
-        there = np.isfinite(deviations)
-        below += falls_by_chance(widths[there], deviations[there]) < SIGNIFICANT
-    reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {len(losses)} losses"
+    reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {number} losses"
     answer = "open"
     if len(runs) < MINIMUM_RUNS or interval is None:
         reason += "; too few runs for an interval"
     elif interval[1] < 0:
-        answer = "holds" if below >= MOST * len(losses) else "mixed"
+        answer = "holds" if below >= MOST * number else "mixed"
     elif interval[0] > 0:
         answer = "fails"
     else:
         reason += "; its interval reaches across zero"
     told = {"statistic": statistic, "effect": effect, "interval": interval}
-    return part_of(runs, answer=answer, reason=reason, **told), below
+    return part_of(runs, answer=answer, reason=reason, **told)
