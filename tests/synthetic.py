@@ -13,7 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
-from repro.analysis.marks import letter_mask
+from repro.model.letter import letter_mask
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
 NORMAL = np.array([-3, -2.3, -1.6, -0.67, 0, 0.67, 1.6, 2.3, 3])

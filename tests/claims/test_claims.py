@@ -5,21 +5,18 @@ import random
 import re
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 from made_up import made_up_run
 from synthetic import synthetic_run, with_final
 
 from repro import Experiment
-from repro.analysis import crossing, evidence, regimes
+from repro.analysis import evidence, regimes
 from repro.book import verdict_tables
 from repro.claims import controls, jump, large, made, near, wider
 from repro.claims import regimes as claim_regimes
 from repro.claims import verdicts as claims
-from repro.claims.verdict import VERDICTS, WORDS, Part, mean_part, share_part, word_of
+from repro.claims.verdict import WORDS, Part, mean_part, share_part, word_of
 from repro.claims.verdicts import CLAIMS, Verdict, claim, verdict
 from repro.command_line import main
-from repro.errors import ReproError
 from repro.store.store import Store
 
 RUNS = {
@@ -28,21 +25,20 @@ RUNS = {
     )
     for width, kind in ((12, "weak"), (24, "unstable"), (32, "strong"), (48, "strong"))
 }
+ALL = evidence.single_runs([*RUNS.values(), synthetic_run(64, 400, "strong", joint_layers=())])
 
 
 def strong(deviation: float, correlation: float, widths=(32, 48), replicas: int = 3) -> list:
     """Strong runs that end so far from their start."""
-    runs = [with_final(RUNS[width, "strong"], deviation=deviation) for width in widths]
-    runs = [with_final(run, correlation=correlation) for run in runs]
+    runs = [
+        with_final(RUNS[width, "strong"], deviation=deviation, correlation=correlation)
+        for width in widths
+    ]
     return evidence.single_runs(run.isel(replica=slice(replicas)) for run in runs)
 
 
 def judged(name: str, runs: list, dataset: str = "hasyv2") -> Verdict:
     return verdict(claim(name), dataset, runs)
-
-
-def part(answer: str) -> Part:
-    return Part("", "", 0.0, None, "", answer, "")
 
 
 # From answers to a verdict
@@ -51,72 +47,51 @@ def part(answer: str) -> Part:
 @pytest.mark.parametrize(
     ("answers", "place"),
     [
-        ("holds", 0),
-        ("holds holds absent told", 0),
-        ("holds fails", 1),
-        ("holds open", 1),
-        ("mixed", 1),
-        ("fails fails", 2),
-        ("fails absent", 2),
-        ("open fails", 2),
-        ("open", 3),
-        ("absent", 3),
-        ("", 3),
-        ("no-run-crosses absent", 4),
-        ("no-run-crosses open", 4),
+        ("holds", 0), ("holds holds absent told", 0), ("holds fails", 1), ("holds open", 1),
+        ("mixed", 1), ("fails fails", 2), ("fails absent", 2), ("open fails", 2), ("open", 3),
+        ("absent", 3), ("", 3), ("no-run-crosses absent", 4), ("no-run-crosses open", 4),
         ("no-run-crosses fails", 2),
     ],
-)
+)  # fmt: skip
 def test_the_verdict_follows_from_the_parts_of_its_question(answers: str, place: int) -> None:
-    parts = [part(answer.replace("-", " ")) for answer in answers.split()]
+    words = [answer.replace("-", " ") for answer in answers.split()]
+    parts = [Part(statistic="", answer=answer, reason="") for answer in words]
     assert word_of(parts, "measurement") == WORDS["measurement"][place]
     assert word_of(parts, "wording") == "inconclusive", "none of them bears on it"
 
 
-def test_the_mean_of_runs_against_a_limit() -> None:
+@pytest.mark.parametrize(
+    ("values", "above", "answer"),
+    [
+        ([2.0, 2.1, 2.2], True, "holds"),
+        ([2.0, 2.1, 2.2], False, "fails"),
+        ([0.0, 2.1, 4.2], True, "open"),  # the interval reaches across
+        ([2.0, 2.1], True, "open"),  # two runs decide nothing
+        ([], True, "open"),
+        ([5.0] * 9 + [0.9], True, "mixed"),  # the second width is on the wrong side
+    ],
+)
+def test_the_mean_of_runs_against_a_limit(values: list[float], above: bool, answer: str) -> None:
     runs = strong(1.0, 0.5)
-
-    def answer(values: list[float], above: bool = True) -> str:
-        about = {"statistic": "s", "unit": "", "kind": "run", "threshold": 1.0, "above": above}
-        return mean_part(runs[: len(values)], values, **about).answer
-
-    assert answer([2.0, 2.1, 2.2]) == "holds"
-    assert answer([2.0, 2.1, 2.2], above=False) == "fails"
-    assert answer([0.0, 2.1, 4.2]) == "open", "the interval reaches across"
-    assert answer([2.0, 2.1]) == "open", "two runs decide nothing"
-    assert answer([]) == "open"
-    # Student's interval of 2.0, 2.1, 2.2: 2.1 +- 4.303 * 0.1 / sqrt(3)
-    about = {"statistic": "s", "unit": "", "kind": "run", "threshold": 1.0, "above": True}
-    found = mean_part(runs[:3], [2.0, 2.1, 2.2], **about)
-    assert found.interval == pytest.approx((2.1 - 0.2484, 2.1 + 0.2484), abs=1e-3)
-
-
-def test_a_width_on_the_wrong_side_makes_it_mixed() -> None:
-    runs = strong(1.0, 0.5)
-    values = [9.0, 9.1, 9.2, 0.99, 0.98, 0.99]
-    about = {"statistic": "s", "unit": "", "kind": "run", "threshold": 0.0, "above": True}
-    assert mean_part(runs, values, **about).answer == "holds"
-    found = mean_part(runs, [5.0, 5.1, 5.2, -0.1, -0.1, -0.1], **about)
-    assert found.interval[0] < 0 and found.answer == "open"
-    more = [*runs[:3], *runs[:3], *runs[:3], runs[3]]
-    found = mean_part(more, [5.0] * 9 + [-0.1], **about)
-    assert found.answer == "mixed" and "not for N = 48" in found.reason
+    runs = [*runs[:3] * 3, runs[3]][: len(values)]
+    found = mean_part(runs, values, statistic="s", kind="run", threshold=1.0, above=above)
+    assert found.answer == answer
+    assert answer != "mixed" or "not for N = 48" in found.reason
+    if values == [2.0, 2.1, 2.2]:  # Student: 2.1 +- 4.303 * 0.1 / sqrt(3)
+        assert found.interval == pytest.approx((2.1 - 0.2484, 2.1 + 0.2484), abs=1e-3)
 
 
 @pytest.mark.parametrize(
-    ("obeys", "answer"),
+    ("good", "number", "answer", "of_all"),
     [
-        ("yyyyyy", "holds"), ("yyyyyn", "holds"), ("yyyynn", "mixed"), ("yyynnn", "fails"),
-        ("nnnnnn", "fails"), ("yy", "open"), ("", "open"),
+        (6, 6, "holds", "holds"), (5, 6, "holds", "mixed"), (4, 6, "mixed", "mixed"),
+        (3, 6, "fails", "fails"), (0, 6, "fails", "fails"), (2, 2, "open", "open"),
     ],
 )  # fmt: skip
-def test_the_share_of_runs_that_obey(obeys: str, answer: str) -> None:
-    runs = strong(1.0, 0.5)[: len(obeys)]
-    found = share_part(runs, [o == "y" for o in obeys], statistic="s", kind="run")
-    assert found.answer == answer
-    if answer == "holds":
-        told = share_part(runs, [o == "y" for o in obeys], statistic="s", kind="run", most=1.0)
-        assert told.answer == ("mixed" if "n" in obeys else "holds")
+def test_the_share_of_runs_that_obey(good: int, number: int, answer: str, of_all: str) -> None:
+    runs = strong(1.0, 0.5)[:number]
+    assert share_part(runs, good, statistic="s").answer == answer
+    assert share_part(runs, good, statistic="s", most=1.0).answer == of_all
 
 
 # The controls, and that they can tell
@@ -124,7 +99,7 @@ def test_the_share_of_runs_that_obey(obeys: str, answer: str) -> None:
 
 def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() -> None:
     table = controls.controls()
-    assert table.passes.all(), table[~table.passes].to_string()
+    assert len(table) == 69 and table.passes.all(), table[~table.passes].to_string()
     for one in CLAIMS:
         kinds = table[table.claim == one.name].groupby("question").kind.agg(set)
         assert kinds["measurement"] == {"positive", "negative"}, one.name
@@ -143,7 +118,7 @@ def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() 
         ("jump", jump, "LAG_SHARE", 0.5),
         ("jump", jump, "GROWTH", 0.0),
         ("jump", jump, "RESOLUTION", 10.0),
-        ("only-near", crossing, "PLATEAU_RATIO", 1e3),
+        ("only-near", regimes, "PLATEAU_RATIO", 1e3),
         ("wider", wider, "MINIMUM_WIDTHS", 50),
         ("large", large, "BINNING", -0.1),
         ("regimes", regimes, "LEFT_RATIO", 10.0),
@@ -153,7 +128,10 @@ def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() 
 )
 def test_a_broken_rule_fails_a_control(name, module, limit, broken, monkeypatch) -> None:
     monkeypatch.setattr(module, limit, broken)
+    monkeypatch.setattr(made, "of_other_runs", lambda width: [])  # made-up runs are enough
+    evidence._regime.cache_clear()
     assert not controls.controls.__wrapped__(name).passes.all()
+    evidence._regime.cache_clear()
 
 
 # Claim by claim
@@ -173,7 +151,6 @@ def test_near(deviation: float, correlation: float, measurement: str, wording: s
     assert (found.verdict, found.wording) == (measurement, wording)
     assert found.first("wording").effect == pytest.approx(deviation)
     assert len(found.runs) == 6
-    assert judged("near", strong(deviation, correlation, (32,), 1)).verdict == "inconclusive"
 
 
 def test_near_looks_at_strong_runs_alone() -> None:
@@ -183,8 +160,10 @@ def test_near_looks_at_strong_runs_alone() -> None:
 
 
 def test_one_run_has_no_interval_and_says_so() -> None:
-    told = judged("near", strong(0.5, 0.9, (32,), 1)).to_json()
-    assert told["interval"] is None and "no interval" in told["interval_over"]
+    found = judged("near", strong(0.5, 0.9, (32,), 1))
+    told = found.to_json()
+    assert told["verdict"] == "inconclusive" and told["interval"] is None
+    assert "no interval" in told["interval_over"]
     assert told["effect"] == pytest.approx(0.9 - 5 / 32)
     widths = judged("near", strong(0.5, 0.9, (32, 48), 1)).to_json()
     assert "widths stand in for replicas" in widths["interval_over"]
@@ -230,53 +209,39 @@ def test_large_needs_several_strong_runs_within_the_bins() -> None:
 
 def test_too_few_widths_decide_nothing() -> None:
     assert judged("wider", made.powers(-1.0)[:6]).verdict == "inconclusive"
-    kinds = ((8, "weak"), (20, "unstable"), (32, "strong"))
-    few = [synthetic_run(n, 1000, kind, joint_layers=(), dataset="mnist") for n, kind in kinds]
-    assert judged("regimes", evidence.single_runs(few), "mnist").verdict == "inconclusive"
-    assert judged("regimes", evidence.single_runs(few[:2]), "mnist").verdict == "inconclusive"
+    few = [run.isel(replica=[0]) for run in RUNS.values()]
+    assert judged("regimes", few[:3], "mnist").verdict == "inconclusive"
+    assert judged("regimes", few[:2], "mnist").verdict == "inconclusive"
 
 
 # What holds for all claims
 
 
-def all_runs() -> list:
-    short = synthetic_run(64, 400, "strong", joint_layers=())
-    return evidence.single_runs([*RUNS.values(), short])
-
-
 @pytest.mark.parametrize("one", CLAIMS, ids=lambda one: one.name)
-def test_the_order_of_runs_does_not_matter(one) -> None:
-    runs = all_runs()
-    expected = verdict(one, "hasyv2", runs).to_json()
-    shuffled = runs.copy()
-    for seed in range(2):
-        random.Random(seed).shuffle(shuffled)
-        assert verdict(one, "hasyv2", shuffled).to_json() == expected
-
-
-@pytest.mark.parametrize("one", CLAIMS, ids=lambda one: one.name)
-def test_short_runs_never_count_and_are_named(one) -> None:
-    runs = all_runs()
-    with_short, without = (verdict(one, "hasyv2", r) for r in (runs, evidence.complete(runs)))
-    assert [run["epochs"] for run in with_short.left_out] == [400]
-    told = with_short.to_json() | {"runs_too_short": []}
-    assert told == without.to_json()
-    only = verdict(one, "hasyv2", evidence.short(runs))
+def test_neither_the_order_of_runs_nor_short_ones_matter(one) -> None:
+    expected = verdict(one, "hasyv2", ALL).to_json()
+    assert [run["epochs"] for run in expected["runs_too_short"]] == [400]
+    shuffled = ALL.copy()
+    random.Random(0).shuffle(shuffled)
+    assert verdict(one, "hasyv2", shuffled).to_json() == expected
+    without = verdict(one, "hasyv2", evidence.complete(ALL)).to_json()
+    assert without == expected | {"runs_too_short": []}
+    only = verdict(one, "hasyv2", evidence.short(ALL))
     assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
-@settings(deadline=None, max_examples=5)
-@given(scale=st.floats(1e-3, 1e3), replicas=st.integers(1, 3))
-def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float, replicas: int) -> None:
-    runs = evidence.single_runs(run.isel(replica=slice(replicas)) for run in RUNS.values())
-    scaled = [run.assign(deviation_std=scale * run["deviation_std"]) for run in runs]
-    before, after = judged("wider", runs), judged("wider", scaled)
+@pytest.mark.parametrize("scale", [1e-3, 1e3])
+def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float) -> None:
+    scaled = [run.assign(deviation_std=scale * run["deviation_std"]) for run in ALL]
+    before, after = judged("wider", ALL), judged("wider", scaled)
     assert before.verdict == after.verdict
     assert after.effect == pytest.approx(before.effect, abs=1e-4)
     assert after.interval == pytest.approx(before.interval, abs=1e-3)
 
 
 def test_every_claim_tells_its_rules_with_their_dates_and_one_verdict_a_dataset(tmp_path) -> None:
+    from repro.command_line import _parser
+
     found = claims.verdicts(tmp_path)
     assert [one.number for one in CLAIMS] == [1, 2, 3, 4, 5, 6, 7]
     assert len(found) == 21
@@ -284,11 +249,12 @@ def test_every_claim_tells_its_rules_with_their_dates_and_one_verdict_a_dataset(
         told = one.to_json()
         assert told["verdict"] == told["wording"] == "inconclusive" and told["effect"] is None
         assert told["command"].startswith(f"repro train --dataset {one.dataset} ")
+        assert "500" in _parser().parse_args(told["command"].split()[1:]).widths
         assert told["rule_written"] == "2026-11-28" and len(told["rule"]) > 100
         for former in told["former"]:
             assert former["written"] < former["replaced"] <= told["rule_written"]
             assert former["rule"] != told["rule"] and former["reason"]
-            assert former["verdict"] in VERDICTS
+            assert former["verdict"] in WORDS["measurement"]
     assert verdict(CLAIMS[0], "mnist", []).reason == "no published runs"
 
 
@@ -307,21 +273,6 @@ def test_the_rule_in_words_has_the_limits_of_the_code(name: str, limits: tuple) 
     assert all(f" {limit:g}" in claim(name).rule for limit in limits)
 
 
-def test_the_command_that_trains_is_one_that_the_command_line_knows() -> None:
-    from repro.command_line import _parser
-
-    words = claims.training_command("mnist").split()
-    assert words[0] == "repro"
-    assert "500" in _parser().parse_args(words[1:]).widths
-
-
-def test_an_unknown_claim_or_folder_is_told(tmp_path) -> None:
-    with pytest.raises(ReproError, match="claim must be one of near, jump"):
-        claim("far")
-    with pytest.raises(ReproError, match="There is no folder"):
-        claims.verdicts(tmp_path / "nowhere")
-
-
 # From files, and on the page
 
 
@@ -332,40 +283,32 @@ def test_controls_and_other_settings_are_no_evidence(tmp_path) -> None:
         experiment = Experiment("hasyv2", 8 + number, 3, **option)
         place.save(made_up_run(3, experiment)[0], None)
     place.save(made_up_run(3, Experiment("digits", 8, 3))[0], None)
+    place.save(made_up_run(1002, Experiment("mnist", 8, 1002))[0], None)
     runs = evidence.runs_by_dataset(tmp_path)
-    assert {name: len(found) for name, found in runs.items()} == {
-        "hasyv2": 2, "mnist": 0, "fashion-mnist": 0,
+    assert {name: [evidence.name_of(run) for run in those] for name, those in runs.items()} == {
+        "hasyv2": [
+            "N = 8, replica 0, 3 epochs only", "N = 12, marked “a”, replica 0, 3 epochs only",
+        ],
+        "mnist": ["N = 8, replica 0"],
+        "fashion-mnist": [],
     }  # fmt: skip
-    assert [evidence.name_of(run) for run in runs["hasyv2"]] == [
-        "N = 8, replica 0, 3 epochs only", "N = 12, marked “a”, replica 0, 3 epochs only",
-    ]  # fmt: skip
+    assert int(runs["mnist"][0]["epoch"].max()) == 1000, "judged at the paper's length"
 
 
-def test_a_longer_run_is_judged_at_the_papers_length(tmp_path) -> None:
-    experiment = Experiment("mnist", 8, 1002)
-    Store(tmp_path).save(made_up_run(1002, experiment)[0], None)
-    (run,) = evidence.runs_by_dataset(tmp_path)["mnist"]
-    assert int(run["epoch"].max()) == 1000
-
-
-@pytest.fixture(scope="module")
-def found() -> list[claims.Verdict]:
-    """The verdicts on the published runs."""
-    return claims.verdicts()
-
-
-def test_the_command_line_prints_what_the_page_shows(found, capsys, monkeypatch) -> None:
-    monkeypatch.setattr(claims, "verdicts", lambda *_, **__: found)  # as they have just come out
+def test_the_command_line_prints_what_the_page_shows(capsys, monkeypatch) -> None:
+    runs = {"hasyv2": ALL, "mnist": strong(2.0, 0.3), "fashion-mnist": ALL[:3]}
+    found = [verdict(one, name, runs[name]) for one in CLAIMS for name in claims.DATASETS]
+    monkeypatch.setattr(claims, "verdicts", lambda *_, **__: found)
     assert main(["claims", "--json"]) == 0
     printed = json.loads(capsys.readouterr().out)["claims"]
     table = verdict_tables.verdict_table(found)
     for one, told in zip(found, printed, strict=True):
         assert (told["verdict"], told["wording"]) == (one.verdict, one.wording)
-        assert told["verdict"] in VERDICTS and told["wording"] in WORDS["wording"]
+        assert told["verdict"] in WORDS["measurement"] and told["wording"] in WORDS["wording"]
         assert f'href="{told["page"]}"' in table
         assert all(row["passes"] for row in told["controls"])
         chips = [verdict_tables.chip(word) for word in (one.verdict, one.wording)]
-        assert all(chip in table and chip in verdict_tables.headline(one) for chip in chips)
+        assert all(chip in table for chip in chips)
         assert len(verdict_tables.part_table(one)) == len(one.parts)
     assert len(verdict_tables.changes(found)) == 21
     assert main(["claims"]) == 0
@@ -373,7 +316,8 @@ def test_the_command_line_prints_what_the_page_shows(found, capsys, monkeypatch)
     assert all(shown.count(one.claim.title) == 1 for one in found[:: len(claims.DATASETS)])
     assert shown.count("wording:") == 21
     measured = re.sub(r"wording: (no run crosses|does not hold|\w+)", "", shown)
-    assert len(re.findall("|".join(sorted(VERDICTS, key=len, reverse=True)), measured)) == 21
+    words = sorted(WORDS["measurement"], key=len, reverse=True)
+    assert len(re.findall("|".join(words), measured)) == 21
 
 
 def test_without_published_runs_the_claims_are_undecided(tmp_path, capsys, monkeypatch) -> None:

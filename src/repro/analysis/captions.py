@@ -1,7 +1,6 @@
-"""What a run is: its dataset, width, epochs and settings, read from its attributes."""
+"""What a run is: its dataset, width, epochs and settings, from its attributes; and in words."""
 
-from __future__ import annotations
-
+import functools
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -16,8 +15,6 @@ DATASET_NAMES: Mapping[str, str] = {
     "digits": "digits",
 }
 LOSS_NAMES: Mapping[str, str] = {"clipped": "clipped loss", "logits": "exact loss"}
-# Told only where they are not classes
-LABEL_NAMES: Mapping[str, str] = {"symbol-ids": "labels as symbol ids"}
 
 
 def dataset_label(dataset: xr.Dataset) -> str:
@@ -51,10 +48,13 @@ def setting(dataset: xr.Dataset, name: str) -> Any:
     """One parameter of the experiment, None where it is unset or untold."""
     value = dataset.attrs.get(name)
     if value is None and "experiment" in dataset.attrs:
-        value = json.loads(dataset.attrs["experiment"]).get(name)
+        value = _parameters(dataset.attrs["experiment"]).get(name)
     if value is None or (isinstance(value, str) and value in ("", "None")):
         return None
     return value.item() if hasattr(value, "item") else value
+
+
+_parameters = functools.lru_cache(maxsize=4096)(json.loads)
 
 
 def short_device(device: str) -> str:

@@ -1,11 +1,8 @@
 """The climb: when a network that diverges leaves its low loss for good, and how long it climbs.
 
-A spike may recover; one does not. From there the loss climbs, first slowly, to the plateau. The
-paper shows the two ends of this, the epoch of the lowest loss and that of divergence; between them
-lies the epoch at which the low loss is left: where the crossing (`claim_jump`) begins.
+The paper shows the epoch of the lowest loss and that of divergence; between them the low loss is
+left, where the `repro.analysis.regimes.crossing` begins.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 
@@ -17,11 +14,9 @@ from numpy.typing import NDArray
 from repro import paper
 from repro.analysis import evidence, regimes
 from repro.analysis.captions import setting, width_of
-from repro.analysis.crossing import crossing
 from repro.analysis.intervals import mean_and_deviation
 
-SEVERAL = 3
-"""Runs of one width from which on they are shown beside each other."""
+SEVERAL = 3  # runs of one width from which on they are shown beside each other
 
 
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
@@ -29,31 +24,22 @@ def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= SEVERAL and any(climbs(train_loss(run)) for run in group)
+        if len(group) >= SEVERAL and any(map(_climbs, map(train_loss, group)))
     }
 
 
-def climbs(loss: NDArray[np.floating]) -> bool:
-    """Whether a run diverges, or ends as far above its lowest loss as a plateau would be."""
-    return crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
-
-
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width, over the runs that diverge: means, with standard deviations where there are two.
+    """By width, over the runs that diverge: epochs of the climb, means and standard deviations.
 
-    Returns
-    -------
-    Columns ``width``, ``diverged`` (of how many runs), ``lowest at``, ``left at``, ``plateau at``,
-    ``climb`` (epochs from leaving to the plateau), ``lowest to plateau``, and of the paper, on its
-    dataset, ``paper: lowest to plateau`` (empty where its figure shows none).
+    ``climb`` is from leaving the low loss to the plateau; the paper's values on its dataset alone.
     """
     rows = []
     for width, group in _by_width(runs).items():
-        losses = [loss for run in group if crossing(loss := train_loss(run))]
+        losses = [loss for run in group if regimes.crossing(loss := train_loss(run))]
         if not losses:
             continue
         lowest = np.array([regimes.minimum(loss).epoch for loss in losses])
-        left, plateau = np.array([crossing(loss) for loss in losses]).T
+        left, plateau = np.array([regimes.crossing(loss) for loss in losses]).T
         rows.append(
             {
                 "width": width, "diverged": f"{len(losses)} of {len(group)}",
@@ -68,7 +54,11 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 def train_loss(run: xr.Dataset) -> NDArray[np.float32]:
     """The train loss of a single run, shape (epochs + 1,)."""
-    return run["train_loss"].isel(replica=0).to_numpy()
+    return run.variables["train_loss"].values[0]
+
+
+def _climbs(loss: NDArray[np.floating]) -> bool:
+    return regimes.crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def _by_width(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:

@@ -5,14 +5,13 @@ draw them and verdicts can name them as left out, but they never count. Runs wit
 than the paper's (the controls: exact loss, inverted pixels, ...) are no evidence for or against it.
 """
 
-from __future__ import annotations
-
 import functools
 import os
 from collections.abc import Iterable, Sequence
 
 import numpy as np
 import xarray as xr
+from numpy.typing import NDArray
 
 from repro import paper
 from repro.analysis import regimes
@@ -20,6 +19,7 @@ from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.regimes import Regime
 from repro.data.datasets import identified
 from repro.experiment import Experiment
+from repro.model.network import JUDGED_LAYER
 from repro.runs import by_width, existing_folder, stored
 from repro.store.record import cut
 
@@ -30,31 +30,16 @@ DATASETS = ("hasyv2", "mnist", "fashion-mnist")
 def runs_by_dataset(
     store: str | os.PathLike | None = None, datasets: Sequence[str] | None = None
 ) -> dict[str, list[xr.Dataset]]:
-    """Every run with the paper's settings, each replica by itself, by dataset.
+    """Every run with the paper's settings by dataset, `in_order`, cut to the paper's length.
 
-    Parameters
-    ----------
-    store:
-        A folder of runs; None for the published results.
-    datasets:
-        Those wanted, and no file of another is read; None for `DATASETS`, and then every file is
-        read, so that none is damaged unnoticed.
-
-    Returns
-    -------
-    Runs in order of width, mark, seed and replica, with a ``replica`` dimension of length one, cut
-    to the paper's length where they are longer. A dataset without runs has an empty list.
-
-    Raises
-    ------
-    ReproError
-        Where the named folder does not exist, or holds a damaged file.
+    Of the published results, or of a folder, which must exist. Where ``datasets`` are named no file
+    of another is read; otherwise every file, so that none is damaged unnoticed.
     """
     place = existing_folder(store)
     found: dict[str, list[xr.Dataset]] = {name: [] for name in datasets or DATASETS}
     for name in [None] if datasets is None else datasets:
         for run, results in stored(place, name):
-            if run.experiment.dataset in found and of_the_paper(run.experiment):
+            if run.experiment.dataset in found and _of_the_paper(run.experiment):
                 longer = run.epochs > paper.EPOCHS
                 found[run.experiment.dataset].append(
                     cut(results, paper.EPOCHS) if longer else results
@@ -68,19 +53,10 @@ def asked_for(
     epochs: int | None = None,
     store: str | os.PathLike | None = None,
 ) -> list[xr.Dataset]:
-    """The runs of one dataset, as the notebooks on the claims ask for them.
+    """The runs of one dataset (a name, or the path of an .npz file), as notebooks ask for them.
 
-    Parameters
-    ----------
-    dataset:
-        Its name, or the path of an .npz file.
-    widths:
-        None for all there are; otherwise those wanted, trained where they are missing (unmarked).
-    epochs:
-        How long, where widths are named; see `repro.runs.by_width`.
-    store:
-        With ``widths``, where trained runs are kept; without, the folder to read instead of the
-        published results.
+    Where ``widths`` are named they are unmarked and trained where they are missing, as long and in
+    the store as `repro.runs.by_width` has it; else all that are published or in the ``store``.
     """
     dataset = identified(dataset)
     if widths is None:
@@ -97,17 +73,15 @@ def single_runs(datasets: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     )
 
 
-def of_the_paper(experiment: Experiment) -> bool:
-    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
-    usual = Experiment(
-        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
-    )
-    return usual.digest == experiment.digest
-
-
 def in_order(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
     """By width, mark, seed and replica, so that nothing depends on the order of files."""
-    return sorted(runs, key=_place)
+    return sorted(
+        runs,
+        key=lambda run: (
+            width_of(run), setting(run, "mark") or "", int(setting(run, "seed") or 0),
+            replica_of(run),
+        ),
+    )  # fmt: skip
 
 
 def complete(runs: Iterable[xr.Dataset]) -> list[xr.Dataset]:
@@ -146,6 +120,12 @@ def _regime(train_loss: bytes) -> Regime:
     return regimes.regime(np.frombuffer(train_loss, np.float32))
 
 
+def of_layer(run: xr.Dataset, variable: str, layer: str = JUDGED_LAYER) -> NDArray[np.floating]:
+    """A variable over epoch and layer of a single run, in one layer; shape (epochs + 1,)."""
+    number = run.variables["layer"].values.tolist().index(layer)
+    return run.variables[variable].values[0, :, number]  # `sel` takes ten times as long
+
+
 def name_of(run: xr.Dataset) -> str:
     """What a single run is called, such as ``N = 150, replica 0`` or, where short, with its epochs.
 
@@ -177,6 +157,9 @@ def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
     return f"{number} ({counts})" if widths else "no run"
 
 
-def _place(run: xr.Dataset) -> tuple[int, str, int, int]:
-    mark, seed = setting(run, "mark") or "", setting(run, "seed") or 0
-    return width_of(run), mark, int(seed), replica_of(run)
+def _of_the_paper(experiment: Experiment) -> bool:
+    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
+    usual = Experiment(
+        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
+    )
+    return usual.digest == experiment.digest

@@ -4,21 +4,15 @@ All are two-sided and hold ``LEVEL`` of the probability. Where there are too few
 answer is None, never a number that looks like an interval.
 """
 
-from __future__ import annotations
-
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-LEVEL = 0.95
-"""Confidence of every interval."""
-
-SIGNIFICANT = 0.05
-"""A permutation test counts below this probability."""
-
-PERMUTATIONS = 9999
-"""Random orders drawn where there are too many to go through all of them."""
+LEVEL = 0.95  # of every interval
+SIGNIFICANT = 0.05  # a permutation test counts below this probability
+PERMUTATIONS = 9999  # random orders drawn where there are too many to go through all of them
 
 Interval = tuple[float, float]
 
@@ -31,33 +25,16 @@ def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
 
 
 def mean_interval(values: ArrayLike) -> Interval | None:
-    """Student's interval of the mean of independent runs.
-
-    Parameters
-    ----------
-    values:
-        One number per run.
-
-    Returns
-    -------
-    Lower and upper limit; None for fewer than two runs.
-    """
-    from scipy.stats import t
-
+    """Student's interval of the mean of independent runs; None for fewer than two."""
     sample = np.asarray(values, dtype=np.float64)
     if sample.size < 2:
         return None
-    half = t.ppf(0.5 + LEVEL / 2, sample.size - 1) * sample.std(ddof=1) / np.sqrt(sample.size)
+    half = _students(sample.size - 1) * sample.std(ddof=1) / np.sqrt(sample.size)
     return float(sample.mean() - half), float(sample.mean() + half)
 
 
 def share_interval(successes: int, runs: int) -> Interval | None:
-    """Clopper and Pearson's exact interval of a share of runs.
-
-    Returns
-    -------
-    Lower and upper limit; None for fewer than two runs.
-    """
+    """Clopper and Pearson's exact interval of a share of runs; None for fewer than two."""
     from scipy.stats import binomtest
 
     if runs < 2:
@@ -69,51 +46,27 @@ def share_interval(successes: int, runs: int) -> Interval | None:
 def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> Interval | None:
     """The interval of a statistic of a set of runs, by leaving out one run at a time.
 
-    Tukey's jackknife: Student's interval of the pseudo-values.
-
-    Parameters
-    ----------
-    statistic:
-        Of a list of runs; NaN where it cannot be had.
-    runs:
-        The set.
-
-    Returns
-    -------
-    Lower and upper limit, centred on the statistic of the whole set; None for fewer than three
-    runs, or where the statistic cannot be had without one of them.
+    Tukey's jackknife: Student's interval of the pseudo-values, centred on the statistic of the
+    whole set. None for fewer than three runs, or where the statistic (NaN) cannot be had without
+    one of them.
     """
-    from scipy.stats import t
-
     number = len(runs)
     if number < 3:
         return None
     whole = statistic(list(runs))
-    without = np.array(
-        [statistic([*runs[:left_out], *runs[left_out + 1 :]]) for left_out in range(number)]
-    )
+    without = np.array([statistic([*runs[:out], *runs[out + 1 :]]) for out in range(number)])
     if not (np.isfinite(whole) and np.isfinite(without).all()):
         return None
     variance = (number - 1) * np.mean((without - without.mean()) ** 2)
-    half = t.ppf(0.5 + LEVEL / 2, number - 1) * np.sqrt(variance)
+    half = _students(number - 1) * np.sqrt(variance)
     return float(whole - half), float(whole + half)
 
 
-def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> float:
-    """The probability that shuffled labels do as well as these.
+def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> Any:
+    """The probability that shuffled labels do as well as these, one for every run.
 
-    Parameters
-    ----------
-    labels:
-        One number per run.
-    statistic:
-        Of labels in the runs' order, along the last axis; large where the runs obey the claim.
-
-    Returns
-    -------
-    The share of orders whose statistic is at least that of the given one: of all orders where
-    these are at most ``PERMUTATIONS``, else of that many random ones (always the same), the given
-    one included.
+    The share of orders whose ``statistic`` (along the last axis, one or several) is at least that
+    of the given one: of all, or of ``PERMUTATIONS`` random ones (always the same) and it.
     """
     from scipy.stats import permutation_test
 
@@ -125,4 +78,11 @@ def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], ND
         permutation_type="pairings", vectorized=True, alternative="greater",
         n_resamples=PERMUTATIONS, rng=np.random.default_rng(0),
     )  # fmt: skip
-    return float(result.pvalue)
+    return result.pvalue
+
+
+def _students(freedom: int) -> float:
+    """Student's two-sided limit at ``LEVEL``."""
+    from scipy.stats import t
+
+    return t.ppf(0.5 + LEVEL / 2, freedom)

@@ -1,111 +1,89 @@
-"""What became of a run: its minimum, its divergence, its regime.
+"""What became of a run, read off its loss curves: its minimum, divergence, crossing and regime.
 
-Everything here is read off loss curves: one-dimensional arrays over epochs, epoch 0 (the initial
-state) included. Levels are told in units of the run's own initial loss, which is close to the
-logarithm of the number of classes, so that the same rules hold for ten classes and for 369.
+A curve has one loss in nats for every epoch, the initial state (epoch 0) included. Levels are in
+units of the run's own initial loss, which is close to the logarithm of the number of classes, so
+that the same rules hold for ten classes and for 369.
 
-The rules, in words:
-
-- **minimum**: the lowest finite value; ``minimum_at_end`` where the run was still falling to it
-  when it was stopped, so that the true minimum lies later.
-- **divergence epoch**: see `repro.analysis.crossing`.
+- **minimum**: the lowest finite value, ``at_end`` where the run was still falling to it.
+- **plateau**: the final flat stretch of the train loss, far above the minimum, from the
+  **divergence epoch** on. After a running median (a spike or a dip of one or two epochs counts for
+  nothing) the curve stays no more than ``PLATEAU_BAND`` below its level at the end, for at least
+  ``PLATEAU_EPOCHS``, and does not drift in its later half, or it is still climbing or recovering. A
+  loss that turns infinite or not-a-number for good has diverged at that epoch.
+- **crossing**: from the last epoch near the minimum to the divergence epoch.
 - **regime**: *weak* (never a low loss), *unstable* (a low loss, then divergence, or a low loss left
   for good and a loss that still rises when the run ends), *strong* (a low loss, still low at the
   end, neither of these) or *undecided*: a run shorter than the paper's 1000 epochs of which more
   epochs could still change the answer, or one that has lost its low loss but neither rises nor has
   come to rest.
-- **left for good**: through the whole last ``LEFT_SHARE`` of the run the loss, after the running
-  median, lies above ``LEFT_RATIO`` times its lowest. It **still rises** where the median of the
-  later half of that stretch is above that of the earlier by more than their scatter explains.
+
+All raise a `ReproError` for a curve that is empty, has several dimensions or no finite value.
 """
 
-from __future__ import annotations
-
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from repro.analysis.crossing import (
-    PLATEAU_EPOCHS,
-    divergence_epoch,
-    far_above_minimum,
-    initial_loss,
-    loss_curve,
-    plateau_level,
-    plateau_of,
-    scatter_of_medians,
-    smoothed,
-)
+from repro import paper
 from repro.errors import ReproError
 
-__all__ = ["PLATEAU_EPOCHS", "divergence_epoch", "plateau_level", "smoothed"]
-
 Regime = Literal["weak", "unstable", "strong", "undecided"]
-REGIMES: tuple[Regime, ...] = ("weak", "unstable", "strong", "undecided")
 
-PAPER_EPOCHS = 1000
-"""The paper's length of a run: weak and strong are statements about this many epochs."""
-
+# A loss is low below this share of the initial loss. On HASYv2 that is 0.53, halfway (in the
+# logarithm) between the paper's minima at width 50 (0.69, in the region of low trainability) and at
+# width 100 (0.41, which diverges).
 LOW_LOSS_SHARE = 0.09
-"""A loss is low below this share of the initial loss. On HASYv2 that is 0.53, halfway (in the
-logarithm) between the paper's minima at width 50 (0.69, in the region of low trainability) and at
-width 100 (0.41, which diverges)."""
-
-
-END_SHARE = 0.05
-"""The share of a run's epochs that counts as its end."""
-
-
-LEFT_SHARE = 0.1
-"""The last share of a run in which it must not come back near its minimum: 100 epochs, several
-times as long as a spike and its recovery."""
-
-LEFT_RATIO = 1.25
-"""A loss this many times its lowest has left it: far more than epochs differ by at a minimum (a few
-per cent), and passed in Figure 2a about a hundred epochs after the minimum of width 150."""
+END_SHARE = 0.05  # of a run's epochs, its end
+# A run has left its minimum for good where it does not come back near it in its last share: 100
+# epochs, several times as long as a spike and its recovery. A loss this many times its lowest has
+# left it: far more than epochs differ by at a minimum (a few per cent), and passed in Figure 2a
+# about a hundred epochs after the minimum of width 150.
+LEFT_SHARE, LEFT_RATIO = 0.1, 1.25
+LEFT_FACTOR = 2.0  # the crossing begins where the loss is last within this factor of its minimum
+# A plateau has lost at least this share of what the run had gained (initial loss less minimum), and
+# is at least this many times the minimum: a run that never learned has none.
+PLATEAU_SHARE, PLATEAU_RATIO = 0.25, 2.0
+PLATEAU_BAND = 0.1  # on the plateau the curve stays no more than this share below its final level
+PLATEAU_REACHED = 0.05  # it begins where, in that stretch, the curve first comes this near to it
+PLATEAU_EPOCHS = 30  # it lasts at least so long; the last of them give its level
+# Between the last two quarters of a plateau its level changes by no more than this share of it,
+# beyond what its scatter explains. A straight climb through the whole band changes by 0.025.
+PLATEAU_DRIFT = 0.015
+SPIKE_EPOCHS = 2  # excursions up to so long do not count (half the width of the running median)
 
 
 class Minimum(NamedTuple):
-    """The lowest finite value of a curve.
-
-    Attributes
-    ----------
-    epoch:
-        The first epoch with that value.
-    value:
-        The loss there, in nats.
-    at_end:
-        True where the run was still falling when it was stopped: the minimum is only
-        "not before this epoch".
-    """
+    """The lowest finite loss, its first epoch, and whether it is only "not before this epoch"."""
 
     epoch: int
     value: float
     at_end: bool
 
 
+class Plateau(NamedTuple):
+    """The divergence epoch, and the median loss from there on (infinite where none is finite)."""
+
+    epoch: int
+    level: float
+
+
+class Crossing(NamedTuple):
+    """First and last epoch of the stretch in which a run leaves its low loss for its plateau."""
+
+    start: int
+    end: int
+
+
 def minimum(loss: ArrayLike) -> Minimum:
-    """The lowest value of a loss curve, its epoch, and whether the run ended while still falling.
+    """The lowest value of a loss curve.
 
-    Parameters
-    ----------
-    loss:
-        One curve, shape (epochs + 1,), in nats.
-
-    Returns
-    -------
-    The minimum. ``at_end`` is True where it lies within the last ``END_SHARE`` of the run and the
-    median of that end is below the median of the stretch of the same length before it.
-
-    Raises
-    ------
-    ReproError
-        For an empty curve, one with more than one dimension, or none finite.
+    It is ``at_end`` where it lies within the last ``END_SHARE`` of the run and the median of that
+    end is below the median of the stretch of the same length before it.
     """
     curve = loss_curve(loss)
-    epoch = int(np.nanargmin(np.where(np.isfinite(curve), curve, np.nan)))
+    epoch = int(np.argmin(curve))
     end = max(1, int(np.ceil(END_SHARE * (len(curve) - 1))))
     at_end = epoch >= len(curve) - end
     if at_end and len(curve) >= 2 * end:
@@ -113,128 +91,84 @@ def minimum(loss: ArrayLike) -> Minimum:
     return Minimum(epoch, float(curve[epoch]), at_end)
 
 
-def regime(train_loss: ArrayLike, full_length: int = PAPER_EPOCHS) -> Regime:
+def plateau(train_loss: ArrayLike) -> Plateau | None:
+    """The final plateau far above the minimum; None where the run has not reached one."""
+    curve = loss_curve(train_loss)
+    lost_at = int(np.flatnonzero(np.isfinite(curve))[-1]) + 1  # infinite from here to the end
+    found = _flat_plateau(curve[:lost_at])
+    if found is None and lost_at < len(curve):
+        return Plateau(lost_at, float("inf"))
+    return found
+
+
+def divergence_epoch(train_loss: ArrayLike) -> int | None:
+    """The first epoch of the `plateau`, None where there is none."""
+    found = plateau(train_loss)
+    return None if found is None else found.epoch
+
+
+def crossing(train_loss: ArrayLike) -> Crossing | None:
+    """Where a run crosses into untrainability; None where it does not diverge."""
+    end = divergence_epoch(train_loss)
+    if end is None:
+        return None
+    smooth = smoothed(finite_or_infinite(train_loss))
+    near = np.flatnonzero(smooth[:end] <= LEFT_FACTOR * np.min(smooth[:end], initial=np.inf))
+    return Crossing(int(near[-1]) if near.size else 0, end)
+
+
+def regime(train_loss: ArrayLike, full_length: int = paper.EPOCHS) -> Regime:
     """Weak, unstable, strong, or undecided.
 
     A divergence decides at once: unstable after a low loss, weak without one. Without divergence a
     run shorter than ``full_length`` is undecided, since it may still learn or still diverge.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-    full_length:
-        Epochs after which "never" and "no divergence" may be said.
-
-    Returns
-    -------
-    The regime.
-
-    Raises
-    ------
-    ReproError
-        As :func:`minimum`.
     """
     curve = loss_curve(train_loss)
-    low = LOW_LOSS_SHARE * initial_loss(curve)
+    low = LOW_LOSS_SHARE * _initial(curve)
     reached_low = minimum(curve).value < low
-    if plateau_of(curve) is not None:
+    if plateau(curve) is not None:
         return "unstable" if reached_low else "weak"
     if len(curve) - 1 < full_length:
         return "undecided"
     if not reached_low:
         return "weak"
-    if rises_at_end(curve):
+    if _rises_at_end(curve):
         return "unstable"
     return "strong" if np.median(curve[-PLATEAU_EPOCHS:]) < low else "undecided"
 
 
-def rises_at_end(train_loss: ArrayLike) -> bool:
-    """Whether a run has left its minimum for good and is still rising when it ends.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-    """
-    curve = loss_curve(train_loss)
-    last = int(np.ceil(LEFT_SHARE * (len(curve) - 1)))
-    if len(curve) < 2 * last or last < 2 * PLATEAU_EPOCHS:
-        return False
-    smooth = smoothed(curve)
-    if not (smooth[-last:] > LEFT_RATIO * smooth.min()).all():
-        return False
-    earlier, later = curve[-last : -last // 2], curve[-last // 2 :]
-    change = np.median(later) - np.median(earlier)
-    return bool(change > scatter_of_medians(curve[-last:], len(later)))
+def outcome(train_loss: ArrayLike, test_loss: ArrayLike) -> dict[str, Any]:
+    """What became of one run: the variables of `summary`."""
+    train, test = minimum(train_loss), minimum(test_loss)
+    diverged, level = plateau(train_loss) or (np.nan, np.nan)
+    return {
+        "minimum_train_loss": train.value, "epoch_of_minimum_train_loss": train.epoch,
+        "minimum_at_end": train.at_end, "minimum_test_loss": test.value,
+        "epoch_of_minimum_test_loss": test.epoch, "test_minimum_at_end": test.at_end,
+        "divergence_epoch": float(diverged), "plateau_level": level, "regime": regime(train_loss),
+    }  # fmt: skip
 
 
-def summary(dataset: xr.Dataset, full_length: int = PAPER_EPOCHS) -> xr.Dataset:
+def summary(dataset: xr.Dataset) -> xr.Dataset:
     """What became of every replica of an experiment.
-
-    Parameters
-    ----------
-    dataset:
-        A run with ``train_loss`` and ``test_loss`` over (replica, epoch).
-    full_length:
-        As for :func:`regime`.
 
     Returns
     -------
     Dataset over ``replica``: ``minimum_train_loss``, ``minimum_test_loss`` (nats),
     ``epoch_of_minimum_train_loss``, ``epoch_of_minimum_test_loss`` (int),
-    ``minimum_at_end``, ``test_minimum_at_end`` (bool; see :func:`minimum`),
+    ``minimum_at_end``, ``test_minimum_at_end`` (bool; see `minimum`),
     ``divergence_epoch`` (float, NaN where none), ``plateau_level`` (nats, NaN where none),
     ``regime`` (str) and the scalar ``epochs``: how long the runs are.
-
-    Raises
-    ------
-    ReproError
-        For a dataset without the two losses, and as :func:`minimum`.
     """
-    missing = [name for name in ("train_loss", "test_loss") if name not in dataset]
-    if missing:
-        raise ReproError(f"A run needs {' and '.join(missing)} over replica and epoch.")
-    train = dataset["train_loss"].transpose("replica", "epoch").to_numpy()
-    test = dataset["test_loss"].transpose("replica", "epoch").to_numpy()
-    train_minima = [minimum(curve) for curve in train]
-    test_minima = [minimum(curve) for curve in test]
-    plateaus = [plateau_of(loss_curve(curve)) or (np.nan, np.nan) for curve in train]
-    first = int(dataset["epoch"][0])
-
-    def per_replica(values: list, dtype: type) -> tuple[str, NDArray]:
-        return ("replica", np.array(values, dtype=dtype))
-
+    curves = zip(dataset["train_loss"].values, dataset["test_loss"].values, strict=True)
+    rows = [outcome(train, test) for train, test in curves]
+    found = {name: ("replica", [row[name] for row in rows]) for name in rows[0]}
     result = xr.Dataset(
-        {
-            "minimum_train_loss": per_replica([m.value for m in train_minima], float),
-            "epoch_of_minimum_train_loss": per_replica(
-                [m.epoch + first for m in train_minima], int
-            ),
-            "minimum_at_end": per_replica([m.at_end for m in train_minima], bool),
-            "minimum_test_loss": per_replica([m.value for m in test_minima], float),
-            "epoch_of_minimum_test_loss": per_replica([m.epoch + first for m in test_minima], int),
-            "test_minimum_at_end": per_replica([m.at_end for m in test_minima], bool),
-            "divergence_epoch": per_replica([epoch + first for epoch, _ in plateaus], float),
-            "plateau_level": per_replica([level for _, level in plateaus], float),
-            "regime": per_replica([regime(curve, full_length) for curve in train], str),
-            "epochs": int(dataset["epoch"].max()),
-        },
-        coords={"replica": dataset["replica"]},
+        found | {"epochs": int(dataset["epoch"].max())}, coords={"replica": dataset["replica"]}
     )
     for name in ("minimum_train_loss", "minimum_test_loss", "plateau_level"):
         result[name].attrs["units"] = "nat"
     return result
-
-
-def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
-    """Whether one curve, shape (epochs + 1,), ends as far above its lowest as a plateau must be.
-
-    By the median over the epochs that a plateau must last.
-    """
-    curve = np.asarray(train_loss, dtype=float)
-    far = far_above_minimum(curve[0], minimum(curve).value)
-    return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
 
 
 AT_END = {
@@ -243,9 +177,100 @@ AT_END = {
 }
 
 
-def happened(summary: xr.Dataset, quantity: str) -> NDArray[np.float64]:
-    """The epochs of one quantity of `summary` by replica, NaN where not by the end."""
-    epoch = summary[quantity].to_numpy().astype(float)
-    if quantity in AT_END:
-        epoch = np.where(summary[AT_END[quantity]], np.nan, epoch)
-    return epoch
+def happened(summary: Any, quantity: str) -> NDArray[np.float64]:
+    """The epochs of one quantity of a `summary` or an `outcome`, NaN where not by the end."""
+    epoch = np.asarray(summary[quantity], dtype=np.float64)
+    return np.where(summary[AT_END[quantity]], np.nan, epoch) if quantity in AT_END else epoch
+
+
+def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
+    """Whether a curve ends (its median over ``PLATEAU_EPOCHS``) as far up as a plateau must be."""
+    curve = np.asarray(train_loss, dtype=np.float64)
+    far = _far_above(curve[0], minimum(curve).value)
+    return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
+
+
+def loss_curve(loss: ArrayLike) -> NDArray[np.float64]:
+    """The curve as float64, not-a-number made infinite: neither is a loss one could train from."""
+    curve = finite_or_infinite(loss)
+    if curve.ndim != 1 or curve.size == 0:
+        raise ReproError(
+            f"A loss curve is one-dimensional, one value per epoch, not of shape {curve.shape}: "
+            "select one replica."
+        )
+    if not np.isfinite(curve).any():
+        raise ReproError(
+            "The loss curve has no finite value: the run failed before its first epoch."
+        )
+    return curve
+
+
+def finite_or_infinite(values: ArrayLike) -> NDArray[np.float64]:
+    """As float64, not-a-number made infinite."""
+    array = np.asarray(values, dtype=np.float64)
+    return np.where(np.isnan(array), np.inf, array)
+
+
+def smoothed(curve: NDArray[np.float64], beyond: str = "nearest") -> NDArray[np.float64]:
+    """A running median that leaves nothing of excursions up to ``SPIKE_EPOCHS`` long."""
+    from scipy.ndimage import median_filter
+
+    return median_filter(curve, 2 * SPIKE_EPOCHS + 1, mode=beyond)
+
+
+def _initial(curve: NDArray[np.float64]) -> float:
+    """The loss before training (the first finite one)."""
+    return float(curve[np.isfinite(curve)][0])
+
+
+def _far_above(initial: float, lowest: float) -> float:
+    """The loss from which on a plateau is far above the lowest."""
+    return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * max(initial - lowest, 0.0))
+
+
+def _rises_at_end(curve: NDArray[np.float64]) -> bool:
+    """Whether a run has left its minimum for good and still rises, by more than its scatter."""
+    last = int(np.ceil(LEFT_SHARE * (len(curve) - 1)))
+    if len(curve) < 2 * last or last < 2 * PLATEAU_EPOCHS:
+        return False
+    smooth = smoothed(curve)
+    if not (smooth[-last:] > LEFT_RATIO * smooth.min()).all():
+        return False
+    earlier, later = curve[-last : -last // 2], curve[-last // 2 :]
+    change = np.median(later) - np.median(earlier)
+    return bool(change > _scatter_of_medians(curve[-last:], len(later)))
+
+
+def _flat_plateau(curve: NDArray[np.float64]) -> Plateau | None:
+    """As `plateau`, for a curve whose last value is finite."""
+    if len(curve) <= PLATEAU_EPOCHS:
+        return None
+    level = float(np.median(curve[-PLATEAU_EPOCHS:]))
+    if not _far_above(_initial(curve), curve.min()) <= level < np.inf:
+        return None
+    smooth = smoothed(curve, "reflect")
+    below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)
+    start = int(below[-1]) + 1 if below.size else 0
+    stretch = curve[start:][np.isfinite(curve[start:])]
+    if len(stretch) < PLATEAU_EPOCHS or _drifts(stretch, level):
+        return None
+    reached = (1 - PLATEAU_REACHED) * level
+    here = (smooth >= reached) & (curve >= reached)  # the median may lift a first low value
+    start += int(np.argmax(here[start:]))
+    return Plateau(start, float(np.median(curve[start:][np.isfinite(curve[start:])])))
+
+
+def _drifts(stretch: NDArray[np.float64], level: float) -> bool:
+    """Whether the last two quarters of a stretch differ by more than its scatter explains."""
+    quarter = len(stretch) // 4
+    third, fourth = stretch[-2 * quarter : -quarter], stretch[-quarter:]
+    change = abs(np.median(fourth) - np.median(third))
+    tolerance = PLATEAU_DRIFT * level + _scatter_of_medians(stretch[-2 * quarter :], quarter)
+    return bool(not change <= tolerance)
+
+
+def _scatter_of_medians(stretch: NDArray[np.float64], number: int) -> float:
+    """Two standard deviations of the difference of two medians over so many epochs each."""
+    steps = np.abs(np.diff(stretch))
+    scatter = 1.4826 * np.median(steps) / np.sqrt(2)  # a standard deviation, outliers apart
+    return float(2 * 1.25 * scatter * np.sqrt(2 / number))

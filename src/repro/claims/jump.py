@@ -1,16 +1,13 @@
 """Claims 2 and 3: deviation and loss jump together, and the lowest loss lies before the jump.
 
-The **crossing** of a run that diverges is the stretch from the last epoch at which its train loss
-was still within twice its minimum to its divergence epoch. Within it loss and deviation rise from
-their level at its start to that of the plateau, and the **middle of a rise** is where the curve, on
-the linear scale and after a running median of five, has come half of that way.
+Within the crossing (`repro.analysis.regimes.crossing`) loss and deviation rise from their level at
+its start to that of the plateau, and the **middle of a rise** is where the curve, on the linear
+scale and after a running median of five, has come half of that way.
 
 Claim 3 does not ask how a run ends: it looks at the first lasting **excursion**, a loss far above
 the lowest so far for as long as a plateau must be, and asks whether a lower loss is found at any
 time after it. A run that recovers from its excursion and learns on speaks against the claim.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -21,131 +18,73 @@ import pandas as pd
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
-from repro.analysis import crossing as crossings
-from repro.analysis import evidence
+from repro.analysis import evidence, regimes
 from repro.analysis.captions import width_of
-from repro.analysis.crossing import crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
+from repro.analysis.regimes import crossing, finite_or_infinite, smoothed
 from repro.claims.verdict import Part, mean_part, nothing_met, share_part
-from repro.model.network import JUDGED_LAYER as LAYER
 
+# Middles nearer than this share of the loss's rise are together: the paper's figure could be read
+# to about a quarter of a rise (3 % of epoch 420, in a rise of 50 epochs).
 LAG_SHARE = 0.1
-"""Middles nearer than this share of the loss's rise are together: the paper's figure could be read
-to about a quarter of a rise (3 % of epoch 420, in a rise of 50 epochs)."""
-
-RESOLUTION = 2.0
-"""Epochs within which two middles are simultaneous: half the window of the running median."""
-
+RESOLUTION = 2.0  # epochs within which middles are simultaneous: half the running median's window
+# The middle of a run's deviation is nearer to that of its own loss than this share of its distance
+# from the losses of other runs of the width, which may cross at nearly the same epoch.
 EXCHANGED = 0.5
-"""The middle of a run's deviation is nearer to that of its own loss than this share of its distance
-from the losses of other runs of the width, which may cross at nearly the same epoch."""
-
-GROWTH = 2.0
-"""A deviation jumps where it grows at least this many times as fast as before the crossing."""
-
-ABRUPT = 2.0
-"""A rise of the deviation is similarly abrupt where it takes less than so many times as long."""
-
-NO_JUMP = 100.0
-"""So many times as long is the rise of a deviation that does not jump."""
-
+GROWTH = 2.0  # a deviation jumps where it grows so many times as fast as before the crossing
+ABRUPT = 2.0  # a rise of the deviation is as abrupt where it takes less than so many times as long
+NO_JUMP = 100.0  # so many times as long is the rise of a deviation that does not jump
+MOST_RATIO = 1e6  # ratios beyond this (a loss that is never finite again) count as this
 SHARES = (0.1, 0.5, 0.9)
-
-DIVERGED = "diverged run of the paper's length"
-LEFT = "run of the paper's length that leaves its low loss for long"
 
 Epochs = tuple[float, float, float]
 
 
 class RiseEpochs(NamedTuple):
-    """When loss and deviation have come 10, 50 and 90 % of their way, in epochs.
+    """When loss and deviation have come 10, 50 and 90 % of their way in a crossing, in epochs.
 
-    Attributes
-    ----------
-    loss, deviation:
-        Interpolated between epochs; NaN for a deviation that does not rise.
-    start, end:
-        The crossing.
-    growth:
-        What the deviation gains in the loss's rise, over what it gained in as long a time before
-        the crossing.
+    NaN for a deviation that does not rise. It ``jumps`` where it rises, and faster than before the
+    crossing; ``lag`` is its middle behind the loss's, ``rise`` what the loss takes from 10 to 90 %,
+    ``distance`` that of the middles: a whole rise, and no more, where there is no jump.
     """
 
     loss: Epochs
     deviation: Epochs
     start: int
     end: int
-    growth: float
-
-    @property
-    def lag(self) -> float:
-        """Epochs by which the deviation's middle follows the loss's."""
-        return self.deviation[1] - self.loss[1]
-
-    @property
-    def rise(self) -> float:
-        """Epochs that the loss's rise takes, from 10 to 90 %."""
-        return max(self.loss[2] - self.loss[0], 1.0)
-
-    @property
-    def jumps(self) -> bool:
-        """Whether the deviation rises, and faster than before the crossing."""
-        return self.growth >= GROWTH and bool(np.isfinite(self.lag))
-
-    @property
-    def distance(self) -> float:
-        """Epochs between the middles; a whole rise, and no more, where there is no jump."""
-        return min(abs(self.lag), self.rise) if self.jumps else self.rise
+    lag: float
+    rise: float
+    jumps: bool
+    distance: float
 
 
 class Excursion(NamedTuple):
-    """The first lasting stretch far above the lowest loss so far.
-
-    Attributes
-    ----------
-    epoch:
-        Its first epoch.
-    lowest_before, lowest_after:
-        The lowest train loss before that epoch, and from it on, in nats.
-    """
+    """First epoch far above the lowest loss; the lowest before it, and from it on, in nats."""
 
     epoch: int
     lowest_before: float
     lowest_after: float
 
 
-def rise_epochs(run: xr.Dataset, layer: str = LAYER) -> RiseEpochs | None:
-    """When loss and deviation of a single run rise in its crossing.
-
-    Parameters
-    ----------
-    run:
-        With ``train_loss`` and ``deviation_std``.
-    layer:
-        Whose deviation.
-
-    Returns
-    -------
-    The epochs; None where the run does not diverge, or diverges to no finite loss.
-    """
-    one = run.isel(replica=0)
-    loss = finite_or_infinite(one["train_loss"])
+def rise_epochs(run: xr.Dataset) -> RiseEpochs | None:
+    """When loss and deviation of a single run rise; None where it diverges to no finite loss."""
+    loss = finite_or_infinite(run.variables["train_loss"].values[0])
     between = crossing(loss)
     if between is None or not np.isfinite(loss[between.end :]).any():
         return None
-    spread = finite_or_infinite(one["deviation_std"].sel(layer=layer))
-    rise = _reached(loss, *between)
-    low, high = int(rise[0]), int(np.ceil(rise[2]))
-    smooth = smoothed(spread)
-    before = smooth[between.start] - smooth[max(between.start - (high - low), 0)]
-    growth = (smooth[high] - smooth[low]) / max(before, 1e-9)
-    return RiseEpochs(rise, _reached(spread, *between), *between, float(np.nan_to_num(growth)))
+    spread = smoothed(finite_or_infinite(evidence.of_layer(run, "deviation_std")))
+    losses, deviations = _reached(smoothed(loss), *between), _reached(spread, *between)
+    low, high = int(losses[0]), int(np.ceil(losses[2]))
+    before = spread[between.start] - spread[max(between.start - (high - low), 0)]
+    lag, rise = deviations[1] - losses[1], max(losses[2] - losses[0], 1.0)
+    jumps = bool(spread[high] - spread[low] >= GROWTH * max(before, 1e-9) and np.isfinite(lag))
+    distance = min(abs(lag), rise) if jumps else rise
+    return RiseEpochs(losses, deviations, *between, lag, rise, jumps, distance)
 
 
-def _reached(curve: NDArray[np.float64], start: int, end: int) -> Epochs:
+def _reached(smooth: NDArray[np.float64], start: int, end: int) -> Epochs:
     """Where the curve comes to each of ``SHARES`` of its way for the last time."""
-    smooth = smoothed(curve)
-    low, high = smooth[start], np.median(smooth[end : end + crossings.PLATEAU_EPOCHS])
+    low, high = smooth[start], np.median(smooth[end : end + regimes.PLATEAU_EPOCHS])
     if not low < high < np.inf:
         return (np.nan,) * 3
     found = []
@@ -156,68 +95,65 @@ def _reached(curve: NDArray[np.float64], start: int, end: int) -> Epochs:
     return tuple(found)
 
 
-def lag_table(runs: Sequence[xr.Dataset], layer: str = LAYER) -> pd.DataFrame:
-    """The rises of the runs that diverge, by width: means, and the lag's 95 % interval.
+def lag_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """The rises of the runs that diverge, by width: means, and the lag's 95 % interval, in epochs.
 
-    Returns
-    -------
-    Columns ``width``, ``runs``, ``loss 10 %`` to ``loss 90 %``, ``deviation 10 %`` to
-    ``deviation 90 %``, ``lag``, ``lag from``, ``lag to`` (epochs) and ``lag / rise``.
+    Columns ``width``, ``runs``, ``loss 10%`` to ``loss 90%``, ``deviation 10%`` to
+    ``deviation 90%``, ``lag``, ``lag from``, ``lag to`` and ``lag / rise``.
     """
-    of_width: dict[int, list[RiseEpochs]] = {}
-    for run in evidence.complete(runs):
-        if (found := rise_epochs(run, layer)) is not None:
-            of_width.setdefault(width_of(run), []).append(found)
-    rows = []
-    for width, told in sorted(of_width.items()):
-        row: dict[str, float] = {"width": width, "runs": len(told)}
-        for name in ("loss", "deviation"):
-            means = np.mean([getattr(one, name) for one in told], axis=0)
-            row |= {f"{name} {s:.0%}": m for s, m in zip(SHARES, means, strict=True)}
-        lags = [one.lag for one in told]
-        row |= {"lag": np.mean(lags)}
-        row |= dict(zip(("lag from", "lag to"), mean_interval(lags) or (np.nan,) * 2, strict=True))
-        rows.append(row | {"lag / rise": np.mean([one.distance / one.rise for one in told])})
-    return pd.DataFrame(rows)
+    rows = [
+        {"width": width_of(run)}
+        | {f"loss {share:.0%}": at for share, at in zip(SHARES, one.loss, strict=True)}
+        | {f"deviation {share:.0%}": at for share, at in zip(SHARES, one.deviation, strict=True)}
+        | {"lag": one.lag, "lag / rise": one.distance / one.rise}
+        for run in evidence.complete(runs)
+        if (one := rise_epochs(run)) is not None
+    ]
+    if not rows:
+        return pd.DataFrame()
+    groups = pd.DataFrame(rows).groupby("width")
+    means = groups.mean()
+    limits = np.array([mean_interval(lags) or (np.nan, np.nan) for _, lags in groups["lag"]])
+    means.insert(0, "runs", groups.size())
+    means.insert(8, "lag from", limits[:, 0])
+    means.insert(9, "lag to", limits[:, 1])
+    return means.reset_index()
 
 
-def judge_jump(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 2 on the runs of one dataset."""
-    whole = evidence.complete(runs)
+def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 2."""
     told = [(run, found) for run in whole if (found := rise_epochs(run)) is not None]
-    diverged = [run for run, _ in told]
-    names = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
-    beside = "size of the lag, share of that between different runs of a width"
-    abrupt = "length of the deviation's rise over that of the loss"
+    share, size = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
     if not told:
         return [
-            nothing_met(names[0], whole, "diverges"),
-            nothing_met(names[1], whole, "diverges", "wording"),
+            nothing_met(whole, "diverges", statistic=share),
+            nothing_met(whole, "diverges", statistic=size, question="wording"),
         ]
+    diverged, rises = zip(*told, strict=True)
     ratios = [
-        (found.deviation[2] - found.deviation[0]) / found.rise if found.jumps else np.inf
-        for _, found in told
+        (one.deviation[2] - one.deviation[0]) / one.rise if one.jumps else np.inf for one in rises
     ]
+    about = {"above": False, "kind": "diverged run of the paper's length"}
     null = mean_part(
-        *_beside_others(told), statistic=beside, threshold=EXCHANGED, above=False,
-        kind="pair of diverged runs of a width", needed=False,
+        *_beside_others(told), threshold=EXCHANGED, above=False, needed=False,
+        statistic="size of the lag, share of that between different runs of a width",
+        kind="pair of diverged runs of a width",
     )  # fmt: skip
     if null.answer == "holds":  # nearer than chance is needed, and not enough
         null = replace(null, answer="told")
     return [
         mean_part(
-            diverged, [found.distance / found.rise for _, found in told],
-            statistic=names[0], threshold=LAG_SHARE, above=False, kind=DIVERGED,
+            diverged, [one.distance / one.rise for one in rises], statistic=share,
+            threshold=LAG_SHARE, **about,
         ),
         null,
         mean_part(
-            diverged, [found.distance for _, found in told],
-            statistic=names[1], unit="epochs", threshold=RESOLUTION, above=False, kind=DIVERGED,
-            question="wording",
+            diverged, [one.distance for one in rises], statistic=size, unit="epochs",
+            threshold=RESOLUTION, question="wording", **about,
         ),
         mean_part(
-            diverged, np.minimum(ratios, NO_JUMP), statistic=abrupt, threshold=ABRUPT,
-            above=False, kind=DIVERGED, question="wording",
+            diverged, np.minimum(ratios, NO_JUMP), threshold=ABRUPT, question="wording",
+            statistic="length of the deviation's rise over that of the loss", **about,
         ),
     ]  # fmt: skip
 
@@ -226,37 +162,25 @@ def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list,
     """Runs, and their lag's size over the mean size of the lag behind other runs of the width."""
     runs, shares = [], []
     for run, own in told:
-        others = [
-            abs(own.deviation[1] - other.loss[1]) for beside, other in told
-            if beside is not run and width_of(beside) == width_of(run)
-        ]  # fmt: skip
-        if others:
+        others = [other for beside, other in told if width_of(beside) == width_of(run)]
+        lags = [abs(own.deviation[1] - other.loss[1]) for other in others if other is not own]
+        if lags:
+            share = abs(own.lag) / max(np.mean(lags), 1e-9)
             runs.append(run)
-            share = abs(own.lag) / max(np.mean(others), 1e-9)
             shares.append(float(share) if np.isfinite(share) else 1.0)
     return runs, shares
 
 
 def excursion(train_loss: ArrayLike) -> Excursion | None:
-    """The first lasting stretch in which a run has left its low loss.
-
-    Parameters
-    ----------
-    train_loss:
-        One curve, shape (epochs + 1,), in nats.
-
-    Returns
-    -------
-    The excursion; None where there is none of ``crossings.PLATEAU_EPOCHS`` epochs.
-    """
+    """The first stretch of ``PLATEAU_EPOCHS`` in which a run has left its low loss."""
     loss = finite_or_infinite(train_loss)
     smooth = smoothed(loss)
     lowest = np.minimum.accumulate(smooth)
     gained = np.maximum(smooth[0] - lowest, 0.0)
     far = smooth >= np.maximum(
-        crossings.PLATEAU_RATIO * lowest, lowest + crossings.PLATEAU_SHARE * gained
+        regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained
     )
-    length = crossings.PLATEAU_EPOCHS
+    length = regimes.PLATEAU_EPOCHS
     if len(far) < length:
         return None
     lasting = np.lib.stride_tricks.sliding_window_view(far, length).all(axis=1)
@@ -266,29 +190,28 @@ def excursion(train_loss: ArrayLike) -> Excursion | None:
     return Excursion(epoch, float(loss[:epoch].min(initial=np.inf)), float(loss[epoch:].min()))
 
 
-def judge_only_near(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 3 on the runs of one dataset."""
-    whole = evidence.complete(runs)
-    found = [(run, excursion(run["train_loss"].isel(replica=0))) for run in whole]
+def judge_only_near(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 3."""
+    found = [(run, excursion(run.variables["train_loss"].values[0])) for run in whole]
     told = [(run, log_ratio(left)) for run, left in found if left and np.isfinite(left[1])]
     ratio = "log ratio of the lowest loss after the jump to the lowest before"
     share = "runs whose lowest loss lies before the jump"
     event = "leaves its low loss for long"
     if not told:
-        return [nothing_met(ratio, whole, event), nothing_met(share, whole, event, "wording")]
-    left, ratios = [run for run, _ in told], [value for _, value in told]
+        return [
+            nothing_met(whole, event, statistic=ratio),
+            nothing_met(whole, event, statistic=share, question="wording"),
+        ]
+    left, ratios = zip(*told, strict=True)
+    before = sum(value > 0 for value in ratios)
     return [
-        mean_part(left, ratios, statistic=ratio, threshold=0.0, above=True, kind=LEFT),
-        share_part(left, [value > 0 for value in ratios], statistic=share, kind=LEFT),
-        share_part(
-            left, [value > 0 for value in ratios], statistic=share, kind=LEFT, most=1.0,
-            question="wording",
+        mean_part(
+            left, ratios, statistic=ratio, threshold=0.0, above=True,
+            kind="run of the paper's length that leaves its low loss for long",
         ),
+        share_part(left, before, statistic=share),
+        share_part(left, before, statistic=share, most=1.0, question="wording"),
     ]  # fmt: skip
-
-
-MOST_RATIO = 1e6
-"""Ratios beyond this (a loss that is never finite again) count as this."""
 
 
 def log_ratio(found: Excursion) -> float:

@@ -1,16 +1,12 @@
 """Claim 5: weights that start larger are updated more, in the direction of their sign.
 
-From the joint counts of (w_i, w_f) in the hidden-to-hidden matrix at the end of strong runs, two
-functions of the initial size abs(w_i): the **outward update**, the mean of sign(w_i) (w_f - w_i),
-and the **size of the update**, the mean of abs(w_f - w_i). Both are to rise.
-
-What could feign a rise: not regression to the mean, since w_i is exact and it is conditioned on
-(updates that know nothing of w_i have slope zero, a network that forgets its start -1); not a
-drift of all weights one way, since both signs are averaged; bins, by less than ``BINNING``. The
-open bins beyond 8 standard deviations count at their edge, which works against the claim.
+From the joint counts of (w_i, w_f), hidden-to-hidden, two functions of abs(w_i) that are to rise:
+the **outward update**, the mean of sign(w_i) (w_f - w_i), and the **size of the update**, the mean
+of abs(w_f - w_i). What could feign a rise: not regression to the mean, since w_i is exact (updates
+that know nothing of it have slope zero, a network that forgets its start -1); not a drift of all
+weights, since both signs are averaged; bins, by less than ``BINNING``. The open bins beyond 8
+standard deviations count at their edge, which works against the claim.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -20,32 +16,20 @@ import xarray as xr
 from numpy.typing import ArrayLike, NDArray
 
 from repro.analysis import evidence
-from repro.analysis.joint import joint_counts
-from repro.claims.verdict import Part, mean_part
+from repro.analysis.captions import epochs_of, replica_of
+from repro.analysis.weights import joint_counts
+from repro.claims.verdict import Part, Question, mean_part
 from repro.model.network import JUDGED_LAYER as LAYER
 
-BINNING = 0.02
-"""A slope up to this may come from the bins alone."""
-
-OPEN_SHARE = 0.05
-"""Share of weights in the open outermost bins of w_f above which a run does not count."""
+BINNING = 0.02  # a slope up to this may come from the bins alone
+OPEN_SHARE = 0.05  # of weights in the open outermost bins of w_f, above which a run does not count
 
 
 class Updates(NamedTuple):
-    """Mean updates by initial size, in units of the Glorot standard deviation.
+    """Mean updates by bin of the initial size, in units of the Glorot standard deviation.
 
-    Attributes
-    ----------
-    initial:
-        Middles of the bins of abs(w_i), shape (bins,).
-    outward:
-        Mean of sign(w_i) (w_f - w_i), shape (bins,).
-    size:
-        Mean of abs(w_f - w_i), shape (bins,).
-    weights:
-        Weights per bin, shape (bins,).
-    open_share:
-        Share of all weights whose w_f lies in an outermost, open bin.
+    ``weights`` tells how many there are in each bin, ``open_share`` of all the share whose w_f lies
+    in an outermost, open bin.
     """
 
     initial: NDArray[np.float64]
@@ -58,38 +42,27 @@ class Updates(NamedTuple):
 def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -> Updates:
     """Mean updates by initial size from joint counts, both signs of w_i together.
 
-    Parameters
-    ----------
-    counts:
-        Shape (initial bins, final bins); the initial bins are symmetric about zero.
-    initial_edge, final_edge:
-        Increasing edges, one more than bins; the outermost of the final ones may be infinite.
-
-    Returns
-    -------
-    The means, for bins of abs(w_i) that have weights; the middle bin of an odd number is left out.
+    ``counts`` has shape (initial bins, final bins), the former symmetric about zero; of the edges
+    the outermost final ones may be infinite. Only bins of abs(w_i) that have weights are told, and
+    not the middle one of an odd number.
     """
-    number = np.asarray(counts, dtype=np.float64)
-    start = np.asarray(initial_edge, dtype=np.float64)
-    start = (start[:-1] + start[1:]) / 2
-    end = _middles(np.asarray(final_edge, dtype=np.float64))
+    number, final = (np.asarray(values, dtype=np.float64) for values in (counts, final_edge))
+    start, end = _middles(np.asarray(initial_edge, dtype=np.float64)), _middles(final)
     moved = end[None, :] - start[:, None]
-    weights = number.sum(axis=1)
     outward = (number * moved).sum(axis=1) * np.sign(start)
-    size = (number * np.abs(moved)).sum(axis=1)
     half = len(start) // 2
 
     def folded(values: NDArray[np.float64]) -> NDArray[np.float64]:
         return values[-half:] + values[:half][::-1]
 
-    there = folded(weights) > 0
-    total = folded(weights)[there]
-    edges = number[:, [0, -1]].sum() if np.isinf(np.asarray(final_edge, float)).any() else 0.0
+    total = folded(number.sum(axis=1))
+    there = total > 0
+    edges = number[:, [0, -1]].sum() if np.isinf(final).any() else 0.0
     return Updates(
         start[-half:][there],
-        folded(outward)[there] / total,
-        folded(size)[there] / total,
-        total,
+        folded(outward)[there] / total[there],
+        folded((number * np.abs(moved)).sum(axis=1))[there] / total[there],
+        total[there],
         float(edges / max(number.sum(), 1.0)),
     )
 
@@ -97,54 +70,43 @@ def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -
 def slope(initial: ArrayLike, update: ArrayLike, weights: ArrayLike) -> float:
     """The slope of an update against the initial size, weighted by numbers; NaN for one bin."""
     x, y, number = (np.asarray(values, dtype=np.float64) for values in (initial, update, weights))
-    return float("nan") if x.size < 2 else float(_slopes(x, y, number))
+    if x.size < 2:
+        return float("nan")
+    centred = x - np.average(x, weights=number)
+    return float((number * centred * y).sum() / (number * centred**2).sum())
 
 
-def _slopes(
-    x: NDArray[np.float64], y: NDArray[np.float64], weight: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The slope of each row of bins, the last axis."""
-    centred = x - np.average(x, axis=-1, weights=weight, keepdims=True)
-    return (weight * centred * y).sum(axis=-1) / (weight * centred**2).sum(axis=-1)
-
-
-def updates_of_run(run: xr.Dataset, layer: str = LAYER) -> Updates:
-    """`updates` of a single run at the last epoch it kept joint counts of.
-
-    Raises
-    ------
-    ReproError
-        Where it kept none.
-    """
-    counts = joint_counts(run, layer, replica=int(run["replica"].item()))
+def updates_of_run(run: xr.Dataset) -> Updates:
+    """`updates` of a single run at the last epoch at which it kept joint counts, if it did."""
+    counts = joint_counts(run, LAYER, replica=replica_of(run))
     return updates(counts, run["initial_edge"], run["final_edge"])
 
 
-def judge_large(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 5 on the runs of one dataset (see ``RULE``)."""
-    strong = evidence.unmarked(evidence.of_regime(evidence.complete(runs), "strong"))
+def has_final_counts(run: xr.Dataset) -> bool:
+    """Whether the run kept joint counts of the judged layer at its own last epoch."""
+    kept = run.variables.get("joint_epoch", np.array([])).values.tolist()
+    if epochs_of(run) not in kept:
+        return False
+    place = kept.index(epochs_of(run)), run.variables["layer"].values.tolist().index(LAYER)
+    return bool(run.variables["joint_histogram"].values[0][place].any())
+
+
+def judge_large(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 5."""
+    strong = evidence.unmarked(evidence.of_regime(whole, "strong"))
     told = [(run, updates_of_run(run)) for run in strong if has_final_counts(run)]
     told = [(run, found) for run, found in told if found.open_share <= OPEN_SHARE]
-    counted = [run for run, _ in told]
-    about = {
-        "unit": "standard deviations per standard deviation", "threshold": BINNING, "above": True,
-        "kind": "strong unmarked run of the paper's length with joint counts",
-    }  # fmt: skip
-    outward = [slope(found.initial, found.outward, found.weights) for _, found in told]
-    size = [slope(found.initial, found.size, found.weights) for _, found in told]
-    name = "slope of the size of the update against |w_i|"
-    return [
-        mean_part(counted, outward, statistic="slope of the outward update against |w_i|", **about),
-        mean_part(counted, size, statistic=name, question="wording", **about),
-    ]
 
+    def part(update: str, statistic: str, question: Question) -> Part:
+        slopes = [slope(one.initial, getattr(one, update), one.weights) for _, one in told]
+        return mean_part(
+            [run for run, _ in told], slopes, statistic=f"slope of the {statistic} against |w_i|",
+            unit="standard deviations per standard deviation", threshold=BINNING, above=True,
+            kind="strong unmarked run of the paper's length with joint counts", question=question,
+        )  # fmt: skip
 
-def has_final_counts(run: xr.Dataset, layer: str = LAYER) -> bool:
-    """Whether the run kept joint counts of the layer at its own last epoch."""
-    if "joint_histogram" not in run or int(run["epoch"].max()) not in run["joint_epoch"]:
-        return False
-    counts = run["joint_histogram"].sel(layer=layer, joint_epoch=int(run["epoch"].max()))
-    return bool(counts.sum() > 0)
+    size = part("size", "size of the update", "wording")
+    return [part("outward", "outward update", "measurement"), size]
 
 
 def _middles(edge: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,24 +1,17 @@
 """Claim 6: three regimes ordered by width, and a phase diagram that agrees with Figure 2.
 
-**Order.** Two boundaries on the axis of width part it into weak, unstable and strong. They are
-placed so that as many runs as possible lie on their own side; the share of runs that do is the
-statistic. All three regimes must occur, in an order that shuffled regimes would not give; where no
-run becomes unstable there is nothing to order.
-
-**Agreement.** Every value read off Figures 2c and 2d at a width we have is compared with the mean
-of our runs of that width. It agrees where the error bars meet: theirs (the standard deviation over
-ten runs where the figure shows one, and the error of the reading, 3 % of the value, twice that
-where it is only *about*), and ours (half the 95 % interval of the mean, where a width has more than
-one run, and no more than theirs). Where the paper says *at least*, *more than* or *none by*, ours
-must not come before. The paper shows HASYv2 alone; on other datasets the order decides by itself.
+**Order.** Two boundaries in width part weak, unstable and strong, placed so that as many runs as
+possible lie on their own side. **Agreement.** A value read off Figures 2c and 2d agrees with the
+mean of our runs of that width where the error bars meet: theirs (the standard deviation where the
+figure shows one, and that of the reading, twice where it is only *about*), and ours (half the 95 %
+interval of the mean, and no more than theirs). Where the paper says *at least*, *more than* or
+*none by*, ours must not come before.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -26,38 +19,25 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from repro import paper
-from repro.analysis import evidence, regimes
+from repro.analysis import evidence
 from repro.analysis.captions import setting, width_of
-from repro.analysis.evidence import name_of, widths_in_words
+from repro.analysis.evidence import widths_in_words
 from repro.analysis.intervals import (
     SIGNIFICANT,
     mean_interval,
     permutation_probability,
     share_interval,
-)
-from repro.analysis.regimes import happened
-from repro.claims.verdict import HALF, MINIMUM_RUNS, MOST, Answer, Part, nothing_met, over_runs
+)  # fmt: skip
+from repro.analysis.regimes import happened, outcome
+from repro.claims.verdict import HALF, MOST, Part, nothing_met, part_of, share_part
 from repro.paper import Reading
 
 RANKS = {"weak": 0, "unstable": 1, "strong": 2}
-
-MINIMUM_READINGS = 10
-"""Values of the paper that must be comparable: five for each of two widths."""
-
-QUANTITIES = tuple(paper.FIGURE_2)
+MINIMUM_READINGS = 10  # of the paper must be comparable: five for each of two widths
 
 
 class Boundaries(NamedTuple):
-    """Two widths that part the regimes, and how many runs lie on their own side.
-
-    Attributes
-    ----------
-    weak_below, strong_from:
-        Runs narrower than the first should be weak, from the second on strong, between unstable.
-        Minus infinity and infinity where there is nothing on one side.
-    in_order:
-        Runs on their own side.
-    """
+    """Two widths that part the regimes, infinite where there is nothing on one side."""
 
     weak_below: float
     strong_from: float
@@ -65,30 +45,19 @@ class Boundaries(NamedTuple):
 
 
 def boundaries(widths: Sequence[float], ranks: Sequence[int]) -> Boundaries:
-    """The boundaries with the most runs on their own side; the lowest of equally good ones.
-
-    Parameters
-    ----------
-    widths, ranks:
-        One per run; ranks as in ``RANKS``.
-    """
-    width, rank = np.asarray(widths, float), np.asarray(ranks)
-    cuts = _cuts(width)
-    best = Boundaries(-np.inf, np.inf, -1)
-    for low, high in combinations_with_replacement(cuts, 2):
-        side = (width >= low).astype(int) + (width >= high)
-        number = int((side == rank).sum())
-        if number > best.in_order:
-            best = Boundaries(float(low), float(high), number)
-    return best
+    """The boundaries with the most runs on their own side; the lowest of equally good ones."""
+    width = np.asarray(widths, float)
+    pairs, sides = _sides(width)
+    numbers = (sides == np.asarray(ranks)).sum(axis=1)
+    best = int(np.argmax(numbers))
+    return Boundaries(*map(float, pairs[best]), int(numbers[best]))
 
 
 def order_by_chance(widths: Sequence[float], ranks: Sequence[int]) -> float:
     """Probability that regimes dealt out at random to the runs are ordered as well."""
     order = np.lexsort((np.asarray(ranks), np.asarray(widths)))
     width, rank = np.asarray(widths, float)[order], np.asarray(ranks)[order]
-    pairs = list(combinations_with_replacement(_cuts(width), 2))
-    sides = np.array([(width >= low).astype(int) + (width >= high) for low, high in pairs])
+    _, sides = _sides(width)
 
     def in_order(shuffled: NDArray) -> NDArray:
         return np.max([(shuffled == side).sum(axis=-1) for side in sides], axis=0)
@@ -96,71 +65,65 @@ def order_by_chance(widths: Sequence[float], ranks: Sequence[int]) -> float:
     return permutation_probability(rank, in_order)
 
 
+def _sides(width: NDArray[np.float64]) -> tuple[list[tuple[float, float]], NDArray[np.int_]]:
+    """Pairs of boundaries between widths or outside all, and the ranks they give (pairs, runs)."""
+    unique = np.unique(width)
+    cuts = [-np.inf, *np.sqrt(unique[:-1] * unique[1:]), np.inf]
+    pairs = list(combinations_with_replacement(cuts, 2))
+    return pairs, np.array([(width >= low).astype(int) + (width >= high) for low, high in pairs])
+
+
 def comparisons(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Every value read off Figures 2c and 2d at a width we have, beside ours.
 
-    Parameters
-    ----------
-    runs:
-        Single runs of the paper's length on the paper's dataset.
-
-    Returns
-    -------
-    Columns ``width``, ``quantity``, ``theirs`` and ``ours`` (text), ``difference`` (ours less
-    theirs; NaN for limits), ``allowed`` (the error bars together) and ``agrees``.
+    ``runs`` are single ones of the paper's length on its dataset. Columns ``width``, ``quantity``,
+    ``theirs`` and ``ours`` (text), ``difference`` (ours less theirs; NaN for limits), ``allowed``
+    (the error bars together) and ``agrees``.
     """
     rows = []
     for width in sorted({width_of(run) for run in runs}):
-        summaries = [regimes.summary(run) for run in runs if width_of(run) == width]
-        for quantity in QUANTITIES:
-            reading = paper.read(quantity, width)
+        read = {quantity: paper.read(quantity, width) for quantity in paper.FIGURE_2}
+        if not any(read.values()):
+            continue
+        outcomes = [
+            outcome(*(run.variables[name].values[0] for name in ("train_loss", "test_loss")))
+            for run in runs
+            if width_of(run) == width
+        ]
+        for quantity, reading in read.items():
             if reading is not None:
-                values = np.concatenate([happened(summary, quantity) for summary in summaries])
+                values = np.array([happened(one, quantity) for one in outcomes])
                 rows.append({"width": width, "quantity": quantity} | compared(reading, values))
     columns = ["width", "quantity", "theirs", "ours", "difference", "allowed", "agrees"]
     return pd.DataFrame(rows, columns=columns)
 
 
-def compared(theirs: Reading, ours: NDArray[np.float64]) -> dict[str, object]:
-    """One of the paper's values beside ours.
-
-    Parameters
-    ----------
-    theirs:
-        The reading.
-    ours:
-        One per run; NaN where it had not happened by the end of the run.
-    """
+def compared(theirs: Reading, ours: NDArray[np.float64]) -> dict[str, Any]:
+    """One of the paper's values beside ours, one per run: NaN where it had not happened."""
     known = ours[~np.isnan(ours)]
     interval = mean_interval(known)
     half = 0.0 if interval is None else (interval[1] - interval[0]) / 2
     reading = paper.READING_ERROR * theirs.value * (2 if theirs.kind == "about" else 1)
     allowed = (theirs.error or 0.0) + reading
     allowed += min(half, allowed)  # or runs that differ widely would agree with anything
+    found = {"theirs": str(theirs), "ours": f"not by {paper.EPOCHS}", "difference": np.nan}
     if len(known) <= len(ours) / 2:  # mostly not by the end
-        late = theirs.is_lower_bound or theirs.value + allowed >= paper.EPOCHS
-        return {
-            "theirs": str(theirs), "ours": f"not by {paper.EPOCHS}", "difference": np.nan,
-            "allowed": allowed, "agrees": bool(late),
-        }  # fmt: skip
+        agrees = theirs.is_lower_bound or theirs.value + allowed >= paper.EPOCHS
+        return found | {"allowed": allowed, "agrees": bool(agrees)}
     mean = float(known.mean())
     difference = mean - theirs.value
     agrees = difference >= -allowed if theirs.is_lower_bound else abs(difference) <= allowed
-    if theirs.kind == "none by":
-        agrees = False
-    text = f"{mean:.3g}" + ("" if interval is None else f" ± {half:.2g}")
-    return {
-        "theirs": str(theirs), "ours": text,
-        "difference": np.nan if theirs.is_lower_bound else difference, "allowed": allowed,
-        "agrees": bool(agrees),
-    }  # fmt: skip
+    found["ours"] = f"{mean:.3g}" + ("" if interval is None else f" ± {half:.2g}")
+    if not theirs.is_lower_bound:
+        found["difference"] = difference
+    return found | {"allowed": allowed, "agrees": bool(agrees and theirs.kind != "none by")}
 
 
-def judge_regimes(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 6 on the runs of one dataset."""
-    whole = evidence.unmarked(evidence.complete(runs))
-    order = _order(whole)
-    return [order, _agreement(whole), replace(order, question="wording")]
+def judge_regimes(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 6."""
+    plain = evidence.unmarked(whole)
+    order = _order(plain)
+    return [order, _agreement(plain), replace(order, question="wording")]
 
 
 def _order(runs: Sequence[xr.Dataset]) -> Part:
@@ -169,49 +132,40 @@ def _order(runs: Sequence[xr.Dataset]) -> Part:
     decided = [(run, RANKS[regime]) for run, regime in named if regime in RANKS]
     counted, ranks = [run for run, _ in decided], [rank for _, rank in decided]
     if RANKS["unstable"] not in ranks:
-        return nothing_met(statistic, runs, "becomes unstable")
+        return nothing_met(runs, "becomes unstable", statistic=statistic)
     widths = [width_of(run) for run in counted]
-    found, number = boundaries(widths, ranks), len(counted)
-    share, missing = found.in_order / number, [name for name, r in RANKS.items() if r not in ranks]
-    chance = order_by_chance(widths, ranks)
-    reason = f"{statistic}: {found.in_order} of {widths_in_words(counted)}"
-    if undecided := len(named) - number:
-        reason += f", {undecided} more undecided"
-    answer: Answer = "holds" if share >= MOST else "mixed" if share > HALF else "fails"
-    if number < MINIMUM_RUNS:
-        answer, reason = "open", f"{reason}; {MINIMUM_RUNS} runs are needed to decide"
-    elif missing:
-        answer, reason = "open", f"{reason}; no run is {' or '.join(missing)}"
-    elif chance >= SIGNIFICANT:
-        answer = "open" if answer == "holds" else "fails"
-        reason += f"; shuffled regimes do as well with probability {chance:.2g}"
-    return Part(
-        statistic, "", share, share_interval(found.in_order, number), over_runs(counted), answer,
-        reason, tuple(map(name_of, counted)),
+    words, undecided = widths_in_words(counted), len(named) - len(counted)
+    part = share_part(
+        counted, boundaries(widths, ranks).in_order, statistic=statistic,
+        of=f"{words}, {undecided} more undecided" if undecided else words,
     )  # fmt: skip
+    missing = [name for name, rank in RANKS.items() if rank not in ranks]
+    if part.answer == "open":
+        return part
+    if missing:
+        reason = f"{part.reason}; no run is {' or '.join(missing)}"
+        return replace(part, answer="open", reason=reason)
+    if (chance := order_by_chance(widths, ranks)) < SIGNIFICANT:
+        return part
+    reason = f"{part.reason}; shuffled regimes do as well with probability {chance:.2g}"
+    return replace(part, answer="open" if part.answer == "holds" else "fails", reason=reason)
 
 
 def _agreement(runs: Sequence[xr.Dataset]) -> Part:
     statistic = "values of Figures 2c and 2d that agree within the error bars"
     if not runs or setting(runs[0], "dataset") != paper.DATASET:
         reason = f"the paper's figures show {paper.DATASET} alone"
-        return Part(statistic, "", None, None, "no run", "absent", reason)
+        return Part(statistic=statistic, answer="absent", reason=reason)
     table = comparisons(runs)
     number, good = len(table), int(table["agrees"].sum())
     share = good / number if number else 0.0
     counted = [run for run in runs if width_of(run) in set(table["width"])]
     over = f"{number} values, which are not independent, of {widths_in_words(counted)}"
     reason = f"{statistic}: {good} of {number}"
-    answer: Answer = "holds" if share >= MOST else "mixed" if share >= HALF else "fails"
+    answer = "holds" if share >= MOST else "mixed" if share >= HALF else "fails"
     if number < MINIMUM_READINGS:
         answer, reason = "open", f"{reason}; {MINIMUM_READINGS} are needed to decide"
-    return Part(
-        statistic, "", share if number else None, share_interval(good, number), over, answer,
-        reason, tuple(map(name_of, counted)),
+    return part_of(
+        counted, statistic=statistic, effect=share if number else None, over=over, answer=answer,
+        reason=reason, interval=share_interval(good, number),
     )  # fmt: skip
-
-
-def _cuts(width: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Between neighbouring widths (geometric middle), and outside all."""
-    unique = np.unique(width)
-    return np.concatenate([[-np.inf], np.sqrt(unique[:-1] * unique[1:]), [np.inf]])

@@ -1,46 +1,35 @@
 """Claim 4: at the first crossing of any chosen loss, the deviation falls with width.
 
-The loss is chosen on a grid of shares of the initial loss, so that it means the same for ten
-classes and for 369. The deviation at the first epoch at or below a loss is that at the epoch's end;
-a wide network, which learns faster, overshoots the loss by more, which raises its deviation: the
-statistic leans against the claim.
-
-The measurement is that of the deviation itself. Glorot's initial spread falls with width by itself,
-and some of the fall may be no more than that: that wide networks *move less* holds where the
-relative deviation falls, too, and *any chosen loss* where the deviation falls at every one.
+The deviation is that at the end of the first epoch at or below a loss, chosen as a share of the
+initial one; a wide network overshoots the loss by more, which leans against the claim. Glorot's
+initial spread falls with width by itself: that wide networks *move less* holds where the relative
+deviation falls, too, and *any chosen loss* where the deviation falls at every one.
 """
-
-from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import xarray as xr
+from numpy.typing import ArrayLike, NDArray
 from scipy.stats import rankdata
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
-from repro.analysis.evidence import name_of
 from repro.analysis.intervals import SIGNIFICANT, jackknife_interval, permutation_probability
-from repro.claims.verdict import MINIMUM_RUNS, MOST, Answer, Part, over_runs
-from repro.model.network import JUDGED_LAYER as LAYER
+from repro.claims.verdict import MINIMUM_RUNS, MOST, Part, part_of
 
+# The chosen losses, as shares of the initial loss: on HASYv2 from 3.0 to 0.03
 LOSS_SHARES = (0.5, 0.4, 0.3, 0.25, 0.2, 0.15, 0.1, 0.07, 0.05, 0.03, 0.02, 0.01, 0.005)
-"""The chosen losses, as shares of the initial loss. On HASYv2 from 3.0 to 0.03."""
-
-MINIMUM_WIDTHS = 3
-"""Widths that must have reached a loss for it to count: two make no trend."""
+MINIMUM_WIDTHS = 3  # must have reached a loss for it to count: two make no trend
 
 
 def losses_reached(runs: Sequence[xr.Dataset]) -> list[float]:
     """The chosen losses, as shares of the initial loss, that enough widths reach."""
-    return [
-        share
-        for share in LOSS_SHARES
-        if len({width_of(run) for run in runs if first_crossing(run, share) is not None})
-        >= MINIMUM_WIDTHS
-    ]
+    there = {
+        share: {width_of(r) for r in runs if first_crossing(r, share)} for share in LOSS_SHARES
+    }
+    return [share for share, widths in there.items() if len(widths) >= MINIMUM_WIDTHS]
 
 
 def first_crossing(run: xr.Dataset, share: float) -> int | None:
@@ -50,50 +39,19 @@ def first_crossing(run: xr.Dataset, share: float) -> int | None:
     return int(reached[0]) + 1 if reached.size else None
 
 
-def deviation_at(
-    run: xr.Dataset, share: float, variable: str = "deviation_std", layer: str = LAYER
-) -> float:
-    """The deviation of a layer at the first crossing of a loss.
-
-    Parameters
-    ----------
-    run:
-        A single run.
-    share:
-        The loss, as a share of the initial one.
-    variable:
-        ``deviation_std`` (units of weight) or ``relative_deviation``.
-    layer:
-        Whose deviation.
-
-    Returns
-    -------
-    The deviation; NaN where the run never reaches the loss.
-    """
+def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std") -> float:
+    """A variable (hidden-to-hidden) at the `first_crossing` of a loss, NaN where there is none."""
     epoch = first_crossing(run, share)
-    if epoch is None:
-        return float("nan")
-    number = run.variables["layer"].values.tolist().index(layer)
-    return float(run.variables[variable].values[0, epoch, number])
+    return float("nan") if epoch is None else float(evidence.of_layer(run, variable)[epoch])
 
 
 def exponent(
     widths: Sequence[float], deviations: Sequence[Sequence[float]], losses: Sequence[int]
 ) -> float:
-    """The slope of log deviation against log width over runs, averaged over losses.
+    """The slope of log deviation against log width over runs, averaged over some losses.
 
-    Parameters
-    ----------
-    widths:
-        One per run.
-    deviations:
-        One row per run, one column per loss; NaN where the run never reaches the loss.
-    losses:
-        The columns to average over.
-
-    Returns
-    -------
-    The mean slope; NaN where a loss is left with fewer than two widths.
+    ``deviations`` has a row per run and a column per loss, NaN where the run never reaches it;
+    ``losses`` are the columns. NaN where one of these is left with fewer than two widths.
     """
     width, table = np.log(np.asarray(widths, float)), np.asarray(deviations, float)
     slopes = []
@@ -103,62 +61,76 @@ def exponent(
             return float("nan")
         centred = width[there] - width[there].mean()
         slopes.append(float(centred @ np.log(table[there, column]) / (centred @ centred)))
-    return float(np.mean(slopes)) if slopes else float("nan")
+    return float(np.mean(slopes))
 
 
-def falls_by_chance(widths: Sequence[float], deviations: Sequence[float]) -> float:
-    """Probability that widths dealt out at random fall as much (rank correlation, one-sided)."""
-    width, deviation = np.asarray(widths, float), np.asarray(deviations, float)
-    order = np.lexsort((deviation, width))  # the random orders must not depend on the runs' order
-    ranks = rankdata(deviation[order])
-    return permutation_probability(rankdata(width[order]), lambda x: -(x * ranks).sum(axis=-1))
+def falls_by_chance(widths: Sequence[float], deviations: ArrayLike) -> NDArray[np.float64]:
+    """Probability that widths dealt out at random fall as much (rank correlation, one-sided).
+
+    Of the deviations of all runs, or of each column of a table with a row for every run.
+    """
+    width, columns = np.asarray(widths, float), np.asarray(deviations, float).T
+    # The random orders must not depend on the runs' order.
+    ordered = [row[np.lexsort((row, width))] for row in np.atleast_2d(columns)]
+    ranks = rankdata(ordered, axis=-1).reshape(columns.shape)
+    return permutation_probability(rankdata(np.sort(width)), lambda x: x @ -ranks.T)
 
 
-def judge_wider(runs: Sequence[xr.Dataset]) -> list[Part]:
-    """The parts of claim 4 on the runs of one dataset."""
-    whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
-    losses = losses_reached(whole)
-    reach = [run for run in whole if any(first_crossing(run, share) for share in losses)]
-    measured, falling = _part(reach, losses, "deviation_std")
+def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
+    """The parts of claim 4."""
+    plain = evidence.unmarked(whole)
+    losses = losses_reached(plain)
+    reach = [run for run in plain if any(first_crossing(run, share) for share in losses)]
+    widths = np.array([width_of(run) for run in reach])
+    tables = [
+        np.array([[deviation_at(run, share, name) for share in losses] for run in reach])
+        for name in ("deviation_std", "relative_deviation")
+    ]
+    falling = _falling(widths, np.hstack(tables)).reshape(2, -1).sum(axis=1)
+    measured, relative = (
+        _part(reach, table, int(number), f"exponent of the {words} against width")
+        for table, number, words in zip(
+            tables, falling, ("standard deviation of the deviation", "relative deviation"),
+            strict=True,
+        )
+    )  # fmt: skip
     any_loss = replace(measured, question="wording")
-    if measured.answer == "holds" and falling < len(losses):
+    if measured.answer == "holds" and falling[0] < len(losses):
         any_loss = replace(any_loss, answer="mixed")
-    relative, _ = _part(reach, losses, "relative_deviation")
     return [measured, any_loss, replace(relative, question="wording")]
 
 
-def _part(runs: Sequence[xr.Dataset], losses: Sequence[float], variable: str) -> tuple[Part, int]:
-    """The exponent of a variable, and at how many of the losses it falls beyond chance."""
-    words = {"deviation_std": "standard deviation of the deviation"}.get(variable)
-    statistic = f"exponent of the {words or 'relative deviation'} against width"
-    if not losses:
+def _falling(widths: NDArray[np.int_], table: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Whether each column falls beyond chance; the same runs are dealt out once."""
+    there = np.isfinite(table)
+    falls = np.zeros(table.shape[-1], dtype=bool)
+    for runs in np.unique(there, axis=1).T if there.size else ():
+        alike = (runs == there.T).all(axis=1)
+        falls[alike] = falls_by_chance(widths[runs], table[runs][:, alike]) < SIGNIFICANT
+    return falls
+
+
+def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str) -> Part:
+    """On the exponent of a table, a row a run and a column a loss, of which so many fall."""
+    if not table.size:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
-        return Part(statistic, "", None, None, "no run", "open", reason), 0
-    widths = [width_of(run) for run in runs]
-    table = [[deviation_at(run, share, variable) for share in losses] for run in runs]
-    rows = list(zip(widths, table, strict=True))
-    columns = range(len(losses))
+        return Part(statistic=statistic, answer="open", reason=reason)
+    widths, number = np.array([width_of(run) for run in runs]), table.shape[1]
 
-    def slope(chosen: list) -> float:
-        return exponent([width for width, _ in chosen], [row for _, row in chosen], columns)
+    def slope(rows: list[int]) -> float:
+        return exponent(widths[rows], table[rows], range(number))
 
+    rows = list(range(len(runs)))
     effect, interval = slope(rows), jackknife_interval(slope, rows)
-    below = sum(_significant(widths, [row[column] for row in table]) for column in columns)
-    reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {len(losses)} losses"
-    answer: Answer = "open"
+    reason = f"{statistic}: {effect:.2f}; falls beyond chance at {below} of {number} losses"
+    answer = "open"
     if len(runs) < MINIMUM_RUNS or interval is None:
-        reason = f"{reason}; too few runs for an interval"
+        reason += "; too few runs for an interval"
     elif interval[1] < 0:
-        answer = "holds" if below >= MOST * len(losses) else "mixed"
+        answer = "holds" if below >= MOST * number else "mixed"
     elif interval[0] > 0:
         answer = "fails"
     else:
-        reason = f"{reason}; its interval reaches across zero"
-    names = tuple(map(name_of, runs))
-    part = Part(statistic, "", effect, interval, over_runs(runs), answer, reason, names)
-    return part, below
-
-
-def _significant(widths: Sequence[float], deviations: Sequence[float]) -> bool:
-    there = np.isfinite(deviations)
-    return falls_by_chance(np.array(widths)[there], np.array(deviations)[there]) < SIGNIFICANT
+        reason += "; its interval reaches across zero"
+    told = {"statistic": statistic, "effect": effect, "interval": interval}
+    return part_of(runs, answer=answer, reason=reason, **told)

@@ -18,8 +18,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from repro.analysis import regimes
 from repro.analysis.captions import LOSS_NAMES, dataset_label, epochs_of, in_words, width_of
-from repro.analysis.joint import GLOROT_LIMIT
-from repro.analysis.marks import contrast_of_run
+from repro.analysis.weights import GLOROT_LIMIT, contrast_of_run
 from repro.errors import ReproError
 from repro.figures.figure_1 import FULL_INK, INK, block_mean, first_replica
 from repro.figures.style import width_colour

@@ -15,8 +15,7 @@ from numpy.typing import ArrayLike, NDArray
 from repro import paper
 from repro.analysis import regimes
 from repro.analysis.captions import dataset_label, epochs_of, setting, width_of
-from repro.analysis.joint import GLOROT_LIMIT
-from repro.analysis.marks import contrast_of_run
+from repro.analysis.weights import GLOROT_LIMIT, contrast_of_run
 from repro.errors import ReproError
 from repro.figures import style
 from repro.figures.figure_2 import handles, phase_diagram
@@ -36,7 +35,7 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
 
     (a) train and test loss of a wide, stable network; (b) train loss of a narrower, unstable one.
     Each picture shows the size of the weights and is tied to its epoch; the number above it is the
-    letter's contrast (:func:`repro.analysis.marks.mark_contrast`). Grey: read off the paper's
+    letter's contrast (:func:`repro.analysis.weights.mark_contrast`). Grey: read off the paper's
     figure, where the widths and the dataset are the paper's. The first replica of each is drawn; a
     run without a mark is a `ReproError`.
     """

@@ -16,7 +16,7 @@ from matplotlib.ticker import MaxNLocator
 from repro import paper
 from repro.analysis.captions import dataset_label, setting, width_of
 from repro.analysis.evidence import single_runs
-from repro.analysis.joint import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip_index
+from repro.analysis.weights import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip_index
 from repro.figures import style
 from repro.figures.run_lines import NEARNESS, colours, curves_of
 from repro.model.network import JUDGED_LAYER as LAYER

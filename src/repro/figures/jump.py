@@ -14,8 +14,8 @@ from matplotlib.figure import FigureBase
 
 from repro.analysis import climb, evidence
 from repro.analysis.captions import epochs_of, width_of
-from repro.analysis.crossing import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
 from repro.analysis.intervals import mean_interval
+from repro.analysis.regimes import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.figures import style
 from repro.figures.run_lines import colours, curves_of, draw_lines, nothing_to_draw

@@ -13,7 +13,7 @@ from matplotlib.colors import LogNorm
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
-from repro.analysis.marks import contrast_of_run
+from repro.analysis.weights import contrast_of_run
 from repro.claims import large, wider
 from repro.figures import run_lines, style
 from repro.figures.run_lines import NEARNESS, colours, curves_of, ends_of, nothing_to_draw

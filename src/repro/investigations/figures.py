@@ -10,7 +10,7 @@ from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis.captions import width_of
-from repro.analysis.crossing import crossing
+from repro.analysis.regimes import crossing
 from repro.figures import style
 from repro.figures.run_lines import nothing_to_draw
 from repro.figures.style import DIVERGENCE, PAPER, TEST, TRAIN, panel_label

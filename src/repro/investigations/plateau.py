@@ -17,7 +17,7 @@ import xarray as xr
 
 from repro.analysis import regimes
 from repro.analysis.captions import replica_of, setting, width_of
-from repro.analysis.crossing import crossing
+from repro.analysis.regimes import crossing
 
 Counts = Mapping[str, Mapping[str, np.ndarray]]
 """Images of each class, by dataset and set, as `repro.data.facts` publishes them."""
