@@ -13,7 +13,6 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 from repro.experiment import Experiment
 from repro.model import network
@@ -21,17 +20,11 @@ from repro.places import published_path
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-Wanted = Sequence[tuple[Experiment, Sequence[int]]]  # experiments, and the replicas of each
+Group = tuple[Experiment, Sequence[int]]
+"""An experiment, and replicas of it."""
+Wanted = Sequence[Group]
 
 _LOOK_AGAIN_SECONDS = 1.0  # at a run that another process is training
-
-
-@dataclass(frozen=True)
-class Group:
-    """Replicas of one experiment that train in one program."""
-
-    experiment: Experiment
-    replicas: tuple[int, ...]
 
 
 def merged(wanted: Wanted) -> Wanted:
@@ -67,11 +60,8 @@ def long_enough(
 def groups(wanted: Wanted, together: int) -> list[Group]:
     """What is wanted in groups of at most ``together`` replicas, in the order of their training."""
     by_experiment = (
-        [
-            Group(experiment, tuple(replicas[start : start + together]))
-            for start in range(0, len(replicas), together)
-        ]
-        for experiment, replicas in wanted
+        [(each, replicas[start : start + together]) for start in range(0, len(replicas), together)]
+        for each, replicas in wanted
     )
     rounds = itertools.zip_longest(*by_experiment)
     return [group for each in rounds for group in each if group is not None]
@@ -89,10 +79,8 @@ def train_missing(
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
-    That is nothing, unless the time limit came first.
-
-    A run that another process is training in the same store is waited for, and what that process
-    leaves undone is taken over.
+    That is nothing, unless the time limit came first. A run that another process is training in
+    the same store is waited for, and what that process leaves undone is taken over.
 
     Parameters
     ----------
@@ -159,14 +147,17 @@ class _Lanes:
         """
         self._queue.extend(queue)
         with ThreadPoolExecutor(lanes, "lane") as pool:
-            lines = range(min(lanes, len(queue)))
-            futures = [pool.submit(self._lane, line) for line in lines]
+            futures = [pool.submit(self._lane, line) for line in range(min(lanes, len(queue)))]
         for future in futures:
             future.result()
 
     def _lane(self, line: int) -> None:
         try:
-            while (group := self._next()) is not None:
+            while not (self._stop.is_set() or self._late()):
+                try:
+                    group = self._queue.popleft()
+                except IndexError:
+                    return
                 if not self._train(group, line):
                     self._queue.append(group)
                     self._stop.wait(_LOOK_AGAIN_SECONDS)
@@ -174,36 +165,30 @@ class _Lanes:
             self._stop.set()
             raise
 
-    def _next(self) -> Group | None:
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        if self._stop.is_set() or late:
-            return None
-        try:
-            return self._queue.popleft()
-        except IndexError:
-            return None
+    def _late(self) -> bool:
+        return self._deadline is not None and time.monotonic() >= self._deadline
 
     def _train(self, group: Group, line: int) -> bool:
         """Train a group; False where some of it has to be left to another process for now."""
         from repro.training.loop import train
 
-        experiment = group.experiment
+        experiment, replicas = group
         with contextlib.ExitStack() as stack:
             ours = [
-                replica
-                for replica in group.replicas
-                if stack.enter_context(self._store.held(experiment, replica))
+                number
+                for number in replicas
+                if stack.enter_context(self._store.held(experiment, number))
             ]
-            for source, replicas in _starts(experiment, ours, self._store):
+            for source, alike in _starts(experiment, ours, self._store):
                 outcome = train(
-                    experiment, replicas, self._store, source, self._stop, self._deadline,
+                    experiment, alike, self._store, source, self._stop, self._deadline,
                     self._progress, line,
                 )  # fmt: skip
                 if not outcome.complete:
                     return True
             if self._finished is not None and ours:
-                self._finished(Group(experiment, tuple(ours)))
-            return len(ours) == len(group.replicas)
+                self._finished((experiment, ours))
+            return len(ours) == len(replicas)
 
 
 def _starts(
