@@ -6,8 +6,7 @@ must end well, every run must be the undisturbed one bit for bit, no half-writte
 and no run may have been in training in two processes at once.
 
 Processes are forked from one that has imported everything and computed nothing, so that a fault
-costs seconds. Each is the real command line on a real store; only the time between two checkpoints
-is cut to nothing.
+costs seconds; only the time between two checkpoints is cut to nothing.
 """
 
 import argparse
