@@ -7,14 +7,13 @@ file gives, the damage was *harmless* (the padding of an archive, say). Anything
 """
 
 import argparse
-import contextlib
 import json
 import os
 import sys
 import tempfile
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,8 +23,9 @@ import numpy as np
 from made_up import made_up_run
 
 from repro import Experiment, sealed_json
-from repro.data import datasets
+from repro.data import datasets, own
 from repro.errors import Mended, ReproError
+from repro.provenance import code_version
 from repro.store.store import Store
 
 CAUGHT, HARMLESS, FAILURE = "caught", "harmless", "failures"
@@ -54,8 +54,8 @@ def _runs(folder: Path, state: bool, share: int) -> Format:
     def read() -> Any:
         run = store.find(experiment, 0)
         assert run is not None, "a file that is there is taken for one that is not"
-        numbers = {str(n): v.values.tobytes() for n, v in store.load(run).variables.items()}
-        kept = store.load_state(run) if state else {}
+        results, kept = store.load_checkpoint(run)
+        numbers = {str(n): v.values.tobytes() for n, v in results.variables.items()}
         return numbers | {name: values.tobytes() for name, values in kept.items()}
 
     name = "run with its state" if state else "published run"
@@ -64,43 +64,28 @@ def _runs(folder: Path, state: bool, share: int) -> Format:
 
 def _own_dataset(folder: Path, share: int) -> Format:
     """The checked copy that is kept of one's own arrays."""
-    generator, copies = np.random.default_rng(1), []
+    generator, names = np.random.default_rng(1), []
     for number in range(2):
-        pixels = generator.integers(0, 256, (30, 9), np.uint8)
-        labels = np.arange(30) % 3
+        pixels, labels = generator.integers(0, 256, (30, 9), np.uint8), np.arange(30) % 3
         file = folder / f"mine-{number}.npz"
         np.savez(file, x_train=pixels, y_train=labels, x_test=pixels[:5], y_test=labels[:5])
-        datasets.load(str(file))
-        copies += [each for each in folder.rglob(f"mine-{number}-*.npz") if each not in copies]
+        names.append(datasets.load(str(file)).name)
+    paths = [own.copy_path(name) for name in names]
 
     def read() -> Any:
-        data = datasets.load(copies[0].stem)
-        return [each.tobytes() for each in (data.x_train, data.y_train, data.x_test, data.y_test)]
+        return [each.tobytes() for each in own.load(names[0])]
 
-    return Format("one's own dataset", copies[0], *(c.read_bytes() for c in copies), read, share)
+    return Format("one's own dataset", paths[0], *(p.read_bytes() for p in paths), read, share)
 
 
 def _json(folder: Path, share: int) -> Format:
     paths = [folder / "facts.json", folder / "others.json"]
     for number, path in enumerate(paths):
         sealed_json.write(path, {"widths": [8, 16 + number], "seconds": 0.125, "name": "π"})
-
-    def read() -> Any:
-        return sealed_json.read(paths[0])
-
-    return Format("published numbers", paths[0], *(p.read_bytes() for p in paths), read, share)
-
-
-@contextlib.contextmanager
-def formats(folder: Path) -> Iterator[list[Format]]:
-    """All of them, in a folder that the environment names."""
-    with mock.patch.dict(os.environ, {"REPRO_CACHE_DIR": str(folder / "cache")}):
-        yield [
-            _runs(folder / "own", True, 40),
-            _runs(folder / "published", False, 30),
-            _own_dataset(folder, 15),
-            _json(folder, 15),
-        ]
+    contents = (path.read_bytes() for path in paths)
+    return Format(
+        "published numbers", paths[0], *contents, lambda: sealed_json.read(paths[0]), share
+    )
 
 
 def outcome(kind: Format, expected: Any) -> tuple[str, str]:
@@ -134,7 +119,7 @@ def _zeroed(kind: Format, generator: np.random.Generator) -> bytes:
 
 
 def _foreign(kind: Format, generator: np.random.Generator) -> bytes:
-    starts = (b"\x89HDF\r\n\x1a\n", b"\x1f\x8b\x08", b"BZh9", b"{}", b"<html>", b"")
+    starts = (b"\x89HDF\r\n\x1a\n", b"PK\x03\x04", b"{}", b"<html>", b"")
     return starts[generator.integers(len(starts))] + generator.bytes(500)
 
 
@@ -150,14 +135,17 @@ BESIDES: dict[str, tuple[Callable[[Format, np.random.Generator], bytes], int]] =
 
 def damage(times: int, seed: int, folder: Path) -> dict[str, Any]:
     """Flip so many bits, do each of `BESIDES` to each format, and count what becomes of it."""
-    from repro.provenance import code_version
-
     generator = np.random.default_rng(seed)
     counts: dict[str, dict[str, dict[str, int]]] = {}
     failed: list[dict[str, str]] = []
-    with formats(folder) as kinds:
+    with mock.patch.dict(os.environ, {"REPRO_CACHE_DIR": str(folder / "cache")}):
+        kinds = [
+            _runs(folder / "own", True, 40),
+            _runs(folder / "published", False, 30),
+            _own_dataset(folder, 15),
+            _json(folder, 15),
+        ]
         for kind in kinds:
-            kind.path.write_bytes(kind.sound)
             expected = kind.read()
             flips = times * kind.share // sum(each.share for each in kinds)
             for name, (way, number) in ({"flipped bits": (_flipped, flips)} | BESIDES).items():

@@ -9,6 +9,18 @@ from hypothesis import strategies as st
 from repro.model import deviation
 
 SHAPE = (40, 30)
+# How far float32 may be from float64: parts of the value itself, of the largest abs(d), and of one.
+# Skewness, kurtosis and correlation are only that good where a spread is not lost beside its mean:
+# std > 1e-3 abs(mean), of d or of w.
+TOLERANCES = {
+    "deviation_mean": (0.0, 1e-6, 0.0),
+    "deviation_std": (1e-5, 1e-6, 0.0),
+    "deviation_skewness": (1e-3, 0.0, 1e-3),
+    "deviation_kurtosis": (1e-3, 0.0, 1e-3),
+    "relative_deviation": (1e-5, 1e-6, 0.0),  # the largest abs(d) in units of glorot_std, too
+    "weight_correlation": (0.0, 0.0, 1e-5),
+}
+POWERS = st.integers(-30, 30)  # of ten: deviations for which that holds
 
 
 def _layer(scale: float, seed: int = 0):
@@ -43,21 +55,11 @@ def test_statistics_equal_those_of_scipy(scale):
             assert ours[name][replica] == pytest.approx(theirs[name], rel=1e-3, abs=1e-3 * scale)
 
 
-@pytest.mark.parametrize("scale", [1e-4, 0.1, 30.0])
-def test_the_device_computes_what_numpy_computes_in_float64(scale):
+def test_the_devices_quantiles_are_those_of_numpy():
     ops = pytest.importorskip("keras").ops
-    weights, initial = _layer(scale)
-    pair = [ops.convert_to_tensor(values) for values in (weights, initial)]
-    on_device = deviation.statistics(*pair, 0.17, xp=ops)
-    exact = deviation.statistics(weights.astype(float), initial.astype(float), 0.17)
-    for name in deviation.STATISTICS:
-        np.testing.assert_allclose(
-            ops.convert_to_numpy(on_device[name]), exact[name], rtol=1e-5, atol=1e-6, err_msg=name
-        )
-    np.testing.assert_array_equal(
-        ops.convert_to_numpy(deviation.quantiles(*pair, xp=ops)),
-        deviation.quantiles(weights, initial),
-    )
+    pair = _layer(0.1)
+    found = deviation.quantiles(*map(ops.convert_to_tensor, pair), xp=ops)
+    np.testing.assert_array_equal(ops.convert_to_numpy(found), deviation.quantiles(*pair))
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +79,6 @@ def on_device():
     return computed
 
 
-_POWERS = st.integers(*(round(np.log10(size)) for size in deviation.EXTREMES))
 MOVES = {
     "even": lambda generator: generator.gamma(2.0, 1.0, SHAPE),
     "all equal": lambda generator: np.ones(SHAPE),
@@ -89,10 +90,10 @@ MOVES = {
 
 @pytest.mark.parametrize("move", MOVES)
 @pytest.mark.parametrize("start", [0.2, 0.0])  # from zero nothing is lost in adding the two
-@given(_POWERS, st.sampled_from([-1, 1]), st.integers(0, 9))
+@given(POWERS, st.sampled_from([-1, 1]), st.integers(0, 9))
 @example(size=10, sign=-1, seed=0)  # just beyond the power at which values begin to be scaled
 @example(size=-10, sign=1, seed=0)
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=10, deadline=None)
 def test_extreme_statistics_agree_with_float64(on_device, move, start, size, sign, seed):
     generator = np.random.default_rng(seed)
     initial = generator.uniform(-start, start, SHAPE).astype(np.float32)
@@ -102,7 +103,7 @@ def test_extreme_statistics_agree_with_float64(on_device, move, start, size, sig
     with np.errstate(invalid="ignore"):
         expected = deviation.statistics(*exact, 0.17)
     largest, mean = np.abs(exact[0] - exact[1]).max(), abs(expected["deviation_mean"])
-    for name, (relative, of_largest, of_one) in deviation.TOLERANCES.items():
+    for name, (relative, of_largest, of_one) in TOLERANCES.items():
         lost = expected["deviation_std"] <= 1e-3 * max(mean, 1e-4 * largest)
         if ("skewness" in name or "kurtosis" in name) and lost:
             continue
@@ -149,18 +150,6 @@ def test_quantiles_are_those_of_the_links():
     np.testing.assert_array_equal(ours[:, -1], (weights - initial).max(axis=(1, 2)))
 
 
-@given(st.floats(1e-6, 1e6), st.integers(0, 100))
-def test_histograms_count_every_link_once_however_far_it_went(scale, seed):
-    weights, initial = (values[1] for values in _layer(scale, seed))
-    single = deviation.deviation_histogram(weights, initial, 0.17)
-    joint = deviation.joint_histogram(weights, initial, 0.2 / np.sqrt(3))
-    assert single.sum() == joint.sum() == weights.size
-    np.testing.assert_array_equal(
-        joint.sum(axis=1),
-        np.histogram(initial.astype(float) / 0.2 * np.sqrt(3), deviation.INITIAL_EDGES)[0],
-    )
-
-
 _BROKEN = st.sampled_from([np.nan, np.inf, -np.inf, 1e30, -1e30, 3e38, 1e-40, 0.0])
 
 
@@ -180,27 +169,20 @@ def test_every_link_is_in_one_bin_or_is_not_a_number(changes, seed):
     final = weights.astype(float) / (0.2 / np.sqrt(3))
     assert joint[:, -1].sum() == (final >= deviation.FINAL_EDGES[-2]).sum()
     assert joint[:, 0].sum() == (final < deviation.FINAL_EDGES[1]).sum()
+    if not broken:
+        begun = np.histogram(initial.astype(float) / 0.2 * np.sqrt(3), deviation.INITIAL_EDGES)[0]
+        np.testing.assert_array_equal(joint.sum(axis=1), begun)
 
 
 def test_a_histogram_counts_what_numpy_counts():
     weights, initial = (values[0] for values in _layer(0.1))
-    d = (weights.astype(float) - initial) / 0.17
-    expected = [np.count_nonzero((low <= d) & (d < high))
-                for low, high in zip(deviation.DEVIATION_EDGES[:-1], deviation.DEVIATION_EDGES[1:],
-                                     strict=True)]  # fmt: skip
-    np.testing.assert_array_equal(deviation.deviation_histogram(weights, initial, 0.17), expected)
-
-
-def test_infinite_weights_are_in_the_outer_bins_and_nan_in_none():
-    initial = np.zeros((1, 4), np.float32)
-    weights = np.asarray([[np.inf, -np.inf, np.nan, 0]], np.float32)
-    single = deviation.deviation_histogram(weights, initial, 1.0)
-    assert (single[0], single[-1], single.sum()) == (1, 1, 3)
-    joint = deviation.joint_histogram(weights, initial, 1.0)
-    assert (joint[:, 0].sum(), joint[:, -1].sum(), joint.sum()) == (1, 1, 3)
+    moved = (weights.astype(float) - initial) / 0.17
+    expected = np.histogram(moved, deviation.DEVIATION_EDGES[1:-1])[0]  # closed at the last edge
+    found = deviation.deviation_histogram(weights, initial, 0.17)
+    np.testing.assert_array_equal(found[1:-1], expected)
 
 
 def test_what_is_kept_when():
-    kept = [epoch for epoch in range(3001) if deviation.is_joint_epoch(epoch)]
+    kept = [epoch for epoch in range(3001) if deviation.is_kept("joint_histogram", epoch)]
     assert kept == [0, 75, 200, 250, 500, 750, 1000, 2000, 3000]  # Figure 1's insets, Figure 3
-    assert all(map(deviation.is_matrix_epoch, kept))
+    assert all(deviation.is_kept("matrix", epoch) for epoch in kept)

@@ -33,8 +33,8 @@ class DataSplit:
     """A dataset, divided into train and test images; its arrays are read-only.
 
     x_train, x_test
-        uint8 (images, pixels), rows of the picture one after the other, values as archived. One's
-        own may be float32: numbers that are trained on as they are.
+        uint8 (images, pixels), row by row, as archived. One's own may be float32: numbers that are
+        trained on as they are.
     y_train, y_test
         int32 (images,), classes from 0.
     split
@@ -107,19 +107,15 @@ def load(
     name:
         One of `NAMES`, or one's own: the path of its .npz file, or what `identified` made of that.
     split:
-        For hasyv2 one of the archive's folds, "fold-1" (the default) to "fold-10", or a share
-        between 0 and 1: that share of all images, rounded to a whole number of them, is drawn for
-        training from ``seed`` without replacement; both parts stay in the archive's order. All
-        others have a fixed test set and take None; that of digits is every fifth image.
+        For hasyv2 one of its folds, "fold-1" (the default) to "fold-10", or a share between 0 and
+        1: so many of all images, rounded, are drawn for training without replacement. None for all
+        others, whose test set is fixed.
     seed:
-        Only used where ``split`` is a share.
+        Of that draw.
     progress:
         Whether to show progress bars while downloading and decoding.
 
-    Raises
-    ------
-    ReproError
-        For an unknown name or split, and for files that are missing, damaged, or out of reach.
+    Raises ReproError for an unknown name or split, and for files missing, damaged or out of reach.
     """
     name = identified(name)
     split = checked_split(name, split)

@@ -13,28 +13,13 @@ FILLED_SHARE = 0.86  # of the matrix's side, by the longer side of the drawn cha
 
 
 def letter_mask(character: str, size: int) -> np.ndarray:
-    """The strokes of one character, drawn large and centred in a square matrix.
+    """The strokes of one character, drawn large and centred: bool (size, size), True on them.
 
-    The outline is that of DejaVu Sans as it ships with matplotlib, so the mask depends neither on
-    the fonts of the machine nor on a screen. Row 0 is the top: the letter stands upright where
-    the matrix is drawn with ``imshow(..., origin="upper")``.
-
-    Parameters
-    ----------
-    character:
-        Any one character of DejaVu Sans that leaves ink.
-    size:
-        Rows and columns of the matrix, at least ``SMALLEST_SIZE``.
-
-    Returns
-    -------
-    bool (size, size): True on the strokes, where weights keep their Glorot values; outside they
-    start at zero.
-
-    Raises
-    ------
-    ReproError
-        For no character, more than one, one without ink or glyph, or a size too small.
+    There weights keep their Glorot values; outside they start at zero. The outline is that of
+    DejaVu Sans as it ships with matplotlib, so the mask depends neither on the fonts of the machine
+    nor on a screen. Row 0 is the top: the letter stands upright where the matrix is drawn with
+    ``imshow(..., origin="upper")``. Raises ReproError for no character, more than one, one without
+    ink or glyph, or a size below ``SMALLEST_SIZE``.
     """
     # "e" and a combining accent are one character.
     composed = unicodedata.normalize("NFC", character) if isinstance(character, str) else ""

@@ -33,8 +33,7 @@ LAYERS = layer_names()  # those of the paper's network
 _TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
 _TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there
 
-# The two streams of random numbers of a replica.
-_WEIGHTS, _ORDER = 0, 1
+_WEIGHTS, _ORDER = 0, 1  # the two streams of random numbers of a replica
 
 # In training, at the least: weights before and after a step, their gradient, the initial ones on
 # the host and on the device, the deviation, its square, and the deviation sorted. Four bytes each.
@@ -129,21 +128,14 @@ def sample_order(experiment: Experiment, replica: int, epoch: int, samples: int)
     generator = _generator(experiment.seed, replica, _ORDER, epoch)
     if kind != "buffer":
         return generator.permutation(samples).astype(np.int32)
+    # As `tf.data.Dataset.shuffle`: drawn from a buffer that is refilled in one fixed order.
     fixed = _generator(experiment.seed, replica, _ORDER, 0).permutation(samples).astype(np.int32)
-    return through_buffer(fixed, int(number), generator)
-
-
-def through_buffer(fixed: np.ndarray, capacity: int, generator: np.random.Generator) -> np.ndarray:
-    """Samples (samples,) drawn at random from a buffer that is refilled in their fixed order.
-
-    As `tf.data.Dataset.shuffle` does.
-    """
-    size = min(capacity, len(fixed))
+    size = min(int(number), samples)
     buffer, drawn = fixed[:size].copy(), np.empty_like(fixed)
-    places = generator.integers(0, size, len(fixed) - size)
+    places = generator.integers(0, size, samples - size)
     for index, place in enumerate(places.tolist()):
         drawn[index], buffer[place] = buffer[place], fixed[size + index]
-    drawn[len(fixed) - size :] = generator.permutation(buffer)
+    drawn[samples - size :] = generator.permutation(buffer)
     return drawn
 
 

@@ -1,14 +1,13 @@
 """From a store to the published results: what is kept, and with how many digits.
 
-Published files are committed, so they must be small. Curves keep every digit. Statistics of the
-deviation keep three digits and more (a relative rounding of 2^-12), quantiles 2^-8, matrices 2^-6.
-Of a complete run the joint histogram is kept at its last epoch alone. The first replica of a
-baseline, marked or not, is the one that is pictured: of its matrices those are kept that the
-paper's Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most of the
-way, and the last. Of all others matrices and histograms, too, are kept at the last epoch alone, and
-of joint counts and quantiles those of the layer that the claims are judged on (the other counts are
-all zero, the other quantiles NaN). Of what is no baseline that holds for every statistic, and runs
-shorter than the paper's have no histograms at all.
+Published files are committed, so they must be small. Curves keep every digit; statistics of the
+deviation 12 bits of mantissa, quantiles 8, matrices 6. Joint histograms are kept at the last epoch.
+The first replica of a baseline, marked or not, is the one that is pictured: of its matrices those
+are kept that Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most
+of the way, and the last. Of all others matrices and histograms are kept at the last epoch alone,
+and of joint counts and quantiles those of the layer that the claims are judged on (the others are
+zero or NaN). Of what is no baseline that holds for every statistic, and runs shorter than the
+paper's have no histograms at all.
 """
 
 from pathlib import Path

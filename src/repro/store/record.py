@@ -140,8 +140,11 @@ class Record:
                 coordinates |= _EDGES[name]
         dimensions = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS
         variables = {name: (dimensions[name], array) for name, array in values.items()}
-        attributes = experiment_attributes(self.experiment) | attributes
-        return xr.Dataset(variables, coordinates, attributes)
+        # The epoch axis tells the epochs; None is written as an empty text.
+        told = {n: value for n, value in self.experiment.parameters.items() if n != "epochs"}
+        identity = {"experiment": json.dumps(told), "digest": self.experiment.digest}
+        told = {name: "" if value is None else value for name, value in told.items()}
+        return xr.Dataset(variables, coordinates, identity | told | attributes)
 
     @classmethod
     def from_dataset(cls, experiment: Experiment, dataset: xr.Dataset) -> "Record":
@@ -163,18 +166,8 @@ class Record:
         return record
 
 
-def experiment_attributes(experiment: Experiment) -> dict[str, Any]:
-    """The experiment as attributes of a dataset; None is written as an empty text.
-
-    The epochs are left out, which the epoch axis tells; the JSON is what identifies the run.
-    """
-    named = {name: value for name, value in experiment.parameters.items() if name != "epochs"}
-    told = {name: "" if value is None else value for name, value in named.items()}
-    return {"experiment": json.dumps(named), "digest": experiment.digest} | told
-
-
 def experiment_of(dataset: xr.Dataset) -> Experiment:
-    """The experiment of a run, with the epochs it got: the inverse of `experiment_attributes`."""
+    """The experiment of a run, with the epochs it got."""
     parameters = json.loads(dataset.attrs["experiment"])
     return Experiment(**(parameters | {"epochs": int(dataset["epoch"].values[-1])}))
 

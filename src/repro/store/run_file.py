@@ -6,7 +6,6 @@ for a result.
 """
 
 import contextlib
-import errno
 import functools
 import hashlib
 import io
@@ -61,7 +60,11 @@ def written(dataset: xr.Dataset, state: State | None) -> bytes:
     with xr.backends.H5NetCDFStore.open(file, mode="w", driver_kwds={"libver": "v110"}) as store:
         dataset.dump_to_store(store, encoding=_compression(dataset))
     if state is not None:
-        _state_dataset(state).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
+        kept = {
+            name: ([f"{name}_{axis}" for axis in range(values.ndim)], values)
+            for name, values in state.items()
+        }
+        xr.Dataset(kept).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
     content = file.getvalue()
     return content + _trailer(content)
 
@@ -153,13 +156,11 @@ def _values(file: Any, name: str) -> np.ndarray:
 
 def verified(path: Path) -> bytes:
     """The file's netCDF content. Raises DamagedFile where its checksum is not right."""
-    if not path.is_file():
-        raise DamagedFile(f"{path} should be a file and is none")
     try:
         whole = path.read_bytes()
     except OSError as error:
         problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
-        if error.errno in (errno.EACCES, errno.EPERM):  # it may be sound
+        if isinstance(error, PermissionError):  # it may be sound
             raise ReproError(f"{problem}: change its permissions.") from error
         raise DamagedFile(problem) from error
     content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
@@ -186,12 +187,3 @@ def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
         for name, variable in dataset.variables.items()
         if variable.dtype.kind in "fiu" and variable.size and variable.ndim
     }  # fmt: skip
-
-
-def _state_dataset(state: State) -> xr.Dataset:
-    return xr.Dataset(
-        {
-            name: ([f"{name}_{axis}" for axis in range(values.ndim)], values)
-            for name, values in state.items()
-        }
-    )
