@@ -48,15 +48,8 @@ def run(
     progress:
         Whether to say on the error stream what is trained, and how far it is.
 
-    Returns
-    -------
-    xarray.Dataset
-        The variables of SPEC section 6, cut to the experiment's epochs.
-
-    Raises
-    ------
-    ReproError
-        Where data or store cannot be used.
+    Returns the variables of SPEC section 6, cut to the experiment's epochs. Raises ReproError where
+    data or store cannot be used.
     """
     own, numbers = Store(store), replica_numbers(replicas)
     begin = announce if progress else None
@@ -67,10 +60,7 @@ def run(
 def published(experiment: Experiment) -> xr.Dataset:
     """Every published replica of the experiment with at least its epochs, cut to them.
 
-    Raises
-    ------
-    ReproError
-        Where there is none; the message says what there is and how to train it.
+    Raises ReproError where there is none; the message says what there is and how to train it.
     """
     store = Store(published_path())
     there = _replicas(store, experiment)
@@ -117,15 +107,8 @@ def by_width(
     options:
         Further parameters of `Experiment`: loss, pixels, mark, ...
 
-    Returns
-    -------
-    dict
-        Datasets by width, from narrow to wide. Those of different lengths stay so.
-
-    Raises
-    ------
-    ReproError
-        Where ``widths`` is None and there is no run, and where `run` raises it.
+    Returns the datasets by width, from narrow to wide; those of different lengths stay so. Raises
+    ReproError where ``widths`` is None and there is no run, and where `run` raises it.
     """
     dataset = datasets.identified(dataset)  # a file is read once, not for every width
     numbers = None if replicas is None else replica_numbers(replicas)

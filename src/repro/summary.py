@@ -29,22 +29,15 @@ _COLUMNS = ("name", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, 
 def summary(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """A row for every run of the published results, or of a folder of runs.
 
-    Returns
-    -------
-    pandas.DataFrame
-        By dataset, width, name and replica. ``name`` names the experiment; then all its
-        parameters, ``replica`` and ``epochs`` (trained). Minima and their epochs, divergence,
-        plateau and regime as `repro.analysis.regimes.summary` has them (losses in nats; no
-        divergence is NaN). Of the last epoch ``train_loss``, ``test_loss`` and, of the
-        hidden-to-hidden weights, ``relative_deviation`` (in Glorot standard deviations) and
-        ``weight_correlation``. What made it: ``code_version``, ``backend``, ``device``,
-        ``trained_together`` (replicas in one program), ``wall_seconds``, ``started``,
-        ``finished``; and its ``file``.
+    By dataset, width, name and replica. ``name`` names the experiment; then all its parameters,
+    ``replica`` and ``epochs`` (trained). Minima and their epochs, divergence, plateau and regime as
+    `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN). Of the last
+    epoch ``train_loss``, ``test_loss`` and, of the hidden-to-hidden weights, ``relative_deviation``
+    (in Glorot standard deviations) and ``weight_correlation``. What made it: ``code_version``,
+    ``backend``, ``device``, ``trained_together`` (replicas in one program), ``wall_seconds``,
+    ``started``, ``finished``; and its ``file``.
 
-    Raises
-    ------
-    ReproError
-        Where the named folder does not exist, or holds a damaged file.
+    Raises ReproError where the folder does not exist, or holds a damaged file.
     """
     rows = [_row(run, results) for run, results in stored(existing_folder(store))]
     table = pd.DataFrame(rows, columns=list(_COLUMNS))

@@ -4,6 +4,7 @@ import functools
 import json
 import re
 import subprocess
+import sys
 from pathlib import Path
 from xml.etree import ElementTree
 
@@ -123,12 +124,6 @@ def test_the_repositorys_address_is_that_of_the_clone(tmp_path, remote, address)
     assert citation.repository(said, tmp_path) == "https://example.org/a/b", "the file decides"
 
 
-def test_a_folder_that_is_no_checkout_has_no_address(tmp_path, monkeypatch):
-    assert citation.repository({}, tmp_path) is None
-    monkeypatch.setenv("PATH", "")
-    assert citation.repository({}, tmp_path) is None
-
-
 def test_buttons_lead_to_the_repository_where_its_address_is_known(built_book):
     assert build.launch_settings(None) == build.launch_settings("https://example.org/a/b") == {}
     assert build.launch_settings("https://github.com/owner/name")["html"]["use_edit_page_button"]
@@ -189,29 +184,25 @@ def test_a_kernel_that_ends_before_it_answers_is_started_once_more(tmp_path, mon
     assert target.exists() == (ending == 1) and len(ended) == min(ending, 2)
 
 
-def test_another_kernel_of_the_same_name_is_not_ours(tmp_path, monkeypatch):
+def test_a_notebook_is_executed_by_our_kernel_and_keeps_nothing_that_changes(tmp_path, monkeypatch):
     foreign = tmp_path / "kernels" / build.KERNEL
     foreign.mkdir(parents=True)
     described = {"argv": ["false"], "display_name": "Another", "language": "python"}
     (foreign / "kernel.json").write_text(json.dumps(described))
     monkeypatch.setenv("JUPYTER_PATH", str(tmp_path))
-    nbformat.write(page_with("width = 3"), tmp_path / "page.ipynb")
-    assert build.execute(tmp_path / "page.ipynb", tmp_path / "out.ipynb", {}).is_file()
-
-
-def test_a_notebook_is_executed_with_its_parameters_and_keeps_nothing_that_changes(tmp_path):
     source, target = tmp_path / "page.ipynb", tmp_path / "out.ipynb"
     page = page_with("width = 3")
     page.cells.append(
-        nbformat.v4.new_code_cell("import sys\nprint('note', file=sys.stderr)\nwidth")
+        nbformat.v4.new_code_cell("import sys\nprint('note', file=sys.stderr)\nwidth, sys.prefix")
     )
     nbformat.write(page, source)
-    build.execute(source, target, {"width": 64})
-    executed = nbformat.read(target, as_version=4)
-    assert [output["data"]["text/plain"] for output in executed.cells[-1].outputs] == ["64"]
-    first = target.read_bytes()
-    build.execute(source, target, {"width": 64})
-    assert target.read_bytes() == first
+    written = []
+    for _ in range(2):
+        build.execute(source, target, {"width": 64})
+        written.append(target.read_bytes())
+    assert written[0] == written[1]
+    (output,) = nbformat.read(target, as_version=4).cells[-1].outputs
+    assert output["data"]["text/plain"] == repr((64, sys.prefix))
 
 
 def test_executing_the_pages_leaves_the_working_directory(tmp_path, monkeypatch):

@@ -365,7 +365,7 @@ def test_the_command_line_prints_what_the_page_shows(found, capsys, monkeypatch)
         assert f'href="{told["page"]}"' in table
         assert all(row["passes"] for row in told["controls"])
         chips = [verdict_tables.chip(word) for word in (one.verdict, one.wording)]
-        assert all(chip in table and chip in verdict_tables.headline(one) for chip in chips)
+        assert all(chip in table for chip in chips)
         assert len(verdict_tables.part_table(one)) == len(one.parts)
     assert len(verdict_tables.changes(found)) == 21
     assert main(["claims"]) == 0

@@ -29,18 +29,6 @@ def chip(word: str) -> str:
     return f'<span class="verdict {name}">{word}</span>'
 
 
-def headline(found: Verdict) -> Shown:
-    """Both verdicts on one claim as chips, each with the effect that it rests on."""
-    lines = []
-    for question, word in (("measurement", found.verdict), ("wording", found.wording)):
-        first = found.first(question)
-        lines.append(f"{question.capitalize()} {chip(word)}")
-        if first and first.effect is not None:
-            effect = effect_in_words(first.effect, first.interval, first.unit)
-            lines[-1] += f": {first.statistic} {effect}"
-    return Shown("<br>".join(lines))
-
-
 def verdict_table(found: Sequence[Verdict]) -> Shown:
     """All verdicts, claim by dataset: the measurement's chip above the wording's."""
     cells: dict[str, dict[str, str]] = {}

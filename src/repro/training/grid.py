@@ -44,18 +44,12 @@ _LARGEST_PLAN = 2**20  # bytes
 def experiments(grid: Mapping[str, Any]) -> Wanted:
     """Every experiment of a grid with its replicas, all of them checked.
 
-    Parameters
-    ----------
-    grid:
-        Of KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is left
-        out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
-        list of one; numbers may be text.
+    A grid has KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is
+    left out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
+    list of one; numbers may be text.
 
-    Raises
-    ------
-    ReproError
-        For a key that is not known, missing or there twice, for a value that makes no experiment,
-        and for more than 100,000 runs.
+    Raises ReproError for a key that is not known, missing or there twice, for a value that makes no
+    experiment, and for more than 100,000 runs.
     """
     named: dict[str, Any] = {}
     for key, value in grid.items():

@@ -46,19 +46,9 @@ def train(
     Replicas train together along a leading axis; they must have come equally far. Those with a
     file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
 
-    Parameters
-    ----------
-    stop:
-        Once it is set, the current epoch is the last, and is saved.
-    deadline:
-        As `time.monotonic` tells the time: no epoch is begun that would not end before it.
-    progress, line:
-        Whether to draw a progress bar, and on which line of the terminal.
-
-    Raises
-    ------
-    ReproError
-        Where the data or the store cannot be used; before anything is trained.
+    Once ``stop`` is set, the current epoch is the last, and is saved; no epoch is begun that would
+    not end before ``deadline`` (of `time.monotonic`). ``line`` of the terminal has the bar.
+    Raises ReproError, before anything is trained, where the data or the store cannot be used.
     """
     store.check_writable()
     with _Group(experiment, replicas, source or store, store) as group:
