@@ -80,6 +80,7 @@ def executed(tmp_path, shared_store, monkeypatch):
     """Executes a page with some of the parameters that it has; its outputs."""
     monkeypatch.chdir(build.ROOT)
     monkeypatch.setenv("REPRO_STORE", str(shared_store))
+    monkeypatch.delenv("JUPYTER_PATH")  # a kernel that can train
 
     def execute(name: str, **given) -> list:
         known = {

@@ -94,7 +94,7 @@ def execute_all(names: Sequence[str], parameters: Parameters, folder: Path) -> N
     # Processes, not threads: papermill moves the working directory, which all threads share. They
     # start afresh, since a copy of a process with threads in it may hang.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, fresh, initializer=os.chdir, initargs=(ROOT,)) as pool:
+    with ProcessPoolExecutor(2, fresh, initializer=_start, initargs=(ROOT,)) as pool:
         tasks = [
             pool.submit(
                 execute,
@@ -106,6 +106,13 @@ def execute_all(names: Sequence[str], parameters: Parameters, folder: Path) -> N
         ]
         for task in tasks:
             print(f"executed {task.result().name}", flush=True)
+
+
+def _start(root: Path) -> None:
+    os.chdir(root)
+    # This Python's own kernel before any other of its name that a user may have.
+    paths = [os.path.join(sys.prefix, "share", "jupyter"), os.environ.get("JUPYTER_PATH")]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
@@ -133,16 +140,12 @@ def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
 
 
 def _executed(source: Path, target: Path, parameters: dict[str, Any]) -> None:
-    """Execute by this Python's own kernel; once more where it ended before it answered.
+    """Execute; once more where the kernel ended before it answered.
 
     That happens where two kernels start in the same moment, and says nothing of the notebook.
     """
     import papermill
 
-    # Before all others: a user may have another kernel of that name.
-    ours = str(Path(sys.prefix) / "share" / "jupyter")
-    others = [path for path in os.environ.get("JUPYTER_PATH", "").split(os.pathsep) if path]
-    os.environ["JUPYTER_PATH"] = os.pathsep.join(dict.fromkeys([ours, *others]))
     for last in (False, True):
         try:
             papermill.execute_notebook(
