@@ -1,6 +1,7 @@
 """The datasets: what they hold, where they come from, and what happens when something is wrong."""
 
 import bz2
+import functools
 import gzip
 import hashlib
 import http.server
@@ -343,39 +344,32 @@ def test_a_damaged_idx_file_is_refused(real_data_dir, data_folder, damage, named
 # Downloads, from servers on this machine
 
 
-class Mirror:
-    """A server of the files in a dictionary, by the last part of their address."""
+class Mirror(http.server.ThreadingHTTPServer):
+    """A server of a folder that remembers what it was asked for."""
 
-    def __init__(self) -> None:
-        self.files: dict[str, bytes] = {}
-        self.asked: list[str] = []
-        mirror = self
+    def __init__(self, folder: Path) -> None:
+        self.folder, asked = folder, []
+        folder.mkdir()
 
-        class Handler(http.server.BaseHTTPRequestHandler):
-            def do_GET(self) -> None:
-                name = self.path.rsplit("/", 1)[-1]
-                mirror.asked.append(name)
-                content = mirror.files.get(name)
-                self.send_response(404 if content is None else 200)
-                self.send_header("Content-Length", str(len(content or b"")))
-                self.end_headers()
-                self.wfile.write(content or b"")
+        class Handler(http.server.SimpleHTTPRequestHandler):
+            def log_request(self, *_: object) -> None:
+                asked.append(self.path.removeprefix("/"))
 
             def log_message(self, *_: object) -> None: ...
 
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}/data/"
-        threading.Thread(target=self.server.serve_forever, args=(0.01,), daemon=True).start()
+        super().__init__(("127.0.0.1", 0), functools.partial(Handler, directory=folder))
+        self.asked, self.url = asked, f"http://127.0.0.1:{self.server_port}/"
+        threading.Thread(target=self.serve_forever, args=(0.01,), daemon=True).start()
 
     def close(self) -> None:
-        self.server.shutdown()
-        self.server.server_close()
+        self.shutdown()
+        self.server_close()
 
 
 @pytest.fixture
-def mirrors(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mirror]]:
+def mirrors(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[Mirror]]:
     monkeypatch.setattr("time.sleep", lambda _: None)  # pooch waits before it tries again
-    servers = [Mirror(), Mirror()]
+    servers = [Mirror(tmp_path / "first"), Mirror(tmp_path / "second")]
     yield servers
     for server in servers:
         server.close()
@@ -392,10 +386,12 @@ def letter(mirrors: list[Mirror]) -> Dataset:
 @pytest.mark.parametrize("first", ["right", "missing", "wrong", "down"])
 def test_a_download_falls_back_to_the_next_mirror(mirrors, letter, cache, first):
     if first in ("right", "wrong"):
-        mirrors[0].files["letter.gz"] = b"expected" if first == "right" else b"altered"
+        (mirrors[0].folder / "letter.gz").write_bytes(
+            b"expected" if first == "right" else b"altered"
+        )
     if first == "down":
         mirrors[0].close()
-    mirrors[1].files["letter.gz"] = b"expected"
+    (mirrors[1].folder / "letter.gz").write_bytes(b"expected")
     path = letter.locate("letter.gz", progress=False)
     assert path.read_bytes() == b"expected" and files_below(cache) == [path]
     assert mirrors[1].asked == ([] if first == "right" else ["letter.gz"])
@@ -404,7 +400,7 @@ def test_a_download_falls_back_to_the_next_mirror(mirrors, letter, cache, first)
 
 
 def test_a_file_is_downloaded_once_and_again_where_it_is_damaged(mirrors, letter, cache, capfd):
-    mirrors[0].files["letter.gz"] = b"expected"
+    (mirrors[0].folder / "letter.gz").write_bytes(b"expected")
     path = letter.locate("letter.gz", progress=False)
     letter.locate("letter.gz", progress=False)
     assert mirrors[0].asked == ["letter.gz"]
@@ -416,11 +412,11 @@ def test_a_file_is_downloaded_once_and_again_where_it_is_damaged(mirrors, letter
 
 
 def test_a_download_that_cannot_be_had_or_kept_is_told(mirrors, letter, cache):
-    mirrors[0].files["letter.gz"] = b"altered"
+    (mirrors[0].folder / "letter.gz").write_bytes(b"altered")
     said = f"{mirrors[0].url} gave another file .*; {mirrors[1].url} gave HTTP status 404"
     assert_refused(lambda: letter.locate("letter.gz", False), said)
     assert not files_below(cache)
-    mirrors[0].files["letter.gz"] = b"expected"
+    (mirrors[0].folder / "letter.gz").write_bytes(b"expected")
     shutil.rmtree(cache)
     cache.write_text("a file in the way")
     assert_refused(lambda: letter.locate("letter.gz", False), "set REPRO_CACHE_DIR")
@@ -428,12 +424,12 @@ def test_a_download_that_cannot_be_had_or_kept_is_told(mirrors, letter, cache):
 
 def test_hasyv2_is_downloaded_decoded_and_prepared(small, mirrors, tmp_path, cache):
     archive = small.write(tmp_path / "upstream").read_bytes()
-    mirrors[0].files["HASYv2.tar.bz2"] = archive
+    (mirrors[0].folder / "HASYv2.tar.bz2").write_bytes(archive)
     files = {"HASYv2.tar.bz2": hashlib.sha256(archive).hexdigest()}
     upstream = replace(hasyv2.DATASETS[0], files=files, mirrors=(mirrors[0].url,))
     labels = hasyv2.load_content(upstream, False).labels
     # From here on neither the network nor the archive is needed.
-    mirrors[0].files.clear()
+    mirrors[0].close()
     (cache / "hasyv2" / "HASYv2.tar.bz2").unlink()
     assert np.array_equal(hasyv2.load_content(upstream, False).labels, labels)
 

@@ -146,9 +146,8 @@ def read(path: Path) -> Parts:
 def doubts(parts: Parts) -> list[str]:
     """What of the arrays is hardly meant so, a sentence each."""
     x_train, y_train, _, y_test = parts
-    low, high = float(x_train.min()), float(x_train.max())
+    low, high, classes = float(x_train.min()), float(x_train.max()), _shape(parts)[1]
     size = float(np.sqrt(np.mean(np.square(x_train, dtype=np.float64))))
-    classes = _shape(parts)[1]
     empty = np.setdiff1d(np.arange(classes), np.concatenate([y_train, y_test]))
     found = []
     if x_train.dtype == np.uint8 and high <= 16:

@@ -40,11 +40,10 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
         there = target.find(run.experiment, run.replica)
         if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
             continue
-        dataset = thinned(source.load(run))
-        if complete:
-            written.append(target.save(shown(dataset, run), None))
-        else:
-            written.append(target.save(dataset, source.load_state(run)))
+        dataset, state = source.load_checkpoint(run)
+        dataset = thinned(dataset)
+        kept = (shown(dataset, run), None) if complete else (dataset, state)
+        written.append(target.save(*kept))
     if problems:
         raise DamagedFile(
             f"Published {len(written)} runs, but not what is damaged "
@@ -57,13 +56,8 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
 def thinned(dataset: xr.Dataset) -> xr.Dataset:
     """The run with as many digits as are published."""
     bits = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}
-    return dataset.assign(
-        {
-            name: dataset[name].copy(data=rounded(dataset[name].values, number))
-            for name, number in bits.items()
-            if name in dataset
-        }
-    )
+    there = [(name, dataset[name]) for name in bits if name in dataset]
+    return dataset.assign({n: one.copy(data=rounded(one.values, bits[n])) for n, one in there})
 
 
 def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:

@@ -196,9 +196,8 @@ def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
     matrices = [one["matrix"] for one in labelled if "matrix" in one]
     others = [one.drop_dims("matrix_epoch", errors="ignore") for one in labelled]
     how: dict[str, Any] = {"coords": "minimal", "compat": "override"}
-    together = xr.concat(
-        others, "replica", data_vars="minimal", join="inner", combine_attrs="drop_conflicts", **how
-    )
+    also: dict[str, Any] = {"join": "inner", "combine_attrs": "drop_conflicts"}
+    together = xr.concat(others, "replica", data_vars="minimal", **also, **how)
     if matrices:
         together["matrix"] = xr.concat(matrices, "replica", join="outer", **how)
     return together
