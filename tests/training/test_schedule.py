@@ -97,7 +97,7 @@ def undisturbed(tmp_path_factory) -> Store:
     return store
 
 
-SWEEP = [(_experiment(8, 12), (0, 1)), (_experiment(9, 12), (0, 1))]
+SWEEP = [(_experiment(8, 5), (0, 1)), (_experiment(9, 5), (0, 1))]
 
 
 def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, tmp_path):
@@ -159,7 +159,8 @@ def test_what_goes_wrong_in_one_lane_is_told_and_the_other_is_saved(tmp_path, mo
     assert _files(store.path) == {".nc", ".lock"}
 
 
-def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path):
+def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, "_LOOK_AGAIN_SECONDS", 0.1)
     store, experiment = Store(tmp_path / "store"), SWEEP[0][0]
     done = threading.Event()
 
@@ -173,7 +174,7 @@ def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp
             assert not again
         waiting = threading.Thread(target=train)
         waiting.start()
-        assert not done.wait(2)
+        assert not done.wait(1)
         assert store.find(experiment, 0) is None
     waiting.join(60)
     assert done.is_set()

@@ -8,7 +8,7 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 
@@ -24,13 +24,6 @@ from repro.training.progress import Bar
 CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
 
 
-class Outcome(NamedTuple):
-    """How a training ended: after which epoch, and whether that is all that was asked for."""
-
-    epoch: int
-    complete: bool
-
-
 def train(
     experiment: Experiment,
     replicas: Sequence[int],
@@ -40,8 +33,8 @@ def train(
     deadline: float | None = None,
     progress: bool = True,
     line: int = 0,
-) -> Outcome:
-    """Train the replicas to the experiment's epochs and save each in the store as it goes.
+) -> int:
+    """Train the replicas to the experiment's epochs, saved as it goes; the last epoch trained.
 
     Replicas train together along a leading axis; they must have come equally far. Those with a
     file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
@@ -71,7 +64,7 @@ def train(
                 bar.update()
                 if stopping:
                     break
-        return Outcome(group.epoch, group.epoch == experiment.epochs)
+        return group.epoch
 
 
 class _Group:

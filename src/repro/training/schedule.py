@@ -162,7 +162,7 @@ class _Lanes:
             ours = [n for n in replicas if stack.enter_context(self.store.held(experiment, n))]
             for source, alike in _starts(experiment, ours, self.store):
                 how = self.stop, self.deadline, self.progress, line
-                if not train(experiment, alike, self.store, source, *how).complete:
+                if train(experiment, alike, self.store, source, *how) < experiment.epochs:
                     return True
             if self.finished is not None and ours:
                 self.finished((experiment, ours))
