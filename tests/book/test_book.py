@@ -210,11 +210,11 @@ def test_pages_are_executed_by_our_kernel_in_the_checkouts_root(tmp_path, monkey
     (checkout / build.BOOK).mkdir(parents=True)
     monkeypatch.setattr(build, "ROOT", checkout)
     names = ["one", "two"]
-    page = page_with("import os, sys\nos.getcwd(), sys.prefix")
+    page = page_with("import os, sys\nf'{os.getcwd()} {sys.prefix}'")
     for name in names:
         nbformat.write(page, checkout / build.BOOK / f"{name}.ipynb")
     build.execute_all(names, {}, tmp_path / "out")
     assert Path.cwd() == before
     for name in names:
         (output,) = nbformat.read(tmp_path / "out" / f"{name}.ipynb", 4).cells[-1].outputs
-        assert output["data"]["text/plain"] == repr((str(checkout), sys.prefix))
+        assert output["data"]["text/plain"] == repr(f"{checkout} {sys.prefix}")

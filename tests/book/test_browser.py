@@ -298,6 +298,11 @@ def test_letter_waits_where_the_reader_wants_less_motion(visitor):
     assert slider.input_value() == "0"
 
 
+ROWS = """() => [...document.querySelectorAll(".explorer-table tbody tr")].map(
+  (row) => Object.fromEntries([...row.querySelectorAll("[data-fact]")].map(
+    (one) => [one.dataset.fact, one.innerText])))"""
+
+
 def test_phase_explorer_shows_what_became_of_every_published_run(visitor):
     page = visitor.open("figure-2.html")
     page.evaluate("document.querySelectorAll('details').forEach((one) => (one.open = true))")
@@ -313,26 +318,21 @@ def test_phase_explorer_shows_what_became_of_every_published_run(visitor):
         assert set(map(int, width_menu.locator("option").all_inner_texts())) == widths
         for width in widths:
             width_menu.select_option(label=str(width))
-            rows = page.locator(".explorer-table tbody tr")
-            shown = {row.locator('[data-fact="replica"]').inner_text(): row for row in rows.all()}
+            shown = {row["replica"]: row for row in page.evaluate(ROWS)}
             assert len(shown) == len(runs[name, width])
+            status = page.get_by_role("status").inner_text()
             for run in runs[name, width]:
                 summary = regimes.summary(run).isel(replica=0)
                 row = shown[str(run.replica.item())]
-
-                def told(what: str, row=row) -> str:
-                    return row.locator(f'[data-fact="{what}"]').inner_text()
-
-                assert told("regime") == str(summary.regime.item())
-                assert told("regime") in page.get_by_role("status").inner_text()
+                assert row["regime"] == str(summary.regime.item()) and row["regime"] in status
                 lowest = float(summary.minimum_train_loss)
-                assert float(told("minimum train loss")) == pytest.approx(lowest, rel=6e-3)
+                assert float(row["minimum train loss"]) == pytest.approx(lowest, rel=6e-3)
                 at = int(summary.epoch_of_minimum_train_loss)
-                assert told("epoch of minimum train loss").split()[0] == str(at)
+                assert row["epoch of minimum train loss"].split()[0] == str(at)
                 diverged = float(summary.divergence_epoch)
                 expected = "not by the end" if np.isnan(diverged) else f"{diverged:.0f}"
-                assert told("divergence") == expected
-                assert told("epochs") == str(int(run.epoch[-1]))
+                assert row["divergence"] == expected
+                assert row["epochs"] == str(int(run.epoch[-1]))
             curves = page.locator(
                 f'svg[aria-label="Train and test loss of N = {width} against epoch"]'
             )
