@@ -53,20 +53,48 @@ class Run:
 
 def written(dataset: xr.Dataset, state: State | None) -> bytes:
     """The whole file of a run: its results as `record.Record` makes them, its state by name."""
-    # In memory first: HDF5 does not survive a disk that is full.
-    file = io.BytesIO()
+    import h5py
+
+    file = io.BytesIO()  # in memory first: HDF5 does not survive a disk that is full
     # HDF5 keeps to its format of 1998 unless told otherwise, and that takes as much room as a run.
-    # `Dataset.to_netcdf` has no way to tell it.
-    with xr.backends.H5NetCDFStore.open(file, mode="w", driver_kwds={"libver": "v110"}) as store:
-        dataset.dump_to_store(store, encoding=_compression(dataset))
-    if state is not None:
-        kept = {
-            name: ([f"{name}_{axis}" for axis in range(values.ndim)], values)
-            for name, values in state.items()
-        }
-        xr.Dataset(kept).to_netcdf(file, engine="h5netcdf", group=_STATE, mode="a")
+    with h5py.File(file, "w", libver="v110", track_order=True) as root:
+        _write(root, dataset)
+        root.attrs.update(dataset.attrs)
+        if state is not None:
+            axes = {name: [f"{name}_{axis}" for axis in range(a.ndim)] for name, a in state.items()}
+            kept = xr.Dataset({name: (axes[name], array) for name, array in state.items()})
+            _write(root.create_group(_STATE, track_order=True), kept, compressed=False)
     content = file.getvalue()
     return content + _trailer(content)
+
+
+def _write(group: Any, dataset: xr.Dataset, compressed: bool = True) -> None:
+    """A dataset's variables as netCDF has them, in a tenth of the time that xarray takes."""
+    import h5py
+
+    for name, size in dataset.sizes.items():
+        if name not in dataset.coords:  # by this text netCDF knows a dimension without values
+            told = f"This is a netCDF dimension but not a netCDF variable.{size:10}"
+            group.create_dataset(name, (size,), "f4").make_scale(told)
+    for name, variable in dataset.variables.items():
+        if variable.dtype.kind in "OU":
+            text = variable.values.astype(object)
+            kept = group.create_dataset(name, data=text, dtype=h5py.string_dtype())
+        else:
+            how = _compression(variable) if compressed else {}
+            kept = group.create_dataset(name, data=variable.values, **how)
+        if name in dataset.coords:
+            kept.make_scale(name)
+    for name, variable in dataset.data_vars.items():
+        for axis, dimension in enumerate(variable.dims):
+            group[name].dims[axis].attach_scale(group[dimension])
+
+
+def _compression(variable: xr.Variable) -> dict[str, Any]:
+    """Whole curves, histograms and matrices, each by itself."""
+    apart = ("layer", "quantile", "joint_epoch", "matrix_epoch")
+    chunks = tuple(1 if name in apart else size for name, size in variable.sizes.items())
+    return {"compression": "gzip", "compression_opts": 5, "shuffle": True, "chunks": chunks}
 
 
 def described(path: Path) -> Run:
@@ -174,16 +202,3 @@ def verified(path: Path) -> bytes:
 
 def _trailer(content: bytes) -> bytes:
     return _TRAILER + hashlib.sha256(content).hexdigest().encode()
-
-
-def _compression(dataset: xr.Dataset) -> dict[str, dict[str, Any]]:
-    """How each variable is compressed: whole curves, histograms and matrices, each by itself."""
-    apart = ("layer", "quantile", "joint_epoch", "matrix_epoch")
-    return {
-        str(name): {
-            "zlib": True, "complevel": 5, "shuffle": True, "_FillValue": None,
-            "chunksizes": tuple(1 if d in apart else n for d, n in variable.sizes.items()),
-        }
-        for name, variable in dataset.variables.items()
-        if variable.dtype.kind in "fiu" and variable.size and variable.ndim
-    }  # fmt: skip
