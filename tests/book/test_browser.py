@@ -166,6 +166,9 @@ READING = """() => {
       .map((one) => one.src),
   };
 }"""
+# By a script, and colours take a moment.
+DARK = """() => document.documentElement.dataset.theme == "dark" &&
+  !document.getAnimations().some((one) => one instanceof CSSTransition)"""
 LONG = ("api", "glossary", "status")
 
 
@@ -185,7 +188,7 @@ def test_a_page(visitor, built_book, name):
     assert not visitor.troubles
     assert not axe_violations(page)  # which looks for style sheets of its own
     page.emulate_media(color_scheme="dark")
-    page.wait_for_function("document.documentElement.dataset.theme == 'dark'")  # by a script
+    page.wait_for_function(DARK)
     assert not axe_violations(page)
 
     page.set_viewport_size(PHONE)
