@@ -16,6 +16,8 @@ LIGHT = os.pathsep.join(
     [str(REPOSITORY / "tests" / "light"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+EXECUTED = "figure-1"
+"""The page that `built_book` executes: nbval executes them all."""
 
 # Files that share what is expensive to make: of several processes one runs them all.
 TOGETHER = {
@@ -36,6 +38,12 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> object:
             return next((name for name, files in TOGETHER.items() if stem in files), file)
 
     return WholeFiles(config, log)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """The kernels in which nbval executes the committed notebooks load nothing to train with."""
+    os.environ["REPRO_TESTS_LIGHT"] = LIGHT
+    os.environ["JUPYTER_PATH"] = str(REPOSITORY / "tests" / "light")
 
 
 @pytest.fixture(scope="session")
@@ -74,20 +82,23 @@ def real_data_dir(own_folders: None, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 @pytest.fixture(scope="session")
 def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The book's pages as HTML, executed and built once a session from a copy of the checkout.
-
-    Beside it, in ``../stage``, is what it was built from.
-    """
+    """The book as HTML, built from a copy of the checkout: EXECUTED now, the rest as committed."""
     from repro.book import build
 
-    copy = tmp_path_factory.mktemp("book")
+    copy, execute_all = tmp_path_factory.mktemp("book"), build.execute_all
     for name in ("_config.yml", "_toc.yml", "CITATION.cff"):
         shutil.copy(build.ROOT / name, copy)
     shutil.copytree(build.ROOT / build.BOOK, copy / build.BOOK)
+
+    def one_executed(names: list[str], parameters: dict, folder: Path) -> None:
+        for name in names:
+            shutil.copy(copy / build.BOOK / f"{name}.ipynb", folder)
+        execute_all([EXECUTED], parameters, folder)
+
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(build, "ROOT", copy)
+        patch.setattr(build, "execute_all", one_executed)
         patch.setenv("REPRO_STORE", str(copy / "store"))
-        patch.setenv("PYTHONPATH", LIGHT)  # a page that only reads loads nothing to train with
         assert build.build({}) == 0, "the book is built without warnings"
     return copy / "_build" / "html"
 

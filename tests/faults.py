@@ -6,8 +6,7 @@ must end well, every run must be the undisturbed one bit for bit, no half-writte
 and no run may have been in training in two processes at once.
 
 Processes are forked from one that has imported everything and computed nothing, so that a fault
-costs seconds. Each is the real command line on a real store; only the time between two checkpoints
-is cut to nothing.
+costs seconds; only the time between two checkpoints is cut to nothing.
 """
 
 import argparse
@@ -186,12 +185,12 @@ def _at_operation(number: int, act: Callable[[Callable[[], Any]], Any], lasting:
 # The faults: each disturbs the scene's sweep, and says how the sweep may have ended.
 
 
-def killed(scene: Scene) -> None:
-    """kill -9 at a random moment."""
+def ended(scene: Scene, number: int, *codes: int) -> None:
+    """A signal at a random moment."""
     process = scene.sweep()
     scene.random_moment(process)
-    process.kill(signal.SIGKILL)
-    scene.expect(process, -signal.SIGKILL, 0)
+    process.kill(number)
+    scene.expect(process, *codes, -number, 0)
 
 
 def killed_while_writing(scene: Scene) -> None:
@@ -204,16 +203,6 @@ def killed_while_writing(scene: Scene) -> None:
 
     process = scene.sweep(lambda: _at_operation(number, die, lasting=False))
     scene.expect(process, -signal.SIGKILL, 0)
-
-
-def stopped(scene: Scene) -> None:
-    """Ctrl-C or SIGTERM at a random moment."""
-    number = STOPPING[int(scene.random.integers(2))]
-    process = scene.sweep()
-    scene.random_moment(process)
-    process.kill(number)
-    # Before the training begins, SIGTERM ends a process as it ends any other.
-    scene.expect(process, 130, -number, 0)
 
 
 def disk_full(scene: Scene) -> None:
@@ -243,8 +232,9 @@ KINDS: dict[str, Callable[[Scene], None]] = {
     "kill -9 within a write": killed_while_writing,
     "no space left": disk_full,
     "two sweeps at once": two_at_once,
-    "kill -9": killed,
-    "Ctrl-C or SIGTERM": stopped,
+    "kill -9": lambda scene: ended(scene, signal.SIGKILL),
+    # Before the training begins, SIGTERM ends a process as it ends any other.
+    "Ctrl-C or SIGTERM": lambda scene: ended(scene, STOPPING[int(scene.random.integers(2))], 130),
 }
 
 

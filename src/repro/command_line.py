@@ -19,14 +19,11 @@ from repro.bench import benchmark
 from repro.book import listing
 from repro.data import datasets
 from repro.errors import DamagedFile, Mended, ReproError
-from repro.experiment import Experiment
 from repro.places import published_path
-from repro.store import publication, store
+from repro.store import publication
+from repro.store.store import Store
 from repro.training import grid, schedule
 from repro.training.schedule import Group, Wanted
-
-STOPPED_BY_TIME_LIMIT = 3
-INTERRUPTED = 130
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -35,22 +32,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
     for stream in (sys.stdout, sys.stderr):  # a file's name may be no text at all
         if isinstance(stream, io.TextIOWrapper):
             stream.reconfigure(errors="backslashreplace")
-    warnings.formatwarning = _format_warning  # what is mended is told in a line, always
+    warnings.formatwarning = _format_warning
     warnings.simplefilter("always", Mended)
     chosen = _parser().parse_args(arguments)
     try:
         return chosen.action(chosen)
     except ReproError as error:
-        return _complain(str(error))
+        return _complain(error)
     except KeyboardInterrupt:
         print("repro: stopped; the same command goes on from the last checkpoint.", file=sys.stderr)
-        return INTERRUPTED
+        return 130
     except BrokenPipeError:  # the reader of a listing had enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:  # of a path that no file can have, a disk that is full
         named = f"{error.filename}: " if error.filename is not None else ""
-        return _complain(f"{named}{error.strerror or error}.")
+        return _complain(ReproError(f"{named}{error.strerror or error}."))
 
 
 def _open_closed_streams() -> None:
@@ -70,13 +67,13 @@ _usual_format = warnings.formatwarning
 def _format_warning(
     message: Warning | str, category: type[Warning], *place: Any, **more: Any
 ) -> str:
-    if issubclass(category, Mended):
+    if issubclass(category, Mended):  # told in a line
         return f"repro: {message}\n"
     return _usual_format(message, category, *place, **more)
 
 
-def _complain(message: str) -> int:
-    print(f"repro: {ReproError(message)}", file=sys.stderr)  # on one line
+def _complain(problem: ReproError) -> int:
+    print(f"repro: {problem}", file=sys.stderr)
     return 2
 
 
@@ -103,13 +100,13 @@ def _train(chosen: argparse.Namespace) -> int:
 
 def _sweep(chosen: argparse.Namespace) -> int:
     named = _grid(chosen)
-    if chosen.plan and named:
+    if not chosen.plan:
+        return _train_wanted(grid.experiments(named), chosen)
+    if named:
         raise ReproError(
             f"--plan names all there is to train: leave out {', '.join(sorted(named))}, or --plan."
         )
-    return _train_wanted(
-        grid.read_plan(chosen.plan) if chosen.plan else grid.experiments(named), chosen
-    )
+    return _train_wanted(grid.read_plan(chosen.plan), chosen)
 
 
 def _grid(chosen: argparse.Namespace) -> dict[str, object]:
@@ -119,13 +116,19 @@ def _grid(chosen: argparse.Namespace) -> dict[str, object]:
 
 
 def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
-    own = store.Store(chosen.store)
+    own = Store(chosen.store)
 
     def finished(group: Group) -> None:
         from tqdm.auto import tqdm
 
-        for replica in group.replicas:
-            tqdm.write(_losses(group.experiment, replica, own))
+        experiment, replicas = group
+        for replica in replicas:
+            place, run = schedule.long_enough(experiment, replica, (own, Store(published_path())))
+            last = place.load(run).sel(epoch=experiment.epochs).isel(replica=0)
+            tqdm.write(
+                f"{experiment.name} replica {replica}: {experiment.epochs} epochs, train loss "
+                f"{float(last.train_loss):.4g}, test loss {float(last.test_loss):.4g}"
+            )
 
     left = schedule.train_missing(
         wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished,
@@ -137,22 +140,12 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
     print(f"{all_runs - without} of {all_runs} runs are there.")
     if left:
         print("Stopped at the time limit; the same command goes on from here.")
-        return STOPPED_BY_TIME_LIMIT
-    return 0
-
-
-def _losses(experiment: Experiment, replica: int, own: store.Store) -> str:
-    place, run = schedule.long_enough(experiment, replica, (own, store.Store(published_path())))
-    last = place.load(run).sel(epoch=experiment.epochs).isel(replica=0)
-    return (
-        f"{experiment.name} replica {replica}: {experiment.epochs} epochs, train loss "
-        f"{float(last.train_loss):.4g}, test loss {float(last.test_loss):.4g}"
-    )
+    return 3 if left else 0
 
 
 def _results(chosen: argparse.Namespace) -> int:
     damaged: list[DamagedFile] = []
-    places = {"published": store.Store(published_path()), "own": store.Store(chosen.store)}
+    places = {"published": Store(published_path()), "own": Store(chosen.store)}
     rows = listing.rows(places, damaged.append)
     if chosen.json:
         print(json.dumps({"runs": rows, "damaged": [str(each) for each in damaged]}, indent=1))
@@ -195,7 +188,7 @@ def _sharpness(chosen: argparse.Namespace) -> int:
     from repro.investigations import sharpness
 
     folder = Path(chosen.output).expanduser() if chosen.output else published_path()
-    own = store.Store(store.Store(chosen.store).path / "sharpness")
+    own = Store(Store(chosen.store).path / "sharpness")
     for experiment, replicas in wanted:
         for replica in replicas:
             record = sharpness.measure(
@@ -211,10 +204,8 @@ def _bench(chosen: argparse.Namespace) -> int:
     from repro.bench import benchmark_figure
 
     output = Path(chosen.output).expanduser() if chosen.output else None
-    if output is not None and not output.parent.is_dir():
-        raise ReproError(f"--output names a file in {output.parent}, which is no folder.")
-    if output is not None and output.is_dir():
-        raise ReproError(f"--output must name a file, not the folder {output}.")
+    if output is not None and (output.is_dir() or not output.parent.is_dir()):
+        raise ReproError(f"--output must name a file in a folder that is there, not {output}.")
     measured = benchmark.compare(
         chosen.widths, chosen.replicas, chosen.engines, batch_size=chosen.batch_size,
         repeats=chosen.repeats, dataset=chosen.dataset, synthetic=chosen.synthetic,
@@ -230,13 +221,8 @@ def _bench(chosen: argparse.Namespace) -> int:
 
 
 def _publish(chosen: argparse.Namespace) -> int:
-    paths = publication.publish(
-        store.Store(chosen.store),
-        store.Store(published_path()),
-        chosen.minimum_epochs,
-        chosen.unfinished,
-    )
-    for path in paths:
+    own, published = Store(chosen.store), Store(published_path())
+    for path in publication.publish(own, published, chosen.minimum_epochs, chosen.unfinished):
         print(path)
     return 0
 

@@ -5,7 +5,7 @@ The options of an experiment are the fields of `Experiment`, with what its docst
 
 import argparse
 import inspect
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
@@ -19,8 +19,6 @@ from repro.training import grid
 
 Action = Callable[[argparse.Namespace], int]
 
-_LENGTH = {"epochs": "1000"}  # defaults that are not those of `Experiment`
-
 
 class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one sentence."""
@@ -28,6 +26,26 @@ class Parser(argparse.ArgumentParser):
     def error(self, message: str) -> None:
         """End with exit code 2."""
         self.exit(2, f"repro: {ReproError(f'{message}; see `{self.prog} --help`.')}\n")
+
+    def flag(self, name: str, told: str) -> None:
+        """Add an option without a value."""
+        self.add_argument(name, action="store_true", help=told)
+
+    def number(
+        self, name: str, metavar: str, told: str, default: int | None = None, least: int = 1, **more
+    ) -> None:
+        """Add an option that takes a whole number."""
+
+        def number(text: str) -> int:
+            try:
+                if (value := whole(text)) >= least:
+                    return value
+            except ValueError:
+                pass
+            raise argparse.ArgumentTypeError(f"must be a whole number from {least}, not {text!r}")
+
+        told += "" if default is None else " (default: %(default)s)"
+        self.add_argument(name, metavar=metavar, help=told, default=default, type=number, **more)
 
 
 def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
@@ -41,7 +59,7 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
         required=True, metavar="COMMAND", dest="command", parser_class=Parser
     )
 
-    def command(name: str, told: str, more: str = "") -> argparse.ArgumentParser:
+    def command(name: str, told: str, more: str = "") -> Parser:
         one = commands.add_parser(name, help=told, description=more or None)
         one.set_defaults(action=actions[name])
         return one
@@ -50,7 +68,7 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     data.add_argument("datasets", nargs="*", metavar="DATASET", help=", ".join(datasets.NAMES))
 
     train = command("train", "train networks, as far as is missing")
-    _add_experiment(train)
+    _add_parameters(train, several=False)
     _add_training(train)
 
     sweep = command(
@@ -62,7 +80,7 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     sweep.add_argument(
         "--plan", metavar="FILE", help="a YAML file of grids, such as sweeps/paper.yml"
     )
-    _add_grid(sweep)
+    _add_parameters(sweep, several=True)
     _add_training(sweep)
 
     results = command("results", "list what is published and what is in the store")
@@ -70,32 +88,50 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     _add_json(results)
 
     claims = command("claims", "the verdict on every claim of the paper")
-    claims.add_argument("--why", action="store_true", help="the reason of each verdict, too")
-    claims.add_argument(
-        "--controls", action="store_true", help="the controls of every rule instead"
-    )
+    claims.flag("--why", "the reason of each verdict, too")
+    claims.flag("--controls", "the controls of every rule instead")
     claims.add_argument("--store", metavar="DIR", help="judge these runs, not the published ones")
     _add_json(claims)
 
-    _add_sharpness(
-        command(
-            "sharpness", "train networks again and measure their Hessian's largest eigenvalue",
-            "Train the runs named, in a store of their own, and write the largest eigenvalue of "
-            "the Hessian after many of their epochs into a small file each. Stop it at will; the "
-            "same command goes on.",
-        )
+    sharpness = command(
+        "sharpness", "train networks again and measure their Hessian's largest eigenvalue",
+        "Train the runs named, in a store of their own, and write the largest eigenvalue of the "
+        "Hessian after many of their epochs into a small file each. Stop it at will; the same "
+        "command goes on.",
     )  # fmt: skip
-    _add_bench(command("bench", "time our engine, Keras, JAX and PyTorch on the same work"))
+    _add_parameters(sharpness, several=False)
+    sharpness.number("--every", "E", "epochs between two measurements, at most", 5)
+    sharpness.number("--from", "E", "measure no earlier epoch", 0, 0, dest="first")
+    sharpness.number("--sample", "IMAGES", "of the training set, for the loss", 4096)
+    sharpness.number("--sample-seed", "SEED", "which of them", 0, 0)
+    sharpness.add_argument(
+        "--output", metavar="DIR", help="folder of the files (default: the published results)"
+    )
+    _add_quiet(sharpness)
+    _add_store(sharpness)
+
+    bench = command("bench", "time our engine, Keras, JAX and PyTorch on the same work")
+    bench.add_argument("--widths", type=_wholes, default=benchmark.WIDTHS, metavar="N,N")
+    bench.add_argument("--replicas", type=_wholes, default=benchmark.REPLICAS, metavar="R,R")
+    bench.add_argument(
+        "--engines", type=_words, default=tuple(benchmark.ENGINES), metavar="NAME,NAME",
+        help="of " + ", ".join(benchmark.ENGINES),
+    )  # fmt: skip
+    bench.add_argument("--dataset", default="mnist", help="(default: %(default)s)")
+    bench.flag("--synthetic", "random data of its shape")
+    bench.number("--batch-size", "IMAGES", "in a batch", 128, 0)
+    bench.number(
+        "--steps", "N", "in a measured call (default: about a second, up to an epoch)", least=0
+    )
+    bench.number("--repeats", "N", "turns that are measured", 5, 0)
+    bench.add_argument("--output", metavar="FILE", help="write the JSON there, too")
+    _add_quiet(bench)
+    _add_json(bench)
 
     publish = command("publish", "copy runs into the published results")
     _add_store(publish)
-    publish.add_argument(
-        "--unfinished", action="store_true", help="with their checkpoints, so that others go on"
-    )
-    _add_number(
-        publish, "--minimum-epochs", "N", "leave out complete runs shorter than this",
-        default=1000, least=0,
-    )  # fmt: skip
+    publish.flag("--unfinished", "with their checkpoints, so that others go on")
+    publish.number("--minimum-epochs", "N", "leave out complete runs shorter than this", 1000, 0)
     return top
 
 
@@ -114,150 +150,63 @@ def parameter_help() -> dict[str, str]:
     return {name: words.replace("`", "").replace("%", "%%") for name, words in found.items()}
 
 
-def _add_experiment(one: argparse.ArgumentParser) -> None:
-    """A value for each field of `Experiment`, several widths apart."""
-    for name, told, default in _described():
-        several = name == "width"
-        one.add_argument(
-            option(grid.plural(name) if several else name),
-            dest=grid.plural(name),
-            type=words if several else str,
-            required=default is MISSING,
-            metavar=_metavar(name, several),
-            help=told,
-        )
-    _add_replicas(one)
-
-
-def _add_grid(one: argparse.ArgumentParser) -> None:
-    """Values for each field of `Experiment`."""
-    for name, told, _ in _described():
-        if name in grid.NUMBERS:
-            how: dict[str, Any] = {"type": words}
-        else:
-            how = {"nargs": "+"}
-        one.add_argument(
-            option(grid.plural(name)),
-            dest=grid.plural(name),
-            metavar=_metavar(name, name in grid.NUMBERS),
-            help=told,
-            **how,
-        )
-    _add_replicas(one)
-
-
-def _described() -> list[tuple[str, str, Any]]:
-    """Name, help and default of each field."""
+def _add_parameters(one: Parser, several: bool) -> None:
+    """A value for each field of `Experiment`, or several; several widths in any case."""
     told = parameter_help()
-    found = []
     for field in fields(Experiment):
-        default = _LENGTH.get(field.name, field.default)
+        name, plural = field.name, grid.plural(field.name)
+        default = grid.EPOCHS if name == "epochs" else field.default
         known = "" if default in (MISSING, None) else f" (default: {default})"
-        found.append((field.name, told.get(field.name, "") + known, default))
-    return found
-
-
-def _metavar(name: str, several: bool) -> str:
-    short = name.split("_")[-1].upper()
-    return f"{short},{short}" if several else short
-
-
-def _add_replicas(one: argparse.ArgumentParser) -> None:
+        separated = name == "width" or (several and name in grid.NUMBERS)
+        short = name.split("_")[-1].upper()
+        how: dict[str, Any] = {"type": _words} if separated else {"nargs": "+"} if several else {}
+        if not several:
+            how["required"] = default is MISSING
+        one.add_argument(
+            option(plural if several or separated else name), dest=plural,
+            metavar=f"{short},{short}" if separated else short, help=told[name] + known, **how,
+        )  # fmt: skip
     one.add_argument("--replicas", metavar="R", help="how many of each (default: 1)")
 
 
-def _add_training(one: argparse.ArgumentParser) -> None:
+def _add_training(one: Parser) -> None:
     one.add_argument(
         "--time-limit", type=_seconds, metavar="SECONDS",
         help="stop at a checkpoint after so long (exit code 3)",
     )  # fmt: skip
-    _add_number(
-        one, "--lanes", "L",
-        "programs at the same time (default: one per core; one on an accelerator)",
-    )  # fmt: skip
-    _add_number(
-        one, "--together", "R",
+    one.number(
+        "--lanes", "L", "programs at the same time (default: one per core; one on an accelerator)"
+    )
+    one.number(
+        "--together", "R",
         "replicas in one program (default: one on a CPU; up to 16 on an accelerator)",
     )  # fmt: skip
     _add_quiet(one)
     _add_store(one)
 
 
-def _add_sharpness(one: argparse.ArgumentParser) -> None:
-    _add_experiment(one)
-    _add_number(one, "--every", "E", "epochs between two measurements, at most", default=5)
-    _add_number(one, "--from", "E", "measure no earlier epoch", default=0, least=0, dest="first")
-    _add_number(one, "--sample", "IMAGES", "of the training set, for the loss", default=4096)
-    _add_number(one, "--sample-seed", "SEED", "which of them", default=0, least=0)
-    one.add_argument(
-        "--output", metavar="DIR", help="folder of the files (default: the published results)"
-    )
-    _add_quiet(one)
-    _add_store(one)
-
-
-def _add_bench(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--widths", type=_wholes, default=benchmark.WIDTHS, metavar="N,N")
-    one.add_argument("--replicas", type=_wholes, default=benchmark.REPLICAS, metavar="R,R")
-    one.add_argument(
-        "--engines", type=words, default=tuple(benchmark.ENGINES), metavar="NAME,NAME",
-        help="of " + ", ".join(benchmark.ENGINES),
-    )  # fmt: skip
-    one.add_argument("--dataset", default="mnist", help="(default: %(default)s)")
-    one.add_argument("--synthetic", action="store_true", help="random data of its shape")
-    _add_number(one, "--batch-size", "IMAGES", "in a batch", default=128, least=0)
-    _add_number(
-        one, "--steps", "N", "in a measured call (default: about a second, up to an epoch)", least=0
-    )
-    _add_number(one, "--repeats", "N", "turns that are measured", default=5, least=0)
-    one.add_argument("--output", metavar="FILE", help="write the JSON there, too")
-    _add_quiet(one)
-    _add_json(one)
-
-
-def _add_store(one: argparse.ArgumentParser) -> None:
+def _add_store(one: Parser) -> None:
     one.add_argument(
         "--store", metavar="DIR", help="folder of your own runs (default: REPRO_STORE, or a user's)"
     )
 
 
-def _add_quiet(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--quiet", action="store_true", help="no progress bar")
+def _add_quiet(one: Parser) -> None:
+    one.flag("--quiet", "no progress bar")
 
 
-def _add_json(one: argparse.ArgumentParser) -> None:
-    one.add_argument("--json", action="store_true", help="print JSON instead of a table")
+def _add_json(one: Parser) -> None:
+    one.flag("--json", "print JSON instead of a table")
 
 
-def _add_number(
-    one: argparse.ArgumentParser,
-    name: str,
-    metavar: str,
-    told: str,
-    default: int | None = None,
-    least: int = 1,
-    **more: Any,
-) -> None:
-    def number(text: str) -> int:
-        try:
-            if (value := whole(text)) >= least:
-                return value
-        except ValueError:
-            pass
-        raise argparse.ArgumentTypeError(f"must be a whole number from {least}, not {text!r}")
-
-    told += "" if default is None else " (default: %(default)s)"
-    one.add_argument(name, metavar=metavar, help=told, default=default, type=number, **more)
-
-
-def words(text: str) -> list[str]:
+def _words(text: str) -> list[str]:
     """What stands between commas."""
     return text.split(",")
 
 
-def _wholes(text: str) -> Sequence[int]:
+def _wholes(text: str) -> list[int]:
     try:
-        return [whole(part) for part in words(text)]
+        return [whole(part) for part in _words(text)]
     except ValueError:
         raise argparse.ArgumentTypeError(
             f"must be whole numbers with commas between them, like 64,96, not {text!r}"

@@ -11,13 +11,21 @@ from dataclasses import asdict, dataclass, fields, replace
 from repro.data import datasets, own
 from repro.errors import ReproError, shown
 
-LOSSES = ("clipped", "logits")
-PIXELS = ("archived", "inverted")
-LABELS = ("classes", "symbol-ids")
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
-OPTIMIZERS = ("sgd", "momentum", "adam")
-MOST_HIDDEN_LAYERS = 4
-
+_CHOICES = {
+    "loss": ("clipped", "logits"),
+    "pixels": ("archived", "inverted"),
+    "labels": ("classes", "symbol-ids"),
+    "initializer": INITIALIZERS,
+    "optimizer": ("sgd", "momentum", "adam"),
+}
+_RANGES = {
+    "width": (1, 100_000),
+    "epochs": (1, 10_000_000),
+    "batch_size": (1, 10_000_000),
+    "seed": (0, 2**63 - 1),
+    "hidden_layers": (1, 4),
+}
 ADDED_LATER = ("labels", "initializer", "optimizer", "hidden_layers", "order")
 """Parameters younger than the first published runs: left out of the digest at their defaults."""
 
@@ -36,7 +44,7 @@ class Experiment:
     dataset:
         ``hasyv2``, ``mnist``, ``fashion-mnist`` or ``digits``; or one's own: the path of an .npz
         file with x_train, y_train, x_test and y_test, which becomes a name made of the file's and
-        of a hash of the arrays (`repro.data.own`); it is read, nothing is written.
+        of a hash of the arrays (`repro.data.own`).
     width:
         Units in each hidden layer (the paper: 10 to 1000).
     epochs:
@@ -65,8 +73,7 @@ class Experiment:
         Of the weights, as Keras names it: ``glorot_uniform``, ``glorot_normal``, ``he_uniform``,
         ``he_normal`` or ``lecun_normal``. Biases start at zero.
     optimizer:
-        ``sgd``; ``momentum``, SGD with momentum 0.9; or ``adam`` (beta 0.9 and 0.999, epsilon
-        1e-7, the defaults of Keras).
+        ``sgd``; ``momentum``, SGD with momentum 0.9; or ``adam`` as Keras has it.
     hidden_layers:
         How many, 1 to 4 (the paper: 2).
     order:
@@ -101,27 +108,20 @@ class Experiment:
     def __post_init__(self) -> None:
         set_field = object.__setattr__  # frozen: normalised once, here
         set_field(self, "dataset", datasets.identified(self.dataset))
-        _choice("loss", self.loss, LOSSES)
-        _choice("pixels", self.pixels, PIXELS)
+        for name, choices in _CHOICES.items():
+            value = getattr(self, name)
+            if not isinstance(value, str) or value not in choices:
+                raise ReproError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}.")
         if self.pixels != "archived" and own.is_name(self.dataset):
             raise ReproError(
                 f"pixels must be archived for {self.dataset}, not {self.pixels!r}: one's own data "
                 "is taken as it is stored."
             )
-        _choice("labels", self.labels, LABELS)
         if self.labels == "symbol-ids" and self.dataset != "hasyv2":
             raise ReproError(
                 f"labels must be classes for {self.dataset}: only hasyv2 has symbol ids."
             )
-        _choice("initializer", self.initializer, INITIALIZERS)
-        _choice("optimizer", self.optimizer, OPTIMIZERS)
-        for name, low, high in (
-            ("width", 1, 100_000),
-            ("epochs", 1, 10_000_000),
-            ("batch_size", 1, 10_000_000),
-            ("seed", 0, 2**63 - 1),
-            ("hidden_layers", 1, MOST_HIDDEN_LAYERS),
-        ):
+        for name, (low, high) in _RANGES.items():
             set_field(self, name, _whole(name, getattr(self, name), low, high))
         set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
         set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
@@ -130,15 +130,13 @@ class Experiment:
         split = None if by_default else self.split
         set_field(self, "split", datasets.checked_split(self.dataset, split))
         set_field(self, "order", _order(self.order))
-        if self.mark is not None and not (
-            isinstance(self.mark, str) and len(self.mark) == 1 and self.mark.isprintable()
-            and not self.mark.isspace()
-        ):  # fmt: skip
+        mark = self.mark
+        drawn = isinstance(mark, str) and len(mark) == 1 and mark.isprintable()
+        if mark is not None and (not drawn or mark.isspace()):
             raise ReproError(
-                f"mark must be one printable character or None, not {shown(self.mark)}; "
-                "try mark='a'."
+                f"mark must be one printable character or None, not {shown(mark)}; try mark='a'."
             )
-        if self.mark is not None and self.hidden_layers == 1:
+        if mark is not None and self.hidden_layers == 1:
             raise ReproError(
                 "mark must be None with one hidden layer, which has no hidden-to-hidden weights."
             )
@@ -184,13 +182,7 @@ class Experiment:
 
     @classmethod
     def from_json(cls, text: str) -> "Experiment":
-        """The experiment that `to_json` wrote.
-
-        Raises
-        ------
-        ReproError
-            Where the text is not that.
-        """
+        """The experiment that `to_json` wrote. Raises ReproError for any other text."""
         try:
             parameters = json.loads(text)
         except (TypeError, ValueError, RecursionError) as error:
@@ -219,11 +211,6 @@ def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
             f"{_MOST_REPLICAS}, not {shown(replicas)}."
         )
     return sorted(set(numbers))
-
-
-def _choice(name: str, value: object, choices: tuple[str, ...]) -> None:
-    if not isinstance(value, str) or value not in choices:
-        raise ReproError(f"{name} must be one of {', '.join(choices)}, not {shown(value)}.")
 
 
 def _whole(name: str, value: object, low: int, high: int) -> int:

@@ -101,15 +101,15 @@ FIGURE_1: dict[str, Reading] = {
 }
 # Width, then points of the loss: (epoch, loss).
 FIGURE_1_TRAIN = {
-    STABLE_WIDTH: [(EPOCHS, FIGURE_1["stable_final_train_loss"])],
-    UNSTABLE_WIDTH: [(200, FIGURE_1["unstable_train_loss_at_200"])],
+    STABLE_WIDTH: ((EPOCHS, FIGURE_1["stable_final_train_loss"]),),
+    UNSTABLE_WIDTH: ((200, FIGURE_1["unstable_train_loss_at_200"]),),
 }
 FIGURE_1_TEST = {
-    STABLE_WIDTH: [
+    STABLE_WIDTH: (
         (20, FIGURE_1["stable_minimum_test_loss"]),
         (EPOCHS, FIGURE_1["stable_final_test_loss"]),
-    ],
-    UNSTABLE_WIDTH: [],
+    ),
+    UNSTABLE_WIDTH: (),
 }
 
 FIGURE_3_WIDTH = 512

@@ -48,28 +48,19 @@ def run(
     progress:
         Whether to say on the error stream what is trained, and how far it is.
 
-    Returns
-    -------
-    xarray.Dataset
-        The variables of SPEC section 6, cut to the experiment's epochs.
-
-    Raises
-    ------
-    ReproError
-        Where data or store cannot be used.
+    Returns the variables of SPEC section 6, cut to the experiment's epochs. Raises ReproError where
+    data or store cannot be used.
     """
     own, numbers = Store(store), replica_numbers(replicas)
-    _train([(experiment, numbers)], own, progress)
+    begin = announce if progress else None
+    schedule.train_missing([(experiment, numbers)], own, progress=progress, begin=begin)
     return _together(experiment, numbers, (Store(published_path()), own))
 
 
 def published(experiment: Experiment) -> xr.Dataset:
     """Every published replica of the experiment with at least its epochs, cut to them.
 
-    Raises
-    ------
-    ReproError
-        Where there is none; the message says what there is and how to train it.
+    Raises ReproError where there is none; the message says what there is and how to train it.
     """
     store = Store(published_path())
     there = _replicas(store, experiment)
@@ -116,48 +107,37 @@ def by_width(
     options:
         Further parameters of `Experiment`: loss, pixels, mark, ...
 
-    Returns
-    -------
-    dict
-        Datasets by width, from narrow to wide. Those of different lengths stay so.
-
-    Raises
-    ------
-    ReproError
-        Where ``widths`` is None and there is no run, and where `run` raises it.
+    Returns the datasets by width, from narrow to wide; those of different lengths stay so. Raises
+    ReproError where ``widths`` is None and there is no run, and where `run` raises it.
     """
     dataset = datasets.identified(dataset)  # a file is read once, not for every width
     numbers = None if replicas is None else replica_numbers(replicas)
     if widths is None:
         place, there = _existing(dataset, store, options)
-        found = {}
-        for width, runs in there.items():
-            longest = max(run.epochs for run, _ in runs)
-            length = min(epochs or longest, longest)
-            enough = [run.replica for run, _ in runs if run.epochs >= length]
-            experiment = Experiment(dataset, width, length, **options)
-            found[width] = _together(experiment, enough[: len(numbers or enough)], (place,))
-        return found
+        places: tuple[Store, ...] = (place,)
+    else:
+        place = Store(published_path())
+        there = {n: _replicas(place, Experiment(dataset, n, 1, **options)) for n in widths}
+        places = (place, Store(store))
     wanted = []
-    for width in sorted(set(widths)):
-        runs = _replicas(Store(published_path()), Experiment(dataset, width, 1, **options))
-        length = epochs or max((run.epochs for run, _ in runs), default=FIRST_LOOK_EPOCHS)
-        enough = [run.replica for run, _ in runs if run.epochs >= length] or [0]
-        experiment = Experiment(dataset, width, length, **options)
-        wanted.append((experiment, enough if numbers is None else numbers))
-    own = Store(store)
-    _train(wanted, own)
-    places = Store(published_path()), own
+    for width, runs in sorted(there.items()):
+        longest = max((run.epochs for run, _ in runs), default=FIRST_LOOK_EPOCHS)
+        length = epochs or longest
+        if widths is None:
+            length = min(length, longest)
+        chosen = [run.replica for run, _ in runs if run.epochs >= length] or [0]
+        if numbers is not None:
+            chosen = chosen[: len(numbers)] if widths is None else numbers
+        wanted.append((Experiment(dataset, width, length, **options), chosen))
+    if widths is not None:
+        schedule.train_missing(wanted, places[-1], begin=announce)
     return {each.width: _together(each, those, places) for each, those in wanted}
 
 
 def stored(store: Store, dataset: str | None = None) -> Iterator[Loaded]:
     """Every run of a store with its results, by name; each file is read once a process.
 
-    Parameters
-    ----------
-    dataset:
-        Of this one alone, and then no other file is looked at.
+    Where a dataset is named, of that one alone, and no other file is looked at.
     """
     folders = "*" if dataset is None else f"{glob.escape(dataset)}-N*"
     for path in sorted(store.path.glob(f"{folders}/replica-*.nc")):
@@ -165,12 +145,9 @@ def stored(store: Store, dataset: str | None = None) -> Iterator[Loaded]:
 
 
 def existing_folder(store: str | os.PathLike | None) -> Store:
-    """The store of that folder, which must be there; the published results for None.
+    """The store of that folder; the published results for None.
 
-    Raises
-    ------
-    ReproError
-        Where there is no such folder.
+    Raises ReproError where there is no such folder.
     """
     place = Store(published_path() if store is None else store)
     if store is not None and not place.path.is_dir():
@@ -183,26 +160,25 @@ def announce(wanted: Wanted) -> None:
     runs = [experiment for experiment, replicas in wanted for _ in replicas]
     if not runs:
         return
-    epochs = sum(each.epochs for each in runs)
-    times = [_seconds_per_epoch(each) for each in runs]
     widths = sorted({each.width for each in runs})
     words = (
-        f"Training {len(runs)} run{'s' if len(runs) > 1 else ''}, {epochs} epochs in all "
+        f"Training {len(runs)} run{'s' if len(runs) > 1 else ''}, "
+        f"{sum(each.epochs for each in runs)} epochs in all "
         f"({', '.join(sorted({each.dataset for each in runs}))}, N = "
         f"{', '.join(map(str, widths[:8]))}{', ...' if len(widths) > 8 else ''}): "
     )
-    if None in times:
-        words += "no run like it is published, the first epochs will show how long it takes."
+    timed = {name: _timed(name, published_path()) for name in {each.dataset for each in runs}}
+    if all(timed.values()):
+        seconds = sum(each.epochs * _per_epoch(timed[each.dataset], each.width) for each in runs)
+        affinity = hasattr(os, "sched_getaffinity")
+        cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
+        minutes = max(seconds / min(len(runs), cores) / 60, 0.1)
+        words += f"about {minutes:.2g} minutes on a processor such as we had."
     else:
-        lanes = min(len(runs), len(os.sched_getaffinity(0)) if _AFFINITY else os.cpu_count() or 1)
-        seconds = sum(a * each.epochs for a, each in zip(times, runs, strict=True)) / lanes
-        words += f"about {max(seconds / 60, 0.1):.2g} minutes on a processor such as we had."
+        words += "no run like it is published, the first epochs will show how long it takes."
     from repro.training.progress import tell
 
     tell(words)
-
-
-_AFFINITY = hasattr(os, "sched_getaffinity")
 
 
 @functools.cache
@@ -215,18 +191,10 @@ def _timed(dataset: str, published: Path) -> list[tuple[int, float]]:
     ]
 
 
-def _seconds_per_epoch(experiment: Experiment) -> float | None:
-    """Of the published run nearest in width, as the square of the width where that is larger."""
-    timed = _timed(experiment.dataset, published_path())
-    if not timed:
-        return None
-    width, seconds = min(timed, key=lambda one: abs(one[0] - experiment.width))
-    return seconds * max(1.0, experiment.width / width) ** 2
-
-
-def _train(wanted: Wanted, own: Store, progress: bool = True) -> None:
-    """Train what of it is missing, all of it together."""
-    schedule.train_missing(wanted, own, progress=progress, begin=announce if progress else None)
+def _per_epoch(timed: list[tuple[int, float]], width: int) -> float:
+    """Seconds of the run nearest in width, as the square of the width where that is larger."""
+    nearest, seconds = min(timed, key=lambda one: abs(one[0] - width))
+    return seconds * max(1.0, width / nearest) ** 2
 
 
 def _existing(

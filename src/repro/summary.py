@@ -23,60 +23,38 @@ _FOUND = (
     "regime",
 )  # fmt: skip
 _LAST = ("train_loss", "test_loss", "relative_deviation", "weight_correlation")
-
-COLUMNS = ("name", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, "file")
+_COLUMNS = ("name", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, "file")
 
 
 def summary(store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """A row for every run of the published results, or of a store.
+    """A row for every run of the published results, or of a folder of runs.
 
-    Parameters
-    ----------
-    store:
-        A folder of runs; None for the published results.
+    By dataset, width, name and replica. ``name`` names the experiment; then all its parameters,
+    ``replica`` and ``epochs`` (trained). Minima and their epochs, divergence, plateau and regime as
+    `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN). Of the last
+    epoch ``train_loss``, ``test_loss`` and, of the hidden-to-hidden weights, ``relative_deviation``
+    (in Glorot standard deviations) and ``weight_correlation``. What made it: ``code_version``,
+    ``backend``, ``device``, ``trained_together`` (replicas in one program), ``wall_seconds``,
+    ``started``, ``finished``; and its ``file``.
 
-    Returns
-    -------
-    pandas.DataFrame
-        By dataset, width, name and replica. ``name`` names the experiment; then all its
-        parameters, ``replica`` and ``epochs`` (trained). Minima and their epochs, divergence,
-        plateau and regime as `repro.analysis.regimes.summary` has them (losses in nats; no
-        divergence is NaN). Of the last epoch ``train_loss``, ``test_loss`` and, of the
-        hidden-to-hidden weights, ``relative_deviation`` (in Glorot standard deviations) and
-        ``weight_correlation``. What made it: ``code_version``, ``backend``, ``device``,
-        ``trained_together`` (replicas in one program), ``wall_seconds``, ``started``,
-        ``finished``; and its ``file``.
-
-    Raises
-    ------
-    ReproError
-        Where the named folder does not exist, or holds a damaged file.
+    Raises ReproError where the folder does not exist, or holds a damaged file.
     """
     rows = [_row(run, results) for run, results in stored(existing_folder(store))]
-    table = pd.DataFrame(rows, columns=list(COLUMNS))
+    table = pd.DataFrame(rows, columns=list(_COLUMNS))
     return table.sort_values(["dataset", "width", "name", "replica"], ignore_index=True)
 
 
 def _row(run: Run, results: xr.Dataset) -> dict[str, Any]:
     became = regimes.summary(results).isel(replica=0)
     last = results.isel(replica=0, epoch=-1)
-    layers = [str(name) for name in last["layer"].values]
-    layer = next((number for number, name in enumerate(layers) if name.startswith(_LAYER)), None)
-    weights = {
-        name: float("nan") if layer is None else float(last[name].values[layer])
-        for name in ("relative_deviation", "weight_correlation")
-    }
+    layers = [name for name in last["layer"].values if str(name).startswith(_LAYER)]
+    of_layer = last.sel(layer=layers[0]) if layers else {}
+    parts = {name: became[name] for name in _FOUND} | {name: last[name] for name in _LAST[:2]}
+    parts |= {name: of_layer[name] if layers else float("nan") for name in _LAST[2:]}
+    parts |= {name: run.made.get(name) for name in _MADE}
     return (
-        {"name": run.experiment.name}
+        {"name": run.experiment.name, "replica": run.replica, "epochs": run.epochs}
         | {name: getattr(run.experiment, name) for name in _PARAMETERS}
-        | {"replica": run.replica, "epochs": run.epochs}
-        | {name: became[name].item() for name in _FOUND}
-        | {name: last[name].item() for name in ("train_loss", "test_loss")}
-        | weights
-        | {name: _plain(run.made.get(name)) for name in _MADE}
+        | {n: value.item() if hasattr(value, "item") else value for n, value in parts.items()}
         | {"file": str(run.path)}
     )
-
-
-def _plain(value: Any) -> Any:
-    return value.item() if hasattr(value, "item") else value

@@ -9,10 +9,9 @@ from repro.store.store import Store
 from repro.training import schedule
 
 
-@pytest.fixture
-def published_store(tmp_path, monkeypatch) -> Store:
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
-    store = Store(tmp_path / "published")
+@pytest.fixture(scope="module")
+def made_up(tmp_path_factory) -> Store:
+    store = Store(tmp_path_factory.mktemp("published"))
     for width, replica, epochs, loss in (
         (12, 0, 6, "clipped"), (12, 1, 6, "clipped"), (12, 2, 4, "clipped"), (9, 0, 5, "clipped"),
         (30, 0, 6, "logits"),
@@ -20,6 +19,11 @@ def published_store(tmp_path, monkeypatch) -> Store:
         experiment = Experiment("digits", width, epochs, loss)
         store.save(made_up_run(epochs, experiment, replica)[0], None)
     return store
+
+
+@pytest.fixture
+def published_store(made_up, monkeypatch) -> None:
+    monkeypatch.setenv("REPRO_PUBLISHED", str(made_up.path))
 
 
 @pytest.fixture
@@ -40,22 +44,16 @@ def trained(monkeypatch) -> list:
     return asked
 
 
-def test_without_widths_everything_published_is_read_as_long_as_it_is(published_store, trained):
-    found = by_width("digits")
-    assert list(found) == [9, 12]
-    assert found[9].epoch[-1] == 5 and found[12].epoch[-1] == 6
-    assert found[12].replica.values.tolist() == [0, 1]
-    assert trained == []
-    assert list(by_width("digits", loss="logits")) == [30]
+def test_without_widths_what_is_published_is_read_and_nothing_trained(published_store, trained):
+    def found(**asked):
+        runs = by_width("digits", **asked)
+        return {width: (int(run.epoch[-1]), run.sizes["replica"]) for width, run in runs.items()}
 
-
-def test_without_widths_nothing_is_trained_whatever_else_is_asked_for(published_store, trained):
-    found = by_width("digits", epochs=1000, replicas=2)
-    assert {width: (run.epoch[-1], run.sizes["replica"]) for width, run in found.items()} == {
-        9: (5, 1), 12: (6, 2)
-    }  # fmt: skip
-    assert by_width("digits", epochs=4)[12].sizes["replica"] == 3
-    assert by_width("digits", replicas=1)[12].sizes["replica"] == 1
+    assert found() == {9: (5, 1), 12: (6, 2)}
+    assert found(epochs=1000, replicas=2) == {9: (5, 1), 12: (6, 2)}
+    assert found(epochs=4) == {9: (4, 1), 12: (4, 3)}
+    assert found(replicas=1) == {9: (5, 1), 12: (6, 1)}
+    assert found(loss="logits") == {30: (6, 1)}
     assert trained == []
 
 
@@ -80,10 +78,11 @@ def test_what_is_trained_is_announced_and_what_is_there_is_not(
     assert trained == [(9, 50, [0]), (40, 50, [0])]
 
 
-def test_the_announcement_estimates_from_published_runs(published_store, capsys):
+def test_the_announcement_estimates_from_published_runs(tmp_path, monkeypatch, capsys):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     made, state = made_up_run(10, Experiment("digits", 100, 10), 0)
     made.attrs |= {"device": "CPU", "wall_seconds": 60.0}  # 6 s an epoch
-    published_store.save(made, state)
+    Store(tmp_path).save(made, state)
     runs.announce([(Experiment("digits", 200, 100), [0])])
     assert "about 40 minutes" in capsys.readouterr().err  # four times the weights
 

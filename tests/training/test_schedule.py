@@ -1,20 +1,17 @@
 """What is trained in which order, side by side, and that nothing is lost or done twice."""
 
 import shutil
-import subprocess
-import sys
 import threading
-import time
 from pathlib import Path
 
 import pytest
+from faults import contents
 from hypothesis import given
 from hypothesis import strategies as st
 from made_up import made_up_run
 
 from repro import Experiment, ReproError
 from repro.errors import Mended
-from repro.places import locked
 from repro.store.store import Store
 from repro.training import schedule
 
@@ -40,21 +37,21 @@ WANTED = st.lists(
 def test_every_run_is_in_one_group_and_first_replicas_come_first(wanted, together):
     once = schedule.merged(wanted)
     groups = schedule.groups(once, together)
-    trained = [(group.experiment.digest, number) for group in groups for number in group.replicas]
+    trained = [(each.digest, number) for each, replicas in groups for number in replicas]
     asked = {(each.digest, number) for each, replicas in wanted for number in replicas}
     assert len(trained) == len(set(trained)) and set(trained) == asked
-    assert all(1 <= len(group.replicas) <= together for group in groups)
+    assert all(1 <= len(replicas) <= together for _, replicas in groups)
     # The n-th group of an experiment comes before the n+1-th of any other.
     seen: dict[str, int] = {}
     turns = []
-    for group in groups:
-        turns.append(seen.setdefault(group.experiment.digest, 0))
-        seen[group.experiment.digest] += 1
+    for experiment, _ in groups:
+        turns.append(seen.setdefault(experiment.digest, 0))
+        seen[experiment.digest] += 1
     assert turns == sorted(turns)
     # An experiment asked for twice is trained for the longer.
     longest = {each.digest: max(e.epochs for e, _ in wanted if e.digest == each.digest)
                for each, _ in wanted}  # fmt: skip
-    assert all(group.experiment.epochs == longest[group.experiment.digest] for group in groups)
+    assert all(each.epochs == longest[each.digest] for each, _ in groups)
 
 
 def test_what_any_store_has_for_as_long_is_not_missing(published_store, tmp_path):
@@ -85,17 +82,6 @@ def test_training_goes_on_from_a_published_checkpoint(published_store, tmp_path)
     ]  # fmt: skip
 
 
-def _contents(store: Store) -> dict:
-    """Every run's results and state by experiment and replica; what tells of the making aside."""
-    found = {}
-    for run in store.runs():
-        dataset = store.load(run)
-        numbers = {str(name): dataset[name].values.tobytes() for name in dataset.variables}
-        state = {name: values.tobytes() for name, values in store.load_state(run).items()}
-        found[run.experiment.name, run.replica] = numbers | state
-    return found
-
-
 def _files(folder: Path) -> set[str]:
     return {path.suffix for path in folder.rglob("*") if path.is_file()}
 
@@ -111,18 +97,18 @@ def undisturbed(tmp_path_factory) -> Store:
     return store
 
 
-SWEEP = [(_experiment(8, 12), (0, 1)), (_experiment(9, 12), (0, 1))]
+SWEEP = [(_experiment(8, 5), (0, 1)), (_experiment(9, 5), (0, 1))]
 
 
 def test_side_by_side_is_the_same_as_one_after_another_bit_for_bit(undisturbed, tmp_path):
     finished = []
     store = Store(tmp_path / "store")
     assert not schedule.train_missing(
-        SWEEP, store, progress=False, lanes=2, finished=lambda group: finished.append(group)
+        SWEEP, store, progress=False, lanes=2, finished=finished.append
     )
-    assert _contents(store) == _contents(undisturbed)
-    names = {(group.experiment.width, group.replicas) for group in finished}
-    assert names == {(8, (0,)), (8, (1,)), (9, (0,)), (9, (1,))}
+    assert contents(store.path) == contents(undisturbed.path)
+    names = {(experiment.width, *replicas) for experiment, replicas in finished}
+    assert names == {(8, 0), (8, 1), (9, 0), (9, 1)}
     assert _files(store.path) == {".nc", ".lock"}
 
 
@@ -137,7 +123,7 @@ def test_damaged_runs_are_trained_again_bit_for_bit(undisturbed, tmp_path):
     store.file(second, 0).write_bytes(b"")
     with pytest.warns(Mended, match="the run is made anew"):
         assert not schedule.train_missing(SWEEP, store, progress=False)
-    assert _contents(store) == _contents(undisturbed)
+    assert contents(store.path) == contents(undisturbed.path)
     assert len(list(store.path.rglob("*.set-aside-1"))) == 3
 
 
@@ -150,7 +136,7 @@ def test_a_time_limit_is_kept_by_every_lane_and_the_rest_is_trained_afterwards(
         calls += 1
         assert calls < 200
     assert calls > 0
-    assert _contents(store) == _contents(undisturbed)
+    assert contents(store.path) == contents(undisturbed.path)
 
 
 def test_what_goes_wrong_in_one_lane_is_told_and_the_other_is_saved(tmp_path, monkeypatch):
@@ -173,7 +159,8 @@ def test_what_goes_wrong_in_one_lane_is_told_and_the_other_is_saved(tmp_path, mo
     assert _files(store.path) == {".nc", ".lock"}
 
 
-def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path):
+def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp_path, monkeypatch):
+    monkeypatch.setattr(schedule, "_LOOK_AGAIN_SECONDS", 0.1)
     store, experiment = Store(tmp_path / "store"), SWEEP[0][0]
     done = threading.Event()
 
@@ -187,60 +174,8 @@ def test_a_run_that_another_trains_is_waited_for_and_taken_over(undisturbed, tmp
             assert not again
         waiting = threading.Thread(target=train)
         waiting.start()
-        assert not done.wait(3)
+        assert not done.wait(1)
         assert store.find(experiment, 0) is None
     waiting.join(60)
     assert done.is_set()
-    assert _contents(store).items() <= _contents(undisturbed).items()
-
-
-def test_a_lock_dies_with_its_process(tmp_path):
-    path = tmp_path / "lock"
-    code = f"""
-import time
-from pathlib import Path
-from repro.places import locked
-with locked(Path({str(path)!r})) as ours:
-    print(ours, flush=True)
-    time.sleep(600)
-"""
-    process = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
-    assert process.stdout.readline() == "True\n"
-    with locked(path) as ours:
-        assert not ours
-    process.kill()
-    process.communicate()
-    with locked(path) as ours:
-        assert ours
-        with locked(path) as again:
-            assert not again
-
-
-KILLED = """
-import sys
-from repro import Experiment
-from repro.store.store import Store
-from repro.training import loop, schedule
-loop.CHECKPOINT_SECONDS = 0.05
-sweep = [(Experiment("digits", width, 12), (0, 1)) for width in (8, 9)]
-print("begun", flush=True)
-assert not schedule.train_missing(sweep, Store(sys.argv[1]), progress=False)
-"""
-
-
-def test_a_killed_sweep_finishes_as_if_it_had_not_been(undisturbed, tmp_path):
-    """In processes of their own, the worst of what `test_faults` does in many ways."""
-    store = Store(tmp_path / "store")
-    command = [sys.executable, "-c", KILLED, str(store.path)]
-    process = subprocess.Popen(command, stdout=subprocess.PIPE)
-    assert process.stdout.readline()
-    while not list(store.path.glob("*/replica-*.nc")):
-        assert process.poll() is None
-        time.sleep(0.05)
-    process.kill()
-    process.communicate(timeout=60)
-    # Two at once go on with it.
-    again = [subprocess.Popen(command, stdout=subprocess.DEVNULL) for _ in range(2)]
-    assert [process.wait(300) for process in again] == [0, 0]
-    assert _contents(store) == _contents(undisturbed)
-    assert _files(store.path) == {".nc", ".lock"}
+    assert contents(store.path).items() <= contents(undisturbed.path).items()

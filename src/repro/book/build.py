@@ -27,7 +27,9 @@ BOOK = "book"
 TEXT = "book/text"
 KERNEL = "python3"
 _NEVER_ANSWERED = "Kernel died before replying"  # in the words of jupyter_client
-_HOSTS = ("github.com", "gitlab.com")  # for which the theme makes links
+
+Parameters = dict[str, dict[str, Any]]
+"""Of notebooks, by page; those under ``all`` go to every page."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -67,14 +69,8 @@ def notebooks() -> list[str]:
     return [name for name in contents() if not (ROOT / BOOK / f"{name}.md").is_file()]
 
 
-def profile(name: str) -> dict[str, dict[str, Any]]:
-    """Parameters by page of the named profile; those under ``all`` go to every page.
-
-    Raises
-    ------
-    ReproError
-        Where there is no such profile.
-    """
+def profile(name: str) -> Parameters:
+    """The named profile. Raises ReproError where there is none."""
     import yaml
 
     profiles = yaml.safe_load((ROOT / BOOK / "profiles.yml").read_text())
@@ -92,19 +88,13 @@ def sync(name: str) -> None:
     nbformat.write(pages.lasting(notebook), ROOT / BOOK / f"{name}.ipynb")
 
 
-def execute_all(names: Sequence[str], parameters: dict[str, dict[str, Any]], folder: Path) -> None:
-    """Execute the pages of these names into the folder, two at a time.
-
-    Raises
-    ------
-    ReproError
-        Where a notebook ends in an error; the message names it and the cell's error.
-    """
+def execute_all(names: Sequence[str], parameters: Parameters, folder: Path) -> None:
+    """Execute the pages of these names into the folder, two at a time, as `execute` does."""
     folder.mkdir(parents=True, exist_ok=True)
     # Processes, not threads: papermill moves the working directory, which all threads share. They
     # start afresh, since a copy of a process with threads in it may hang.
     fresh = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(2, fresh, initializer=os.chdir, initargs=(ROOT,)) as pool:
+    with ProcessPoolExecutor(2, fresh, initializer=_start, initargs=(ROOT,)) as pool:
         tasks = [
             pool.submit(
                 execute,
@@ -118,10 +108,18 @@ def execute_all(names: Sequence[str], parameters: dict[str, dict[str, Any]], fol
             print(f"executed {task.result().name}", flush=True)
 
 
-def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
-    """Execute a notebook by papermill, in the working directory.
+def _start(root: Path) -> None:
+    os.chdir(root)
+    # This Python's own kernel before any other of its name that a user may have.
+    paths = [os.path.join(sys.prefix, "share", "jupyter"), os.environ.get("JUPYTER_PATH")]
+    os.environ["JUPYTER_PATH"] = os.pathsep.join(filter(None, paths))
 
-    The target is written only when it ended well.
+
+def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
+    """Execute a notebook by papermill, in the working directory; the target, written if all went
+    well.
+
+    Raises ReproError where it ended in an error; the message names it and the cell's error.
     """
     import nbformat
     import papermill
@@ -167,7 +165,7 @@ def _executed(source: Path, target: Path, parameters: dict[str, Any]) -> None:
                 ) from error
 
 
-def build(parameters: dict[str, dict[str, Any]]) -> int:
+def build(parameters: Parameters) -> int:
     """Build the book into ``_build/html`` from its pages, executed now; the exit code."""
     stage, html = ROOT / "_build" / "stage", ROOT / "_build" / "html"
     for folder in (stage, html):
@@ -217,15 +215,13 @@ def launch_settings(repository: str | None) -> dict[str, Any]:
 
     There are none where the repository has no address that the theme knows what to do with.
     """
-    if repository is None or urlsplit(repository).hostname not in _HOSTS:
+    if repository is None or urlsplit(repository).hostname not in ("github.com", "gitlab.com"):
         return {}
+    binder = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
     return {
         "repository": {"url": repository, "path_to_book": BOOK, "branch": "main"},
         "html": {"use_edit_page_button": True},
-        "launch_buttons": {
-            "notebook_interface": "jupyterlab",
-            "binderhub_url": "https://mybinder.org",
-        },
+        "launch_buttons": binder,
     }
 
 

@@ -34,44 +34,31 @@ def repository(citation: dict[str, Any], checkout: Path) -> str | None:
     The citation file decides (``repository-code``); otherwise, where the folder is the top of a
     clone from GitHub or GitLab, that is it.
     """
-    return stated_address(citation) or _cloned_from(checkout)
-
-
-def stated_address(citation: dict[str, Any]) -> str | None:
-    """The citation file's own word on it (``repository-code``), without a slash at the end."""
-    return str(citation.get("repository-code") or "").rstrip("/") or None
-
-
-def _cloned_from(checkout: Path) -> str | None:
-    def git(*words: str) -> str | None:
-        """What git says of the folder; None where it is no checkout, or there is no git."""
-        command = ["git", "-C", str(checkout), *words]
-        try:
-            done = subprocess.run(command, capture_output=True, text=True)
-        except OSError:
-            return None
-        return done.stdout.strip() if done.returncode == 0 else None
-
-    if git("rev-parse", "--show-cdup") != "":  # a folder inside another repository is not that
+    if stated := _stated(citation):
+        return stated
+    if not (checkout / ".git").exists():
         return None
-    found = _REMOTE.fullmatch(git("remote", "get-url", "origin") or "")
+    try:
+        asked = ["git", "-C", str(checkout), "remote", "get-url", "origin"]
+        remote = subprocess.run(asked, capture_output=True, text=True).stdout.strip()
+    except OSError:  # there is no git
+        return None
+    found = _REMOTE.fullmatch(remote)
     return f"https://{found['host'] or found['short_host']}/{found['path']}" if found else None
 
 
-def bibtex(citation: dict[str, Any], address: str | None = None) -> str:
-    """BibTeX entries of the paper (the file's preferred citation) and of the software.
+def _stated(citation: dict[str, Any]) -> str | None:
+    return str(citation.get("repository-code") or "").rstrip("/") or None
 
-    ``address`` is where the software can be had (`repository`).
-    """
+
+def bibtex(citation: dict[str, Any], address: str | None = None) -> str:
+    """BibTeX entries of the paper (the preferred citation) and of the software at ``address``."""
     paper = citation["preferred-citation"]
-    arxiv = [
-        str(one["value"]).removeprefix("arXiv:")
-        for one in paper.get("identifiers", [])
-        if str(one["value"]).startswith("arXiv:")
-    ]
+    named = [str(one["value"]) for one in paper.get("identifiers", [])]
+    arxiv = [one.removeprefix("arXiv:") for one in named if one.startswith("arXiv:")]
     article = {
         "author": _authors(paper["authors"]),
-        "title": _capitals(paper["title"]),
+        "title": f"{{{paper['title'].strip()}}}",
         "journal": paper["journal"],
         "year": paper["year"],
         "volume": paper["volume"],
@@ -83,32 +70,26 @@ def bibtex(citation: dict[str, Any], address: str | None = None) -> str:
     }
     software = {
         "author": _authors(citation["authors"]),
-        "title": _capitals(citation["title"]),
+        "title": f"{{{citation['title'].strip()}}}",
         "version": citation["version"],
         "url": address,
         "note": f"Licence {citation['license']}",
     }
-    paper_key = f"{paper['authors'][0]['family-names'].lower()}{paper['year']}"
-    return f"{_entry('article', paper_key, article)}\n{_entry('software', 'repro', software)}"
+    key = f"{paper['authors'][0]['family-names'].lower()}{paper['year']}"
+    return f"{_entry('article', key, article)}\n{_entry('software', 'repro', software)}"
 
 
 def _entry(kind: str, key: str, fields: dict[str, Any]) -> str:
-    lines = [f"  {name} = {{{value}}}," for name, value in fields.items() if value is not None]
-    return "\n".join([f"@{kind}{{{key},", *lines, "}"]) + "\n"
+    lines = [f"  {name} = {{{value}}},\n" for name, value in fields.items() if value is not None]
+    return f"@{kind}{{{key},\n{''.join(lines)}}}\n"
 
 
 def _authors(people: list[dict[str, str]]) -> str:
     """A group's name stands in braces, so that BibTeX does not take it apart."""
     return " and ".join(
-        f"{one['family-names']}, {one['given-names']}"
-        if "family-names" in one
-        else f"{{{one['name']}}}"
+        f"{{{one['name']}}}" if "name" in one else f"{one['family-names']}, {one['given-names']}"
         for one in people
     )
-
-
-def _capitals(title: str) -> str:
-    return f"{{{title.strip()}}}"
 
 
 def codemeta(citation: dict[str, Any]) -> dict[str, Any]:
@@ -129,7 +110,7 @@ def codemeta(citation: dict[str, Any]) -> dict[str, Any]:
             "name": paper["title"].strip(),
             "@id": f"https://doi.org/{paper['doi']}",
         },
-        "codeRepository": stated_address(citation),
+        "codeRepository": _stated(citation),
     }
     return {name: value for name, value in described.items() if value}
 

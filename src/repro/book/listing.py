@@ -1,8 +1,10 @@
 """What there is, as tables for a terminal: the runs of some stores, and the verdicts."""
 
+from __future__ import annotations
+
 import itertools
 import sys
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from rich.console import Console
@@ -20,52 +22,64 @@ if TYPE_CHECKING:
 
     from repro.claims.verdicts import Verdict
 
-COLUMNS = 100  # of a listing that no terminal shows
+_COLUMNS = 100  # of a listing that no terminal shows
 _COLOURS = {
     "reproduced": "green", "holds": "green", "partly": "yellow", "not reproduced": "red",
     "does not hold": "red", "True": "green", "False": "red",
 }  # fmt: skip
 
 
-def rows(
-    stores: Mapping[str, Store], damaged: Callable[[DamagedFile], None] | None = None
-) -> list[dict[str, Any]]:
+def rows(stores: Mapping[str, Store], damaged: Callable[[DamagedFile], None]) -> list[dict]:
     """A row for every run, by what its store is called and by experiment.
 
-    ``damaged`` is called with each file that is damaged or misplaced; None to have that raised.
+    ``damaged`` is called with each file that is damaged or misplaced.
     """
+
+    def place(run: Run) -> tuple:
+        return run.experiment.dataset, run.experiment.width, run.path
+
     return [
-        {"where": where} | _row(run)
+        {
+            "where": where,
+            "experiment": run.experiment.name,
+            "parameters": {n: v for n, v in run.experiment.parameters.items() if n != "epochs"},
+            "differs": run.experiment.unusual,
+            "replica": run.replica,
+            "epochs": run.epochs,
+            "continuable": run.continuable,
+            "file": str(run.path),
+        }
+        | {name: value.item() if hasattr(value, "item") else value
+           for name, value in run.made.items()}
         for where, store in stores.items()
-        for run in sorted(
-            store.runs(damaged),
-            key=lambda run: (run.experiment.dataset, run.experiment.width, run.path),
-        )
-    ]
+        for run in sorted(store.runs(damaged), key=place)
+    ]  # fmt: skip
 
 
 def table(listed: Sequence[Mapping[str, Any]]) -> Table:
     """The rows, replicas of an experiment that are equally long in one; hours of the longest."""
+
+    def alike(row: Mapping[str, Any]) -> tuple[str, ...]:
+        differs = " ".join(f"{name}={value}" for name, value in row["differs"].items())
+        parameters = row["parameters"]
+        of_all = row["where"], parameters["dataset"], parameters["width"], differs, row["epochs"]
+        return tuple(map(str, of_all))
+
     found = _table("where", "dataset", ">width", "otherwise", "replicas", ">epochs", ">hours", "on")
-    for (where, name, width, otherwise, epochs), group in itertools.groupby(listed, key=_alike):
-        alike = list(group)
-        hours = [row["wall_seconds"] / 3600 for row in alike if "wall_seconds" in row]
-        devices = [
-            short_device(name) for row in alike for name in handovers(str(row.get("device", "")))[0]
-        ]
+    for (*what, epochs), group in itertools.groupby(listed, key=alike):
+        members = list(group)
+        hours = [row["wall_seconds"] / 3600 for row in members if "wall_seconds" in row]
+        devices = [name for row in members for name in handovers(str(row.get("device", "")))[0]]
         found.add_row(
-            where, name, str(width), otherwise,
-            numbers_in_words(row["replica"] for row in alike), str(epochs),
-            f"{max(hours):.2f}" if hours else "", "; ".join(dict.fromkeys(devices)),
+            *what, numbers_in_words(row["replica"] for row in members), epochs,
+            f"{max(hours):.2f}" if hours else "",
+            "; ".join(dict.fromkeys(map(short_device, devices))),
         )  # fmt: skip
     return found
 
 
-def verdict_table(found: Sequence["Verdict"]) -> Table:
-    """Claim by dataset: the verdict, and the effect of its first part with its interval.
-
-    The verdict on the claim's wording stands beside the one on its measurement.
-    """
+def verdict_table(found: Sequence[Verdict]) -> Table:
+    """Claim by dataset: both verdicts, and the effect of the first part with its interval."""
     names = list(dict.fromkeys(one.dataset for one in found))
     shown = _table("claim", *map(dataset_name, names))
     by_claim: dict[str, dict[str, Verdict]] = {}
@@ -76,7 +90,7 @@ def verdict_table(found: Sequence["Verdict"]) -> Table:
     return shown
 
 
-def of_frame(frame: "pd.DataFrame") -> Table:
+def of_frame(frame: pd.DataFrame) -> Table:
     """A DataFrame's columns, without its index."""
     found = _table(*map(str, frame.columns))
     for cells in frame.itertuples(index=False):
@@ -85,12 +99,9 @@ def of_frame(frame: "pd.DataFrame") -> Table:
 
 
 def show(shown: Table) -> None:
-    """Print a table: in colour and as wide as the terminal; plain, in COLUMNS, where there is none.
-
-    Cells that do not fit are wrapped.
-    """
-    terminal = sys.stdout.isatty()
-    console = Console(file=sys.stdout, width=None if terminal else COLUMNS, highlight=False)
+    """Print a table: in colour and as wide as the terminal; plain, in 100 columns, without one."""
+    width = None if sys.stdout.isatty() else _COLUMNS
+    console = Console(file=sys.stdout, width=width, highlight=False)
     with console.capture() as text:  # rich would end the program where nobody reads on
         console.print(shown)
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
@@ -100,46 +111,17 @@ def _table(*columns: str) -> Table:
     """An empty table; the columns that begin with ``>`` are aligned to the right."""
     found = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
     for column in columns:
-        found.add_column(
-            column.removeprefix(">"),
-            justify="right" if column.startswith(">") else "left",
-            no_wrap=column.startswith(">"),
-            overflow="fold",
-        )
+        right = column.startswith(">")
+        side = "right" if right else "left"
+        found.add_column(column.lstrip(">"), justify=side, no_wrap=right, overflow="fold")
     return found
 
 
-def _verdict(one: "Verdict") -> Text:
-    cell = Text(one.verdict, _COLOURS.get(one.verdict, ""))
-    cell += Text("\nwording: ") + Text(one.wording, _COLOURS.get(one.wording, ""))
-    if one.effect is not None:
-        limits = f" [{one.interval[0]:.3g}, {one.interval[1]:.3g}]" if one.interval else ""
-        cell += Text(f"\n{one.effect:.3g}{limits} {one.unit}".rstrip(), "dim")
-    return cell
+def _verdict(one: Verdict) -> Text:
+    from repro.book.verdict_tables import effect_in_words
 
-
-def _row(run: Run) -> dict[str, Any]:
-    return {
-        "experiment": run.experiment.name,
-        "parameters": {n: v for n, v in run.experiment.parameters.items() if n != "epochs"},
-        "differs": run.experiment.unusual,
-        "replica": run.replica,
-        "epochs": run.epochs,
-        "continuable": run.continuable,
-        "file": str(run.path),
-    } | {
-        name: value.item() if hasattr(value, "item") else value for name, value in run.made.items()
-    }
-
-
-def _alike(row: Mapping[str, Any]) -> tuple[Any, ...]:
-    """What rows in one line have in common."""
-    differs: Iterable[str] = (f"{name}={value}" for name, value in row["differs"].items())
-    parameters = row["parameters"]
-    return (
-        row["where"],
-        parameters["dataset"],
-        parameters["width"],
-        " ".join(differs),
-        row["epochs"],
-    )
+    effect = effect_in_words(one.effect, one.interval, one.unit)
+    return Text.assemble(
+        (one.verdict, _COLOURS.get(one.verdict, "")), "\nwording: ",
+        (one.wording, _COLOURS.get(one.wording, "")), (f"\n{effect}".rstrip(), "dim"),
+    )  # fmt: skip

@@ -9,6 +9,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+import nbformat
+
 from repro.figures import files
 
 # Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and the
@@ -29,8 +31,6 @@ _FOR_SCREEN_READERS = {
     '<div id="pst-primary-sidebar" class="': '<div id="pst-primary-sidebar" role="region" '
     'aria-label="Contents of the book" class="',
 }
-
-
 _METADATA = {
     "jupytext": {"default_lexer": "ipython3"},
     "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
@@ -42,8 +42,6 @@ def lasting(notebook: Any) -> Any:
 
     Without times, paths and progress, and such that `jupytext --sync` leaves it alone.
     """
-    import nbformat
-
     notebook.metadata = nbformat.from_dict(_METADATA)
     for number, cell in enumerate(notebook.cells):
         for name in ("papermill", "execution"):
@@ -58,8 +56,6 @@ def lasting(notebook: Any) -> Any:
 
 def first_picture(notebook: Path) -> bytes:
     """The first picture that an executed notebook shows, as PNG."""
-    import nbformat
-
     cells = nbformat.read(notebook, as_version=4).cells
     shown = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
     return base64.b64decode(next(data["image/png"] for data in shown if "image/png" in data))

@@ -17,8 +17,7 @@ from repro.places import published_path
 from repro.provenance import FROM_EPOCH
 from repro.training.schedule import Wanted, merged
 
-_USUAL = {field.name: field.default for field in fields(Experiment)}
-_APART = ("dataset", "width", "epochs")  # have columns of their own
+_USUAL = {each.name: each.default for each in fields(Experiment)[3:]}  # after those with columns
 
 
 def otherwise(parameters: Mapping[str, Any]) -> str:
@@ -26,39 +25,25 @@ def otherwise(parameters: Mapping[str, Any]) -> str:
 
     ``parameters`` are those of an `Experiment`, or a row of `repro.summary` with them.
     """
-    told = [
-        f"{name.replace('_', ' ')} {value:g}"
-        if isinstance(value, float)
-        else f"{name.replace('_', ' ')} {value}"
-        for name, usual in _USUAL.items()
-        if name in parameters and name not in _APART
-        for value in [parameters[name]]
-        if not (value == usual or value is None or value != value)
-    ]
+    told = []
+    for name, usual in _USUAL.items():
+        value = parameters.get(name, usual)
+        if not (value == usual or pd.isna(value)):
+            shown = f"{value:g}" if isinstance(value, float) else value
+            told.append(f"{name.replace('_', ' ')} {shown}")
     return ", ".join(told)
 
 
 def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
-    """An experiment a row: how many of the replicas wanted are there at full length.
+    """An experiment a row: how many of the replicas wanted are in ``runs`` (`repro.summary`).
 
-    Parameters
-    ----------
-    wanted:
-        As `grid.read_plan` gives it.
-    runs:
-        Those that there are, as `repro.summary` gives them.
-
-    Returns
-    -------
-    DataFrame with columns ``dataset``, ``width``, ``otherwise`` (what is not as in the paper),
-    ``epochs``, ``wanted`` and ``complete`` replicas, ``begun`` (those that are shorter), and
-    ``command``: what trains the rest, empty where nothing is missing.
+    Columns ``dataset``, ``width``, ``otherwise``, ``epochs``, ``wanted`` and ``complete`` replicas,
+    ``begun`` (those that are shorter), and ``command``: what trains the rest, if any is missing.
     """
-    lengths = {name: dict(zip(group.replica, group.epochs, strict=True))
-               for name, group in runs.groupby("name")}  # fmt: skip
+    lengths = runs.set_index(["name", "replica"]).epochs.to_dict()
     rows = []
     for experiment, replicas in merged(wanted):
-        there = [lengths.get(experiment.name, {}).get(number, 0) for number in replicas]
+        there = [lengths.get((experiment.name, number), 0) for number in replicas]
         complete = sum(epochs >= experiment.epochs for epochs in there)
         command = train_command(experiment, max(replicas) + 1)
         rows.append(
@@ -76,10 +61,13 @@ def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     """What trained the runs, of `repro.summary`: a row for replicas that only differ in number.
 
-    Columns ``dataset``, ``width``, ``otherwise``, ``epochs``, ``replicas``, ``hours`` (of the
-    longest), ``finished`` (the day), ``device`` and ``commit``. Devices and commits of runs that
-    were continued elsewhere stand one after another.
+    ``hours`` are of the longest, ``finished`` is a day; devices and commits of runs that were
+    continued elsewhere stand one after another.
     """
+
+    def one_after_another(told: str) -> str:
+        return re.sub(rf"{FROM_EPOCH}\d+", "", told)
+
     table = pd.DataFrame(
         {
             "dataset": runs.dataset.map(dataset_name), "width": runs.width,
@@ -87,17 +75,13 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
             "epochs": runs.epochs, "replicas": runs.replica,
             "hours": (runs.wall_seconds / 3600).round(2),
             "finished": runs.finished.str[:10],
-            "device": runs.device.map(_one_after_another).map(short_device),
-            "commit": runs.code_version.map(_one_after_another).map(short_version),
+            "device": runs.device.map(one_after_another).map(short_device),
+            "commit": runs.code_version.map(one_after_another).map(short_version),
         }
     )  # fmt: skip
-    alike = [name for name in table if name not in ("replicas", "hours", "finished")]
     told = {"replicas": numbers_in_words, "hours": "max", "finished": "max"}
+    alike = [name for name in table if name not in told]
     return table.groupby(alike, sort=False, as_index=False).agg(told)
-
-
-def _one_after_another(told: str) -> str:
-    return re.sub(rf"{FROM_EPOCH}\d+", "", told)
 
 
 def computing(runs: pd.DataFrame) -> dict[str, float]:
@@ -121,36 +105,25 @@ def computing(runs: pd.DataFrame) -> dict[str, float]:
 def attempts(folder: str | os.PathLike | None = None) -> pd.DataFrame:
     """What was done to break the code and its files, and how often it was not noticed.
 
-    Parameters
-    ----------
-    folder:
-        With ``faults.json``, ``damage.json`` and ``bad-input.json`` as the harnesses in ``tests/``
-        write them; None for the published ones.
-
-    Returns
-    -------
-    DataFrame with columns ``what`` (the harness's name of it), ``times``, ``failures`` and
-    ``code`` (its commit); no rows of a file that is not there.
+    Of a folder (None: the published results) with what the harnesses in ``tests/`` write:
+    columns ``what``, ``times``, ``failures`` and ``code`` (its commit).
     """
-    place = Path(folder or published_path())
-    faults, damage, inputs = (
-        sealed_json.read(place / f"{name}.json") if (place / f"{name}.json").exists() else {}
-        for name in ("faults", "damage", "bad-input")
-    )
-    ways: dict[str, list[int]] = {}
-    for formats in damage.get("formats", {}).values():
-        for way, row in formats.items():
-            counts = ways.setdefault(
-                "flipped bits" if way == "flipped bits" else "damaged otherwise", [0, 0]
-            )
-            counts[0] += sum(row.values())
-            counts[1] += row["failures"]
-    bad = [sum(row[name] for row in inputs.get("rows", ())) for name in ("tried", "failed")]
-    rows = [
-        *((f"sweep: {kind}", row["faults"], row["failures"], faults)
-          for kind, row in faults.get("kinds", {}).items()),
-        *((f"file: {way}", *counts, damage) for way, counts in ways.items()),
-        *([("bad input", *bad, inputs)] if inputs else []),
-    ]  # fmt: skip
+    rows = []
+    for name in ("faults", "damage", "bad-input"):
+        file = Path(folder or published_path()) / f"{name}.json"
+        if not file.exists():
+            continue
+        found = sealed_json.read(file)
+        counts = [(f"sweep: {kind}", row["faults"], row["failures"])
+                  for kind, row in found.get("kinds", {}).items()]  # fmt: skip
+        for formats in found.get("formats", {}).values():
+            counts += [
+                ("file: flipped bits" if way == "flipped bits" else "file: damaged otherwise",
+                 sum(row.values()), row["failures"])
+                for way, row in formats.items()
+            ]  # fmt: skip
+        counts += [("bad input", row["tried"], row["failed"]) for row in found.get("rows", ())]
+        code = short_version(found["code_version"])
+        rows += [(what, times, failures, code) for what, times, failures in counts]
     table = pd.DataFrame(rows, columns=["what", "times", "failures", "code"])
-    return table.assign(code=[short_version(source["code_version"]) for source in table.code])
+    return table.groupby(["what", "code"], sort=False, as_index=False).sum()[[*table]]

@@ -11,14 +11,9 @@ import pandas as pd
 from repro.paper import Reading
 
 COMPARISON = (
-    "theirs",
-    "ours",
-    "theirs_value",
-    "ours_value",
-    "difference_percent",
-    "difference_in_errors",
+    "theirs", "ours", "theirs_value", "ours_value", "difference_percent", "difference_in_errors",
     "remark",
-)
+)  # fmt: skip
 """Columns of a comparison: both values as text and as numbers, ours less theirs in per cent of
 theirs and (where the paper gives one) in units of its error bar, and what else is to be said."""
 
@@ -51,38 +46,29 @@ def readable(
         return "" if value is None else str(value)
 
     told = table.astype(object).map(text)
-    return _Page(
-        told
-        if index is None
-        else told.set_index([index] if isinstance(index, str) else list(index))
-    )
+    names = [index] if isinstance(index, str) else list(index or ())
+    return _Page(told.set_index(names) if names else told)
 
 
 def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
-    """The paper's values beside ours.
+    """The paper's values beside ours: the columns of ``index``, then those of COMPARISON.
 
-    Parameters
-    ----------
-    table:
-        A row per value: those of ``index``, which say what it is of; ``paper`` (`Reading` or None)
-        and ``ours``; where there are any, ``deviation`` and ``later_than`` (see `compare`).
+    ``table`` has a row per value: the columns of ``index``, which say what it is of; ``paper``
+    (`Reading` or None) and ``ours``; where there are any, ``deviation`` and ``later_than``.
     """
     rows = [
         {name: row[name] for name in index}
-        | compare(
-            row["paper"], row["ours"],
-            deviation=row.get("deviation", np.nan), later_than=row.get("later_than", np.nan),
-        )
+        | compare(row["paper"], row["ours"], row.get("deviation"), row.get("later_than"))
         for row in table.to_dict("records")
-    ]  # fmt: skip
+    ]
     return pd.DataFrame(rows, columns=[*index, *COMPARISON])
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """A table of comparison as a page shows it: texts and rounded differences alone.
 
-    What stands before the columns of ``COMPARISON`` becomes the index; columns that say nothing
-    are left out.
+    What stands before the columns of COMPARISON becomes the index; columns that say nothing are
+    left out.
     """
     index = list(table.columns[: list(table.columns).index("theirs")])
     told = table.fillna({"difference_percent": np.nan}).astype(object)
@@ -102,26 +88,23 @@ def shown(table: pd.DataFrame) -> pd.DataFrame:
 def compare(
     theirs: Reading | None,
     ours: float,
-    *,
-    deviation: float = float("nan"),
-    later_than: float = float("nan"),
+    deviation: float | None = None,
+    later_than: float | None = None,
 ) -> dict[str, Any]:
-    """One row of ``COMPARISON``.
+    """One row of COMPARISON.
 
     ``theirs`` is None where the paper gives no value, ``ours`` NaN where there is none of ours;
     ``deviation`` is the standard deviation of ours, ``later_than`` the epoch by which ours had not
     happened. A lower bound, theirs or ours, is judged in ``remark`` and has no difference.
     """
+    deviation, later_than = (None if pd.isna(one) else one for one in (deviation, later_than))
     row: dict[str, Any] = dict.fromkeys(COMPARISON, np.nan) | {
-        "theirs": "" if theirs is None else str(theirs),
-        "ours": _text(ours, deviation, later_than),
-        "theirs_value": np.nan if theirs is None else theirs.value,
-        "ours_value": ours,
-        "remark": "",
-    }
+        "theirs": "", "ours": _text(ours, deviation, later_than), "ours_value": ours, "remark": "",
+    }  # fmt: skip
     if theirs is None:
         return row
-    if not np.isnan(later_than):
+    row |= {"theirs": str(theirs), "theirs_value": theirs.value}
+    if later_than is not None:
         beyond = "agrees" if theirs.is_lower_bound else "later than theirs"
         row["remark"] = beyond if later_than >= theirs.value else "our runs end earlier"
     elif np.isnan(ours):
@@ -135,14 +118,12 @@ def compare(
     return row
 
 
-def _text(value: float, deviation: float, later_than: float) -> str:
-    if not np.isnan(later_than):
+def _text(value: float, deviation: float | None, later_than: float | None) -> str:
+    if later_than is not None:
         return f"> {later_than:.0f}"
-    if np.isnan(value):
-        return ""
-    if np.isinf(value):
-        return "beyond the bins"
-    digits = ".3g" if abs(value) < 100 else ".0f"
-    return f"{value:{digits}}" + (
-        "" if np.isnan(deviation) else f" ± {deviation:{'.2g' if deviation < 100 else '.0f'}}"
-    )
+    if not np.isfinite(value):
+        return "beyond the bins" if np.isinf(value) else ""
+    text = f"{value:{'.3g' if abs(value) < 100 else '.0f'}}"
+    if deviation is not None:
+        text += f" ± {deviation:{'.2g' if deviation < 100 else '.0f'}}"
+    return text

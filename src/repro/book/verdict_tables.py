@@ -9,14 +9,11 @@ import pandas as pd
 from repro.analysis.captions import dataset_name
 from repro.analysis.intervals import Interval
 from repro.claims import controls
-from repro.claims.verdict import WORDS, Part
+from repro.claims.verdict import WORDS
 from repro.claims.verdicts import CLAIMS, Claim, Verdict
 
-CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
-"""Words on the wording look as those on the measurement do."""
-
-
-FORMER = ("written", "replaced", "rule", "reason")
+# Words on the wording look as those on the measurement do.
+_CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
 
 
 class Shown(str):
@@ -28,18 +25,8 @@ class Shown(str):
 
 def chip(word: str) -> str:
     """A verdict as a coloured word, for use in Markdown: its class is the word with dashes."""
-    name = CLASSES.get(word, word).replace(" ", "-")
+    name = _CLASSES.get(word, word).replace(" ", "-")
     return f'<span class="verdict {name}">{word}</span>'
-
-
-def headline(found: Verdict) -> Shown:
-    """Both verdicts on one claim as chips, each with the effect that it rests on."""
-    lines = []
-    for question, word in (("measurement", found.verdict), ("wording", found.wording)):
-        first = found.first(question)
-        told = f": {first.statistic} {_effect(first)}" if first and first.effect is not None else ""
-        lines.append(f"{question.capitalize()} {chip(word)}{told}")
-    return Shown("<br>".join(lines))
 
 
 def verdict_table(found: Sequence[Verdict]) -> Shown:
@@ -53,13 +40,7 @@ def verdict_table(found: Sequence[Verdict]) -> Shown:
 
 
 def changes(found: Sequence[Verdict]) -> pd.DataFrame:
-    """The verdicts before and after the last change of rules, a row per claim and dataset.
-
-    Returns
-    -------
-    Columns ``claim``, ``dataset``, ``verdict before``, ``effect before``, ``measurement``,
-    ``wording`` and ``effect``.
-    """
+    """The verdicts before and after the last change of rules, a row per claim and dataset."""
     rows = []
     for one in found:
         before = one.claim.former[-1]["verdicts"].get(one.dataset, {})
@@ -77,29 +58,26 @@ def changes(found: Sequence[Verdict]) -> pd.DataFrame:
     return pd.DataFrame(rows)
 
 
-def former_table(claims: Claim | Sequence[Claim]) -> Shown:
+def former_table(claims: Sequence[Claim]) -> Shown:
     """The rules that were replaced: text, dates and the reason for the change."""
-    rows = [
-        {"claim": one.title} | {name: former[name] for name in FORMER}
-        for one in ([claims] if isinstance(claims, Claim) else claims)
-        for former in one.former
-    ]
-    return _html(pd.DataFrame(rows, columns=["claim", *FORMER]).set_index("claim"))
+    rows = [{"claim": one.title} | former for one in claims for former in one.former]
+    columns = ["claim", "written", "replaced", "rule", "reason"]
+    return _html(pd.DataFrame(rows, columns=columns).set_index("claim"))
 
 
-def rule_table(claims: Sequence[Claim] = CLAIMS) -> Shown:
+def rule_table() -> Shown:
     """The rules in force."""
-    rows = {one.title: {"written": one.written, "rule": one.rule} for one in claims}
+    rows = {one.title: {"written": one.written, "rule": one.rule} for one in CLAIMS}
     return _html(pd.DataFrame.from_dict(rows, orient="index"))
 
 
 def part_table(found: Verdict) -> pd.DataFrame:
-    """The parts of one verdict: question, statistic, effect, interval, over what, answer."""
+    """The parts of one verdict: question, statistic, effect with interval, over what, answer."""
     rows = [
         {
             "question": part.question,
             "statistic": part.statistic,
-            "effect": _effect(part),
+            "effect": effect_in_words(part.effect, part.interval, part.unit),
             "over": part.over,
             "answer": part.answer,
         }
@@ -123,10 +101,6 @@ def effect_in_words(effect: float | None, interval: Interval | None, unit: str =
         return ""
     limits = "" if interval is None else f" [{interval[0]:.3g}, {interval[1]:.3g}]"
     return f"{effect:.3g}{limits} {unit}".strip()
-
-
-def _effect(part: Part) -> str:
-    return effect_in_words(part.effect, part.interval, part.unit)
 
 
 def _html(table: pd.DataFrame) -> Shown:

@@ -17,21 +17,6 @@ from typing import Any
 
 from repro.errors import ReproError
 
-__all__ = [
-    "NAME",
-    "NAMES",
-    "compiled",
-    "device",
-    "gradient",
-    "hessian_product",
-    "lanes",
-    "ops",
-    "peak_memory",
-    "precision",
-    "replicas_together",
-    "versions",
-]
-
 NAMES = ("tensorflow", "jax")
 
 os.environ.setdefault("KERAS_BACKEND", "tensorflow")
@@ -48,9 +33,9 @@ _TF32 = os.environ.get("REPRO_TF32") == "1"
 
 @contextlib.contextmanager
 def _unwelcomed() -> Iterator[None]:
-    """Keep back what TensorFlow's libraries write to standard error while they are loaded.
+    """Keep back what TensorFlow's libraries write to file descriptor 2 while they are loaded.
 
-    They write to the file descriptor, whatever the log level. Where the loading fails it is shown.
+    Where the loading fails it is shown.
     """
     try:
         kept = os.dup(2)
@@ -73,13 +58,20 @@ def _unwelcomed() -> Iterator[None]:
 try:
     with _unwelcomed():
         import keras
-        from keras import ops
+        from keras import ops as ops
 except ImportError as error:
     raise ReproError(
         f"Training needs Keras with {NAME}, which cannot be imported here ({error}): install this "
         "package with the extra 'train', or 'jax' with KERAS_BACKEND=jax."
     ) from error
 
+# For each backend:
+# compiled(program): it, compiled by XLA for the device.
+# gradient(loss, parameters): of a scalar; ``loss(parameters)`` returns (scalar, other), and the
+#   result is the gradient and ``other``.
+# hessian_product(loss, parameters, direction): the Hessian of the scalar ``loss(parameters)`` times
+#   a direction shaped like the parameters, without the Hessian.
+# peak_memory(): the most bytes of an accelerator's memory that were in use; None on a CPU.
 if NAME == "tensorflow":
     import tensorflow
 
@@ -88,24 +80,15 @@ if NAME == "tensorflow":
     tensorflow.get_logger().setLevel("ERROR")
 
     def compiled(program: Callable) -> Callable:
-        """The program compiled by XLA for the device."""
         return tensorflow.function(program, jit_compile=True, autograph=False)
 
     def gradient(loss: Callable, parameters: tuple) -> tuple[tuple, Any]:
-        """Gradient of a scalar loss with respect to the parameters, and what else it returns.
-
-        ``loss(parameters)`` returns (scalar, other).
-        """
         with tensorflow.GradientTape() as tape:
             tape.watch(parameters)
             value, other = loss(parameters)
         return tuple(tape.gradient(value, parameters)), other
 
     def hessian_product(loss: Callable, parameters: tuple, direction: tuple) -> tuple:
-        """The Hessian of a scalar loss times a direction, without the Hessian.
-
-        ``loss(parameters)`` returns the scalar; ``direction`` is shaped like the parameters.
-        """
         with tensorflow.GradientTape() as tape:
             tape.watch(parameters)
             slopes, _ = gradient(lambda each: (loss(each), None), parameters)
@@ -119,7 +102,6 @@ if NAME == "tensorflow":
         return [details(device).get("device_name", device.name) for device in devices]
 
     def peak_memory() -> int | None:
-        """The most bytes of an accelerator's memory that were in use; None on a CPU."""
         if not _accelerators():
             return None
         return tensorflow.config.experimental.get_memory_info("GPU:0")["peak"]
@@ -130,37 +112,25 @@ else:
     jax.config.update("jax_default_matmul_precision", "tensorfloat32" if _TF32 else "highest")
 
     def compiled(program: Callable) -> Callable:
-        """The program compiled by XLA for the device."""
         return jax.jit(program)
 
     def gradient(loss: Callable, parameters: tuple) -> tuple[tuple, Any]:
-        """Gradient of a scalar loss with respect to the parameters, and what else it returns.
-
-        ``loss(parameters)`` returns (scalar, other).
-        """
         return jax.grad(loss, has_aux=True)(parameters)
 
     def hessian_product(loss: Callable, parameters: tuple, direction: tuple) -> tuple:
-        """The Hessian of a scalar loss times a direction, without the Hessian.
-
-        ``loss(parameters)`` returns the scalar; ``direction`` is shaped like the parameters.
-        """
         return jax.jvp(jax.grad(loss), (parameters,), (direction,))[1]
 
     def _accelerators() -> list[str]:
         return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
 
     def peak_memory() -> int | None:
-        """The most bytes of an accelerator's memory that were in use; None on a CPU."""
         return (jax.devices()[0].memory_stats() or {}).get("peak_bytes_in_use")
 
 
 def device() -> str:
     """What the programs run on, in words: the accelerator, or the processor and its cores."""
     accelerators = _accelerators()
-    if accelerators:
-        return accelerators[0]
-    return f"CPU {_processor()}, {_cores()} cores"
+    return accelerators[0] if accelerators else f"CPU {_processor()}, {_cores()} cores"
 
 
 def precision() -> str:
@@ -196,8 +166,6 @@ def _cores() -> int:
 
 def _processor() -> str:
     information = Path("/proc/cpuinfo")
-    if information.exists():
-        for line in information.read_text().splitlines():
-            if line.startswith("model name"):
-                return line.partition(":")[2].strip()
-    return platform.processor() or platform.machine()
+    lines = information.read_text().splitlines() if information.exists() else []
+    models = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return models[0] if models else platform.processor() or platform.machine()

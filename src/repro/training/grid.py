@@ -32,34 +32,24 @@ PARAMETERS = {plural(name): name for name in sorted(_NAMES, key=lambda name: nam
 """The keys of a grid beside ``replicas``, from the slowest to the fastest, with what they name."""
 
 KEYS = (*PARAMETERS, "replicas")
-_REQUIRED = ("datasets", "widths")
-_LENGTH = 1000  # the paper's
 _KINDS = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Experiment).items()}
 NUMBERS = frozenset(name for name, kinds in _KINDS.items() if str not in kinds)
 """The parameters that are numbers and nothing else."""
 
-MOST_RUNS = 100_000
-"""In one grid, and in a plan: what is more is a slip, and listing it would take for ever."""
-
-LARGEST_PLAN = 2**20
-"""Bytes of a plan's file."""
+EPOCHS = 1000  # the paper's
+_MOST_RUNS = 100_000  # what is more is a slip, and listing it would take for ever
+_LARGEST_PLAN = 2**20  # bytes
 
 
 def experiments(grid: Mapping[str, Any]) -> Wanted:
     """Every experiment of a grid with its replicas, all of them checked.
 
-    Parameters
-    ----------
-    grid:
-        Of KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is left
-        out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
-        list of one; numbers may be text.
+    A grid has KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is
+    left out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
+    list of one; numbers may be text.
 
-    Raises
-    ------
-    ReproError
-        For a key that is not known, missing or there twice, for a value that makes no experiment,
-        and for more than MOST_RUNS runs.
+    Raises ReproError for a key that is not known, missing or there twice, for a value that makes no
+    experiment, and for more than 100,000 runs.
     """
     named: dict[str, Any] = {}
     for key, value in grid.items():
@@ -69,25 +59,30 @@ def experiments(grid: Mapping[str, Any]) -> Wanted:
         if known in named:
             raise ReproError(f"A grid has {known} twice, once as {shown(key)}: leave one out.")
         named[known] = value
-    for key in _REQUIRED:
+    for key in ("datasets", "widths"):
         if key not in named:
-            raise ReproError(f"A grid needs {' and '.join(_REQUIRED)}; {key} is missing.")
-    replicas = _replicas(named.get("replicas", 1))
-    named = {"epochs": _LENGTH} | named
-    axes = {
-        name: [read(name, each) for each in _listed(key, named[key])]
-        for key, name in PARAMETERS.items()
-        if key in named
-    }
+            raise ReproError(f"A grid needs datasets and widths; {key} is missing.")
+    replicas = named.get("replicas", 1)
+    with contextlib.suppress(ValueError):
+        replicas = whole(replicas)
+    numbers = replica_numbers(replicas)
+    named = {"epochs": EPOCHS} | named
+    axes = {}
+    for key, name in PARAMETERS.items():
+        if key in named:
+            values = named[key] if isinstance(named[key], list | tuple) else [named[key]]
+            if not values:
+                raise ReproError(f"{key} must name at least one.")
+            axes[name] = [_read(name, each) for each in values]
     axes["dataset"] = [datasets.identified(each) for each in axes["dataset"]]  # a file is read once
-    _check_number(math.prod(map(len, axes.values())) * len(replicas))
+    _check_number(math.prod(map(len, axes.values())) * len(numbers))
     return [
-        (Experiment(**dict(zip(axes, values, strict=True))), replicas)
+        (Experiment(**dict(zip(axes, values, strict=True))), numbers)
         for values in itertools.product(*axes.values())
     ]
 
 
-def read(parameter: str, value: Any) -> Any:
+def _read(parameter: str, value: Any) -> Any:
     """A value of a parameter as it may be typed: numbers in text, ``none`` for None."""
     kinds = _KINDS[parameter]
     if value == "none" and NoneType in kinds:
@@ -99,34 +94,24 @@ def read(parameter: str, value: Any) -> Any:
     return value  # text, or what `Experiment` refuses in words
 
 
-def _replicas(value: Any) -> list[int]:
-    with contextlib.suppress(ValueError):
-        value = whole(value)
-    return replica_numbers(value)
-
-
 def read_plan(path: str | os.PathLike) -> Wanted:
     """The experiments of a plan's grids, one grid after another.
 
-    Raises
-    ------
-    ReproError
-        Where the file cannot be read, is no YAML, refers to a part of itself, has a key twice, or
-        has a grid that `experiments` refuses; the message names the grid.
+    Raises ReproError where the file is no plain YAML of distinct keys without aliases, or has a
+    grid that `experiments` refuses; the message names the grid.
     """
     path = Path(path).expanduser()
     try:
         with path.open("rb") as file:
-            text = file.read(LARGEST_PLAN + 1)
+            text = file.read(_LARGEST_PLAN + 1)
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise ReproError(f"The plan {path} cannot be read ({reason}).") from error
-    if len(text) > LARGEST_PLAN:
-        raise ReproError(f"The plan {path} must be YAML of at most {LARGEST_PLAN} bytes.")
+    if len(text) > _LARGEST_PLAN:
+        raise ReproError(f"The plan {path} must be YAML of at most {_LARGEST_PLAN} bytes.")
     content = _parsed(path, text)
-    grids = content if isinstance(content, list) else [content]
     found: list = []
-    for number, grid in enumerate(grids, 1):
+    for number, grid in enumerate(content if isinstance(content, list) else [content], 1):
         if not isinstance(grid, dict) or not all(isinstance(key, str) for key in grid):
             raise ReproError(
                 f"Grid {number} of {path} must be a mapping such as "
@@ -167,14 +152,7 @@ def _parsed(path: Path, text: bytes) -> Any:
 
 
 def _check_number(runs: int) -> None:
-    if runs > MOST_RUNS:
+    if runs > _MOST_RUNS:
         raise ReproError(
-            f"A grid can have {MOST_RUNS} runs, not {shown(runs)}: split it, or name fewer values."
+            f"A grid can have {_MOST_RUNS} runs, not {shown(runs)}: split it, or name fewer values."
         )
-
-
-def _listed(key: str, value: Any) -> list[Any]:
-    values = value if isinstance(value, list | tuple) else [value]
-    if not values:
-        raise ReproError(f"{key} must name at least one.")
-    return list(values)

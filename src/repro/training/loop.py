@@ -8,7 +8,6 @@ import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -16,24 +15,13 @@ import numpy as np
 from repro import provenance
 from repro.experiment import Experiment
 from repro.model import network
-from repro.model.deviation import STATISTICS
-from repro.model.network import layer_names
 from repro.store.record import Record
-from repro.store.run_file import State
 from repro.store.store import Store
 from repro.training import backend, optimizer, program, samples
 from repro.training.backend import ops
 from repro.training.progress import Bar
 
 CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a training ended: after which epoch, and whether that is all that was asked for."""
-
-    epoch: int
-    complete: bool
 
 
 def train(
@@ -45,44 +33,38 @@ def train(
     deadline: float | None = None,
     progress: bool = True,
     line: int = 0,
-) -> Outcome:
-    """Train the replicas to the experiment's epochs and save each in the store as it goes.
+) -> int:
+    """Train the replicas to the experiment's epochs, saved as it goes; the last epoch trained.
 
     Replicas train together along a leading axis; they must have come equally far. Those with a
     file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
 
-    Parameters
-    ----------
-    stop:
-        Once it is set, the current epoch is the last, and is saved.
-    deadline:
-        As `time.monotonic` tells the time: no epoch is begun that would not end before it.
-    progress:
-        Whether to draw a progress bar, and ``line``: on which line of the terminal.
-
-    Raises
-    ------
-    ReproError
-        Where the data or the store cannot be used; before anything is trained.
+    Once ``stop`` is set, the current epoch is the last, and is saved; no epoch is begun that would
+    not end before ``deadline`` (of `time.monotonic`). ``line`` of the terminal has the bar.
+    Raises ReproError, before anything is trained, where the data or the store cannot be used.
     """
     store.check_writable()
-    group = _Group(experiment, replicas, source or store, store)
-    with group, _bar(group, progress, line) as bar:
-        saved = time.monotonic()
-        while group.epoch < experiment.epochs:
-            began = time.monotonic()
-            group.advance()
-            now = time.monotonic()
-            out_of_time = deadline is not None and now + (now - began) > deadline
-            stopping = out_of_time or (stop is not None and stop.is_set())
-            if stopping or now - saved >= CHECKPOINT_SECONDS or group.epoch == experiment.epochs:
-                group.save()
-                saved = time.monotonic()
-            bar.set_postfix_str(group.losses(), refresh=False)
-            bar.update()
-            if stopping:
-                break
-    return Outcome(group.epoch, group.epoch == experiment.epochs)
+    with _Group(experiment, replicas, source or store, store) as group:
+        which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
+        mark = f" mark {experiment.mark}" if experiment.mark else ""
+        name = f"{experiment.dataset} N={experiment.width}{mark} {which}"
+        with Bar(name, group.epoch, experiment.epochs, progress, line) as bar:
+            saved = time.monotonic()
+            while group.epoch < experiment.epochs:
+                began = time.monotonic()
+                group.advance()
+                now = time.monotonic()
+                out_of_time = deadline is not None and now + (now - began) > deadline
+                stopping = out_of_time or (stop is not None and stop.is_set())
+                complete = group.epoch == experiment.epochs
+                if stopping or complete or now - saved >= CHECKPOINT_SECONDS:
+                    group.save()
+                    saved = time.monotonic()
+                bar.set_postfix_str(group.losses(), refresh=False)
+                bar.update()
+                if stopping:
+                    break
+        return group.epoch
 
 
 class _Group:
@@ -92,12 +74,13 @@ class _Group:
         self, experiment: Experiment, replicas: Sequence[int], source: Store, store: Store
     ) -> None:
         self.experiment, self.replicas, self.store = experiment, list(replicas), store
-        self._since = time.monotonic()
+        self._since, self._started = time.monotonic(), provenance.now()
         self._samples = samples.of(experiment)
         self._sizes = len(self._samples.y_train), len(self._samples.y_test)
         self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
-        self._layers = layer_names(experiment.hidden_layers)
-        self._parameters = [f"{kind}_{n}" for kind in ("weights", "biases") for n in self._layers]
+        self._layers = network.layer_names(experiment.hidden_layers)
+        parameters = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in self._layers]
+        self._names = optimizer.state_names(experiment.optimizer, parameters)
         self._initial_on_device = self._on_device(self._initial, self._layers)
         self._orders = ThreadPoolExecutor(1, "sample-order")
         self._program = program.epoch_program(experiment)
@@ -108,8 +91,7 @@ class _Group:
         else:
             self._begin()
         self._began_at = self.epoch + 1
-        self._started = provenance.now()
-        self._next_order = self._draw(self.epoch + 1)
+        self._next_order = self._draw(self._began_at)
 
     def __enter__(self) -> "_Group":
         return self
@@ -138,7 +120,7 @@ class _Group:
         self._state, training, test, statistics = self._program(
             self._state, self._initial_on_device, ops.convert_to_tensor(order), *self._samples
         )
-        self._note(program.Tally(*training), program.Tally(*test), statistics)
+        self._note(training, test, statistics)
 
     def losses(self) -> str:
         """The losses of the last epoch, the mean over replicas, for the progress bar."""
@@ -146,10 +128,9 @@ class _Group:
 
     def save(self) -> None:
         """Write every replica's file, with the state to continue from."""
-        names = optimizer.state_names(self.experiment.optimizer, self._parameters)
         values = [self._by_replica(each) for each in self._state]
         for index, record in enumerate(self._records):
-            state: State = {n: each[index] for n, each in zip(names, values, strict=True)}
+            state = {n: each[index] for n, each in zip(self._names, values, strict=True)}
             self.store.save(record.to_dataset(self._attributes(index)), state)
 
     def _begin(self) -> None:
@@ -159,32 +140,27 @@ class _Group:
         networks = (len(self.replicas),) if len(self.replicas) > 1 else ()
         self._state = optimizer.started(self.experiment.optimizer, parameters, networks)
         evaluation = program.evaluation_program(self.experiment)
-        x_train, y_train, x_test, y_test = self._samples
-        training = program.Tally(*evaluation(parameters, x_train, y_train))
+        training, test = (
+            evaluation(parameters, *each) for each in (self._samples[:2], self._samples[2:])
+        )
         # No batch has been seen yet.
         nothing = program.together([np.float32("nan")] * len(self.replicas))
-        test = program.Tally(*evaluation(parameters, x_test, y_test))
-        self._note(training._replace(max_batch_loss=nothing), test, self._initial_statistics())
-
-    def _initial_statistics(self) -> tuple[np.ndarray, np.ndarray]:
         # By NumPy: a device would compile for half a minute what is needed once.
         initial = tuple(program.together([one[n] for one in self._initial]) for n in self._layers)
         with np.errstate(invalid="ignore", divide="ignore"):  # the shape of no deviation at all
-            return program.statistics(self.experiment, initial, initial, xp=np)
+            statistics = program.statistics(self.experiment, initial, initial, xp=np)
+        self._note(training._replace(max_batch_loss=nothing), test, statistics)
 
     def _resume(self, source: Store, runs: list) -> None:
         datasets, states = zip(*(source.load_checkpoint(run) for run in runs), strict=True)
         self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
         self._before = [dataset.attrs for dataset in datasets]
-        names = optimizer.state_names(self.experiment.optimizer, self._parameters)
-        self._state = self._on_device(states, names)
+        self._state = self._on_device(states, self._names)
         self._shown = (float("nan"), float("nan"))
 
-    def _on_device(self, replicas: list[dict[str, np.ndarray]], names: Sequence[str]) -> tuple:
-        return tuple(
-            ops.convert_to_tensor(program.together([arrays[name] for arrays in replicas]))
-            for name in names
-        )
+    def _on_device(self, replicas: Sequence[dict], names: Sequence[str]) -> tuple:
+        arrays = (program.together([one[name] for one in replicas]) for name in names)
+        return tuple(map(ops.convert_to_tensor, arrays))
 
     def _by_replica(self, value: Any) -> np.ndarray:
         array = np.asarray(ops.convert_to_numpy(value))
@@ -192,48 +168,39 @@ class _Group:
 
     def _draw(self, epoch: int) -> Future:
         def orders() -> np.ndarray:
-            return program.together(
-                [
-                    network.sample_order(self.experiment, replica, epoch, self._sizes[0])
-                    for replica in self.replicas
-                ]
-            )
+            size = self._sizes[0]
+            drawn = [network.sample_order(self.experiment, n, epoch, size) for n in self.replicas]
+            return program.together(drawn)
 
         return self._orders.submit(orders)
 
     def _note(self, training: program.Tally, test: program.Tally, statistics: tuple) -> None:
-        train_sums, test_sums = (
+        training, test = (
             program.Tally(*(self._by_replica(part).astype(np.float64) for part in tally))
             for tally in (training, test)
         )
         train_size, test_size = self._sizes
         curves = {
-            "train_loss": train_sums.loss / train_size,
-            "train_accuracy": train_sums.correct / train_size,
-            "test_loss": test_sums.loss / test_size,
-            "test_accuracy": test_sums.correct / test_size,
-            "dead_fraction": train_sums.dead / train_size,
-            "max_batch_loss": train_sums.max_batch_loss,
+            "train_loss": training.loss / train_size,
+            "train_accuracy": training.correct / train_size,
+            "test_loss": test.loss / test_size,
+            "test_accuracy": test.correct / test_size,
+            "dead_fraction": training.dead / train_size,
+            "max_batch_loss": training.max_batch_loss,
         }
         self._shown = curves["train_loss"].mean(), curves["test_loss"].mean()
         values, ranks = (self._by_replica(part) for part in statistics)
-        assert values.shape == (len(self.replicas), len(STATISTICS), len(self._layers))
         for index, record in enumerate(self._records):
-            record.append(
-                {name: float(curve[index]) for name, curve in curves.items()},
-                values[index],
-                ranks[index],
-            )
+            noted = {name: float(curve[index]) for name, curve in curves.items()}
+            record.append(noted, values[index], ranks[index])
             self._look(index)
 
     def _look(self, index: int) -> None:
         record = self._records[index]
         last = record.epoch == self.experiment.epochs
         if record.wants_weights(last):
-            weights = {
-                layer: self._by_replica(self._state[number])[index]
-                for number, layer in enumerate(self._layers)
-            }
+            named = zip(self._layers, self._state, strict=False)  # the weights come first
+            weights = {layer: self._by_replica(values)[index] for layer, values in named}
             record.look(weights, self._initial[index], last)
 
     def _attributes(self, index: int) -> dict[str, str | float | int]:
@@ -244,31 +211,14 @@ class _Group:
             "device": backend.device(),
             "precision": backend.precision(),
         }
+        versions = backend.versions(), before.get("library_versions")
         return {
             name: provenance.continued(before.get(name), value, self._began_at)
             for name, value in made.items()
         } | {
-            "library_versions": provenance.library_versions(
-                backend.versions(), before.get("library_versions")
-            ),
+            "library_versions": provenance.library_versions(*versions),
             "trained_together": len(self.replicas),
             "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - self._since,
             "started": before.get("started", self._started),
             "finished": provenance.now(),
         }
-
-
-def _bar(group: _Group, progress: bool, line: int) -> Bar:
-    experiment, replicas = group.experiment, group.replicas
-    mark = f" mark {experiment.mark}" if experiment.mark else ""
-    which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
-    return Bar(
-        desc=f"{experiment.dataset} N={experiment.width}{mark} {which}",
-        initial=group.epoch,
-        total=experiment.epochs,
-        unit="epoch",
-        disable=not progress,
-        mininterval=1.0,
-        position=line,
-        leave=line == 0,
-    )

@@ -16,13 +16,9 @@ _BETA_1, _BETA_2, _EPSILON = 0.9, 0.999, 1e-7
 class Optimizer(NamedTuple):
     """One way to train.
 
-    kept
-        Names of the arrays that it keeps for every parameter.
-    update
-        ``update(rate, steps, parameter, gradient, *kept)``: the parameter and what is kept of it,
-        after the step; ``steps`` (...) is the number of those before, None where not counted.
-    counts
-        Whether steps are counted.
+    ``kept`` names the arrays that it keeps for every parameter, ``counts`` whether steps are
+    counted. ``update(rate, steps, parameter, gradient, *kept)`` returns the parameter and what is
+    kept of it after the step; ``steps`` (...) is the number of those before, None if not counted.
     """
 
     kept: tuple[str, ...]
@@ -58,14 +54,14 @@ OPTIMIZERS: dict[str, Optimizer] = {
 
 
 def state_names(name: str, parameters: Sequence[str]) -> tuple[str, ...]:
-    """What a network is trained with: the names of its parameters, and of what is kept of them."""
+    """Names of what a network is trained with: its parameters, and what is kept of them."""
     optimizer = OPTIMIZERS[name]
     kept = tuple(f"{kept}_{parameter}" for kept in optimizer.kept for parameter in parameters)
     return (*parameters, *kept, *(("steps",) if optimizer.counts else ()))
 
 
 def started(name: str, parameters: tuple, networks: tuple[int, ...]) -> tuple:
-    """The parameters with what is kept of them before the first step, in that order.
+    """The state before the first step, in the order of `state_names`.
 
     ``networks`` is the leading axis of replicas, or nothing.
     """
@@ -76,15 +72,14 @@ def started(name: str, parameters: tuple, networks: tuple[int, ...]) -> tuple:
 
 
 def step(name: str, rate: float, state: tuple, gradients: Sequence[Any]) -> tuple:
-    """The state (as `started` orders it) after a step along the gradients of its parameters."""
+    """The state after a step along the gradients of its parameters."""
     optimizer, size = OPTIMIZERS[name], len(gradients)
     steps = state[-1] if optimizer.counts else None
-    groups = [
-        state[start : start + size] for start in range(0, size * (1 + len(optimizer.kept)), size)
-    ]
+    starts = range(0, size * (1 + len(optimizer.kept)), size)
+    parameters, *kept = (state[start : start + size] for start in starts)
     stepped = [
-        optimizer.update(rate, steps, parameter, gradient, *kept)
-        for parameter, gradient, *kept in zip(groups[0], gradients, *groups[1:], strict=True)
+        optimizer.update(rate, steps, parameter, gradient, *of_it)
+        for parameter, gradient, *of_it in zip(parameters, gradients, *kept, strict=True)
     ]
     ordered = tuple(part for group in zip(*stepped, strict=True) for part in group)
     return (*ordered, steps + 1) if optimizer.counts else ordered

@@ -1,8 +1,7 @@
-"""One epoch as one compiled program, written in `keras.ops`.
+"""One epoch as one compiled program: all batches, the test set, the deviation's statistics.
 
-Training over all batches, the test set, and the statistics of the deviation; only small arrays come
-back. `backend` compiles and differentiates it. All is written for one network, and a leading axis
-of replicas passes through: ``...`` in the shapes below is ``replica``, or nothing.
+All is written in `keras.ops` for one network, and a leading axis of replicas passes through:
+``...`` in the shapes below is ``replica``, or nothing. Only small arrays come back.
 """
 
 import functools
@@ -30,10 +29,8 @@ _EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for 
 class Outcome(NamedTuple):
     """What came of each sample, each (..., sample): in an epoch, in the order of its batches."""
 
-    exact: Any
-    """Exact cross-entropy, float32."""
-    correct: Any
-    """Whether the true class has the largest output."""
+    exact: Any  # cross-entropy, float32
+    correct: Any  # whether the true class has the largest output
 
 
 class Tally(NamedTuple):
@@ -51,19 +48,14 @@ def logits(parameters: Parameters, pixels: Any) -> Any:
     ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
     """
     layers = len(parameters) // 2
-    for index, (weights, bias) in enumerate(
-        zip(parameters[:layers], parameters[layers:], strict=True)
-    ):
-        pixels = ops.matmul(pixels if index == 0 else ops.relu(pixels), weights)
-        pixels = pixels + ops.expand_dims(bias, -2)
+    for index in range(layers):
+        pixels = ops.matmul(ops.relu(pixels) if index else pixels, parameters[index])
+        pixels = pixels + ops.expand_dims(parameters[layers + index], -2)
     return pixels
 
 
 def cross_entropy(outputs: Any, labels: Any) -> Outcome:
-    """Exact cross-entropy -ln p of the true class, and whether that class has the largest output.
-
-    ``outputs`` (..., sample, class), ``labels`` (..., sample) or (sample,).
-    """
+    """Of ``outputs`` (..., sample, class) with ``labels`` (..., sample) or (sample,)."""
     hit = ops.expand_dims(labels, -1) == ops.arange(outputs.shape[-1], dtype="int32")
     # Below the largest output, not as they are: float32 counts outputs near 50 in steps of 4e-6,
     # and a sample the network is sure of has a smaller loss than that.
@@ -76,9 +68,8 @@ def cross_entropy(outputs: Any, labels: Any) -> Outcome:
 def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
     """The loss of each sample from its exact cross-entropy.
 
-    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it. Clipping -ln p instead
-    of p is the same function and keeps float32 digits that p close to 1 does not have. Outside the
-    clip the gradient is zero.
+    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it; outside, the gradient is
+    zero. -ln p is clipped here: it keeps float32 digits that p close to 1 does not have.
     """
     if loss == "logits":
         return exact
@@ -91,10 +82,7 @@ def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
 
 
 def step(experiment: Experiment, turned: State, pixels: Any, labels: Any) -> tuple[State, Outcome]:
-    """One step of the optimizer on one batch per network: ``pixels`` (..., sample, pixel).
-
-    It takes and returns the state as `_turned` turns it.
-    """
+    """One step on one batch per network, ``pixels`` (..., sample, pixel); the state is turned."""
 
     def batch_loss(parameters: Parameters) -> tuple[Any, Outcome]:
         outcome = cross_entropy(logits(_turned(experiment, parameters), pixels), labels)
@@ -110,56 +98,48 @@ def step(experiment: Experiment, turned: State, pixels: Any, labels: Any) -> tup
 def train(
     experiment: Experiment, state: State, pixels: Any, labels: Any, order: Any
 ) -> tuple[State, Tally]:
-    """One epoch: every sample once, in ``order`` (..., sample); the last batch is smaller."""
+    """One epoch: every sample once, in ``order`` (..., sample)."""
     *leading, samples = order.shape
     size = min(experiment.batch_size, samples)
-    full, rest = divmod(samples, size)
 
-    def batch(start: Any, size: int, turned: State, outcome: Outcome) -> tuple:
+    def batch(start: Any, size: int, carry: tuple) -> tuple:
+        turned, outcome = carry
         chosen = ops.slice(order, (*(0 for _ in leading), start), (*leading, size))
         inputs = scaled(ops.take(pixels, chosen, axis=0))
         turned, new = step(experiment, turned, inputs, ops.take(labels, chosen, axis=0))
-        return turned, tuple(_put(outcome, new, start))
-
-    def body(index: Any, carry: tuple) -> tuple:
-        return batch(index * size, size, carry[0], Outcome(*carry[1]))
+        return turned, _put(outcome, new, start)
 
     # Only kept on the way and counted afterwards: on a GPU every count is a kernel of its own.
-    carry = _turned(experiment, state), tuple(_nothing(leading, samples))
-    turned, outcome = ops.fori_loop(0, full, body, carry)
-    if rest:
-        turned, outcome = batch(full * size, rest, turned, Outcome(*outcome))
-    return _turned(experiment, turned), _tally(experiment, Outcome(*outcome), size)
+    carry = _turned(experiment, state), _nothing(*leading, samples)
+    turned, outcome = _over(samples, size, batch, carry)
+    return _turned(experiment, turned), _tally(experiment, outcome, size)
 
 
 def evaluate(experiment: Experiment, parameters: Parameters, pixels: Any, labels: Any) -> Tally:
     """The tally over all samples with the parameters held; ``max_batch_loss`` is of all."""
     samples, inputs = pixels.shape
-    size = min(_EVALUATION_CHUNK, samples)
-    full, rest = divmod(samples, size)
 
     def chunk(start: Any, size: int, outcome: Outcome) -> Outcome:
         images = scaled(ops.slice(pixels, (start, 0), (size, inputs)))
         truth = ops.slice(labels, (start,), (size,))
         return _put(outcome, cross_entropy(logits(parameters, images), truth), start)
 
-    def body(index: Any, carry: tuple) -> tuple:
-        return tuple(chunk(index * size, size, Outcome(*carry)))
-
-    nothing = _nothing(parameters[0].shape[:-2], samples)
-    outcome = Outcome(*ops.fori_loop(0, full, body, tuple(nothing)))
-    if rest:
-        outcome = chunk(full * size, rest, outcome)
+    nothing = _nothing(*parameters[0].shape[:-2], samples)
+    outcome = _over(samples, min(_EVALUATION_CHUNK, samples), chunk, nothing)
     return _tally(experiment, outcome, samples)
+
+
+def _over(samples: int, size: int, body: Callable[[Any, int, Any], Any], carry: Any) -> Any:
+    """``body(start, size, carry)`` for one batch after another, the last one smaller."""
+    full, rest = divmod(samples, size)
+    carry = ops.fori_loop(0, full, lambda index, carry: body(index * size, size, carry), carry)
+    return body(full * size, rest, carry) if rest else carry
 
 
 def statistics(
     experiment: Experiment, parameters: Parameters, initial: tuple, xp: ModuleType = ops
 ) -> tuple[Any, Any]:
-    """The deviation's statistics: (..., statistic, layer) and quantiles (..., layer, quantile).
-
-    ``xp`` is `numpy` where the parameters are NumPy's.
-    """
+    """The deviation's statistics (..., statistic, layer) and quantiles (..., layer, quantile)."""
     columns, ranks = [], []
     for index, shape in enumerate(layer_shapes(experiment).values()):
         pair = parameters[index], initial[index]
@@ -169,50 +149,44 @@ def statistics(
     return xp.stack(columns, axis=-1), xp.stack(ranks, axis=-2)
 
 
+def _shared(program: Callable[[Experiment], Callable]) -> Callable[[Experiment], Callable]:
+    """One compiled program for all experiments that it can train."""
+    kept = functools.lru_cache(maxsize=8)(program)
+    drawn = {"initializer": "glorot_uniform", "mark": None, "order": "fresh", "seed": 0}
+
+    @functools.wraps(program)
+    def found(experiment: Experiment) -> Callable:
+        return kept(replace(experiment, epochs=1, **drawn))
+
+    return found
+
+
+@_shared
 def epoch_program(experiment: Experiment) -> Callable:
     """The compiled epoch.
 
     ``program(state, initial, order, x_train, y_train, x_test, y_test)`` returns the new state, the
     tallies of training and test, and `statistics`. Pixels are uint8 or float32, labels and order
-    int32. One program serves all experiments that differ in epochs, seed, initial weights or order.
+    int32. Experiments that differ in epochs, seed, initial weights or order share it.
     """
-    return _epoch_program(_shared(experiment))
 
-
-def evaluation_program(experiment: Experiment) -> Callable:
-    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
-    return _evaluation_program(_shared(experiment))
-
-
-def forget() -> None:
-    """Compile anew from now on: for who changes what the programs are made of."""
-    _epoch_program.cache_clear()
-    _evaluation_program.cache_clear()
-
-
-@functools.lru_cache(maxsize=8)
-def _epoch_program(experiment: Experiment) -> Callable:
     def epoch(state, initial, order, x_train, y_train, x_test, y_test):
         state, training = train(experiment, state, x_train, y_train, order)
         parameters = parameters_of(experiment, state)
         test = evaluate(experiment, parameters, x_test, y_test)
-        return state, tuple(training), tuple(test), statistics(experiment, parameters, initial)
+        return state, training, test, statistics(experiment, parameters, initial)
 
     return backend.compiled(epoch)
 
 
-@functools.lru_cache(maxsize=8)
-def _evaluation_program(experiment: Experiment) -> Callable:
+@_shared
+def evaluation_program(experiment: Experiment) -> Callable:
+    """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
+
     def evaluation(parameters, pixels, labels):
-        return tuple(evaluate(experiment, parameters, pixels, labels))
+        return evaluate(experiment, parameters, pixels, labels)
 
     return backend.compiled(evaluation)
-
-
-def _shared(experiment: Experiment) -> Experiment:
-    """The same for all experiments that one program can train."""
-    drawn = {"initializer": "glorot_uniform", "mark": None, "order": "fresh", "seed": 0}
-    return replace(experiment, epochs=1, **drawn)
 
 
 def parameters_of(experiment: Experiment, state: State) -> Parameters:
@@ -221,9 +195,9 @@ def parameters_of(experiment: Experiment, state: State) -> Parameters:
 
 
 def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """One array of all replicas, along a leading axis; one replica alone has no such axis.
+    """All replicas along a leading axis; one alone has none.
 
-    Its products are then of plain matrices, which XLA multiplies faster than batches of one.
+    XLA multiplies plain matrices faster than batches of one.
     """
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
@@ -238,8 +212,8 @@ def scaled(pixels: Any) -> Any:
 def _turned(experiment: Experiment, state: State) -> State:
     """The state with the weights of narrow layers as (..., fan-out, fan-in), or back again.
 
-    The gradient of the weights is a product with as many columns as the weights have, and products
-    with few columns and many rows are slow on a CPU: so narrow layers are trained turned.
+    The weights' gradient is a product with as many columns as they have, and products with few
+    columns and many rows are slow on a CPU.
     """
     turned, group = list(state), 2 * (experiment.hidden_layers + 1)
     for index, (fan_in, fan_out) in enumerate(layer_shapes(experiment).values()):
@@ -249,19 +223,15 @@ def _turned(experiment: Experiment, state: State) -> State:
     return tuple(turned)
 
 
-def _nothing(leading: Sequence[int], samples: int) -> Outcome:
-    shape = (*leading, samples)
+def _nothing(*shape: int) -> Outcome:
     return Outcome(ops.zeros(shape, dtype="float32"), ops.zeros(shape, dtype="bool"))
 
 
 def _put(outcome: Outcome, new: Outcome, start: Any) -> Outcome:
     """The outcome with that of some samples in its place, from sample ``start`` on."""
-    return Outcome(
-        *(
-            ops.slice_update(whole, (*(0 for _ in whole.shape[:-1]), start), part)
-            for whole, part in zip(outcome, new, strict=True)
-        )
-    )
+    place = (*(0 for _ in outcome.exact.shape[:-1]), start)
+    pairs = zip(outcome, new, strict=True)
+    return Outcome(*(ops.slice_update(whole, place, part) for whole, part in pairs))
 
 
 def _tally(experiment: Experiment, outcome: Outcome, size: int) -> Tally:

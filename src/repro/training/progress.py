@@ -3,7 +3,6 @@
 import os
 import sys
 import time
-from typing import Any
 
 from tqdm.auto import tqdm
 
@@ -11,22 +10,33 @@ _FIRST_SECONDS, _SECONDS = 5.0, 30.0  # from the start to the first line, and be
 
 
 class Bar(tqdm):
-    """A bar of epochs. Where a notebook draws it, papermill's terminal gets a line now and then."""
+    """A bar of epochs. Where a notebook draws it, papermill's terminal gets a line now and then.
 
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self._began, self._next_line = (self.n, time.monotonic()), time.monotonic() + _FIRST_SECONDS
+    Its clock starts after the first epoch, which includes the compiling.
+    """
+
+    def __init__(self, name: str, epoch: int, epochs: int, progress: bool, line: int) -> None:
+        super().__init__(
+            desc=name, initial=epoch, total=epochs, unit="epoch", disable=not progress,
+            mininterval=1.0, position=line, leave=line == 0,
+        )  # fmt: skip
+        self._began, self._next_line = epoch, time.monotonic() + _FIRST_SECONDS
 
     def update(self, n: float | None = 1) -> bool | None:
-        drawn = super().update(n)
-        now = time.monotonic()
-        if not self.disable and now >= self._next_line:
-            self._next_line = now + _SECONDS
-            trained, since = self.n - self._began[0], now - self._began[1]
-            left = since / max(trained, 1) * (self.total - self.n) / 60
+        if self.disable:
+            return None
+        if self.n > self._began:
+            drawn = super().update(n)
+        else:
+            self.n = self.last_print_n = self.initial = self.n + n
+            self.unpause()
+            drawn = self.refresh()
+        if time.monotonic() >= self._next_line and self.n > self.initial:
+            self._next_line = time.monotonic() + _SECONDS
+            seconds = (self._time() - self.start_t) / (self.n - self.initial)
             _to_terminal(
                 f"{self.desc.removesuffix(': ')}: epoch {self.n} of {self.total}, {self.postfix}; "
-                f"about {left:.2g} minutes left"
+                f"about {seconds * (self.total - self.n) / 60:.2g} minutes left"
             )
         return drawn
 

@@ -27,23 +27,15 @@ class Samples(NamedTuple):
 
 
 def of(experiment: Experiment) -> Samples:
-    """The samples of an experiment, its pixels inverted and its labels symbol ids where it
-    asks for that.
+    """The samples, with pixels and labels as the experiment asks for them; the last two are kept.
 
-    Those asked for last are kept, for the next experiment on the same dataset.
-
-    Raises
-    ------
-    ReproError
-        Where the data cannot be read.
+    Raises ReproError where the data cannot be read.
     """
     # The seed is part of the samples only where it draws their split.
     seed = experiment.seed if isinstance(experiment.split, float) else 0
+    inverted, symbol_ids = experiment.pixels == "inverted", experiment.labels == "symbol-ids"
     with _ONE_AT_A_TIME:
-        return _kept(
-            experiment.dataset, experiment.split, seed, experiment.pixels == "inverted",
-            experiment.labels == "symbol-ids",
-        )  # fmt: skip
+        return _kept(experiment.dataset, experiment.split, seed, inverted, symbol_ids)
 
 
 @functools.lru_cache(maxsize=2)
@@ -51,15 +43,8 @@ def _kept(
     dataset: str, split: str | float | None, seed: int, inverted: bool, symbol_ids: bool
 ) -> Samples:
     data = datasets.load(dataset, split, seed)
-
-    def pixels(images: np.ndarray) -> Any:
-        return ops.convert_to_tensor(255 - images if inverted else images)
-
-    def labels(classes: np.ndarray) -> Any:
-        return ops.convert_to_tensor(
-            np.array(SYMBOL_IDS, np.int32)[classes] if symbol_ids else classes
-        )
-
-    return Samples(
-        pixels(data.x_train), labels(data.y_train), pixels(data.x_test), labels(data.y_test)
-    )
+    pixels = [255 - each if inverted else each for each in (data.x_train, data.x_test)]
+    ids = np.array(SYMBOL_IDS, np.int32)
+    labels = [ids[each] if symbol_ids else each for each in (data.y_train, data.y_test)]
+    parts = (pixels[0], labels[0], pixels[1], labels[1])
+    return Samples(*map(ops.convert_to_tensor, parts))

@@ -8,6 +8,7 @@ first replica comes before anyone's second, so that whole figures appear early.
 import collections
 import contextlib
 import itertools
+import math
 import signal
 import threading
 import time
@@ -21,17 +22,11 @@ from repro.places import published_path
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-Wanted = Sequence[tuple[Experiment, Sequence[int]]]  # experiments, and the replicas of each
+Group = tuple[Experiment, Sequence[int]]
+"""An experiment, and replicas of it."""
+Wanted = Sequence[Group]
 
 _LOOK_AGAIN_SECONDS = 1.0  # at a run that another process is training
-
-
-@dataclass(frozen=True)
-class Group:
-    """Replicas of one experiment that train in one program."""
-
-    experiment: Experiment
-    replicas: tuple[int, ...]
 
 
 def merged(wanted: Wanted) -> Wanted:
@@ -67,11 +62,8 @@ def long_enough(
 def groups(wanted: Wanted, together: int) -> list[Group]:
     """What is wanted in groups of at most ``together`` replicas, in the order of their training."""
     by_experiment = (
-        [
-            Group(experiment, tuple(replicas[start : start + together]))
-            for start in range(0, len(replicas), together)
-        ]
-        for experiment, replicas in wanted
+        [(each, replicas[start : start + together]) for start in range(0, len(replicas), together)]
+        for each, replicas in wanted
     )
     rounds = itertools.zip_longest(*by_experiment)
     return [group for each in rounds for group in each if group is not None]
@@ -89,29 +81,17 @@ def train_missing(
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
-    That is nothing, unless the time limit came first.
+    That is nothing, unless the time limit came first. A run that another process is training in
+    the same store is waited for, and what that process leaves undone is taken over.
 
-    A run that another process is training in the same store is waited for, and what that process
-    leaves undone is taken over.
+    ``time_limit`` is in seconds, after which it stops at the end of an epoch, saved; the same call
+    goes on from there. ``lanes`` groups train at the same time, each of ``together`` replicas; None
+    for what suits the device. ``finished`` is called with each group that is complete, from the
+    lane that trained it; ``begin`` with what is going to be trained, once that is known to be
+    possible.
 
-    Parameters
-    ----------
-    time_limit:
-        Seconds after which to stop at the end of an epoch, saved; the same call goes on from there.
-    lanes, together:
-        Groups at the same time, and replicas in a group; None for what suits the device.
-    finished:
-        Called with each group that is complete, from the lane that trained it.
-    begin:
-        Called with what is going to be trained, once it is known to be possible.
-
-    Raises
-    ------
-    ReproError
-        Where a mark cannot be drawn, memory is too small for a network, or data or store cannot be
-        used; what was trained is saved.
-    KeyboardInterrupt
-        On Ctrl-C or SIGTERM, once every lane has saved its epoch.
+    Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data or
+    store cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is saved.
     """
     deadline = None if time_limit is None else time.monotonic() + time_limit
     stores = Store(published_path()), store
@@ -129,81 +109,64 @@ def train_missing(
 
     for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
         samples.of(experiment)  # so is a dataset that is not there
-    queue = groups(wanted, together or backend.replicas_together())
+    queue = collections.deque(groups(wanted, together or backend.replicas_together()))
     with _signals() as stop:
-        _Lanes(store, stop, deadline, progress, finished).work_off(queue, lanes or backend.lanes())
+        work = _Lanes(store, stop, deadline, progress, finished, queue)
+        work.work_off(lanes or backend.lanes())
         if stop.is_set():
             raise KeyboardInterrupt
     return missing(wanted, stores)
 
 
+@dataclass
 class _Lanes:
     """Threads that work off a queue of groups, each in a program of its own."""
 
-    def __init__(
-        self,
-        store: Store,
-        stop: threading.Event,
-        deadline: float | None,
-        progress: bool,
-        finished: Callable[[Group], None] | None,
-    ) -> None:
-        self._store, self._stop, self._deadline = store, stop, deadline
-        self._progress, self._finished = progress, finished
-        self._queue: collections.deque[Group] = collections.deque()
+    store: Store
+    stop: threading.Event
+    deadline: float | None
+    progress: bool
+    finished: Callable[[Group], None] | None
+    queue: collections.deque[Group]
 
-    def work_off(self, queue: Sequence[Group], lanes: int) -> None:
+    def work_off(self, lanes: int) -> None:
         """Train the groups, until all are done or it is time to stop.
 
         What goes wrong in one lane is raised once the others have saved and stopped.
         """
-        self._queue.extend(queue)
+        lanes = min(lanes, len(self.queue))
         with ThreadPoolExecutor(lanes, "lane") as pool:
-            lines = range(min(lanes, len(queue)))
-            futures = [pool.submit(self._lane, line) for line in lines]
+            futures = [pool.submit(self._lane, line) for line in range(lanes)]
         for future in futures:
             future.result()
 
     def _lane(self, line: int) -> None:
         try:
-            while (group := self._next()) is not None:
-                if not self._train(group, line):
-                    self._queue.append(group)
-                    self._stop.wait(_LOOK_AGAIN_SECONDS)
+            while not self.stop.is_set() and time.monotonic() < (self.deadline or math.inf):
+                try:
+                    group = self.queue.popleft()
+                except IndexError:
+                    return
+                if not self._train(*group, line):
+                    self.queue.append(group)
+                    self.stop.wait(_LOOK_AGAIN_SECONDS)
         except BaseException:
-            self._stop.set()
+            self.stop.set()
             raise
 
-    def _next(self) -> Group | None:
-        late = self._deadline is not None and time.monotonic() >= self._deadline
-        if self._stop.is_set() or late:
-            return None
-        try:
-            return self._queue.popleft()
-        except IndexError:
-            return None
-
-    def _train(self, group: Group, line: int) -> bool:
+    def _train(self, experiment: Experiment, replicas: Sequence[int], line: int) -> bool:
         """Train a group; False where some of it has to be left to another process for now."""
         from repro.training.loop import train
 
-        experiment = group.experiment
         with contextlib.ExitStack() as stack:
-            ours = [
-                replica
-                for replica in group.replicas
-                if stack.enter_context(self._store.held(experiment, replica))
-            ]
-            for source, replicas in _starts(experiment, ours, self._store):
-                outcome = train(
-                    experiment, replicas, self._store, source, self._stop, self._deadline,
-                    self._progress, line,
-                )  # fmt: skip
-                if not outcome.complete:
+            ours = [n for n in replicas if stack.enter_context(self.store.held(experiment, n))]
+            for source, alike in _starts(experiment, ours, self.store):
+                how = self.stop, self.deadline, self.progress, line
+                if train(experiment, alike, self.store, source, *how) < experiment.epochs:
                     return True
-            if self._finished is not None and ours:
-                self._finished(Group(experiment, tuple(ours)))
-            return len(ours) == len(group.replicas)
+            if self.finished is not None and ours:
+                self.finished((experiment, ours))
+            return len(ours) == len(replicas)
 
 
 def _starts(
