@@ -29,17 +29,18 @@ REGIME_MARKERS = {"weak": "v", "unstable": "X", "strong": "o", "undecided": "s"}
 
 
 def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -> pd.DataFrame:
-    """Curves of single runs, at least one, from epoch 1 on, one row per run and epoch.
+    """Curves of single runs, from epoch 1 on, one row per run and epoch.
 
     ``run`` is the place in ``runs``, ``short`` shorter than the paper's; infinite values are NaN.
     """
-    parts = []
+    parts = [pd.DataFrame(columns=["run", "width", "short", "epoch", *variables], dtype=float)]
     for number, run in enumerate(runs):
         one = run.isel(replica=0, epoch=slice(1, None)).sel(layer=layer)
         row = {"run": number, "width": width_of(run), "short": epochs_of(run) < paper.EPOCHS}
         row |= {name: one[name].to_numpy().astype(float) for name in ("epoch", *variables)}
         parts.append(pd.DataFrame(row))
-    return pd.concat(parts, ignore_index=True).replace([np.inf, -np.inf], np.nan)
+    frame = pd.concat(parts[1:] or parts, ignore_index=True)
+    return frame.replace([np.inf, -np.inf], np.nan)
 
 
 def ends_of(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
