@@ -17,7 +17,10 @@ VALUES = st.recursive(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=40,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 @given(content=st.dictionaries(st.text().filter(lambda name: name != "sha256"), VALUES))
 def test_what_is_written_is_read_back(tmp_path, content):
     path = tmp_path / "some.json"
