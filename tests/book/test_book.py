@@ -213,6 +213,7 @@ def test_pages_are_executed_by_our_kernel_in_the_checkouts_root(tmp_path, monkey
     page = page_with("import os, sys\nf'{os.getcwd()} {sys.prefix}'")
     for name in names:
         nbformat.write(page, checkout / build.BOOK / f"{name}.ipynb")
+    (tmp_path / "out").mkdir()
     build.execute_all(names, {}, tmp_path / "out")
     assert Path.cwd() == before
     for name in names:

@@ -11,7 +11,7 @@ from synthetic import synthetic_run, with_final
 from repro import Experiment
 from repro.analysis import evidence, regimes
 from repro.book import verdict_tables
-from repro.claims import controls, jump, large, made, near, wider
+from repro.claims import jump, large, made, near, wider
 from repro.claims import regimes as claim_regimes
 from repro.claims import verdicts as claims
 from repro.claims.verdict import WORDS, Part, mean_part, share_part, word_of
@@ -98,7 +98,7 @@ def test_the_share_of_runs_that_obey(good: int, number: int, answer: str, of_all
 
 
 def test_every_claim_has_controls_of_both_kinds_and_all_are_as_they_should_be() -> None:
-    table = controls.controls()
+    table = claims.controls()
     assert len(table) == 69 and table.passes.all(), table[~table.passes].to_string()
     for one in CLAIMS:
         kinds = table[table.claim == one.name].groupby("question").kind.agg(set)
@@ -130,7 +130,7 @@ def test_a_broken_rule_fails_a_control(name, module, limit, broken, monkeypatch)
     monkeypatch.setattr(module, limit, broken)
     monkeypatch.setattr(made, "of_other_runs", lambda width: [])  # made-up runs are enough
     evidence._regime.cache_clear()
-    assert not controls.controls.__wrapped__(name).passes.all()
+    assert not claims.controls.__wrapped__(name).passes.all()
     evidence._regime.cache_clear()
 
 

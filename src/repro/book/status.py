@@ -21,10 +21,7 @@ _USUAL = {each.name: each.default for each in fields(Experiment)[3:]}  # after t
 
 
 def otherwise(parameters: Mapping[str, Any]) -> str:
-    """What is not as in the paper, by the names of the parameters: ``pixels inverted, mark a``.
-
-    ``parameters`` are those of an `Experiment`, or a row of `repro.summary` with them.
-    """
+    """What is not as in the paper, of an `Experiment`'s parameters: ``pixels inverted, mark a``."""
     told = []
     for name, usual in _USUAL.items():
         value = parameters.get(name, usual)
@@ -61,8 +58,7 @@ def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     """What trained the runs, of `repro.summary`: a row for replicas that only differ in number.
 
-    ``hours`` are of the longest, ``finished`` is a day; devices and commits of runs that were
-    continued elsewhere stand one after another.
+    ``hours`` are of the longest; what continued a run elsewhere stands after what began it.
     """
 
     def one_after_another(told: str) -> str:

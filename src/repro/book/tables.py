@@ -19,20 +19,18 @@ theirs and (where the paper gives one) in units of its error bar, and what else 
 
 
 class _Page(pd.DataFrame):
-    """A table that a notebook shows whole: no text cut short, no row left out."""
+    """A table that a notebook shows whole: no text cut short, no row left out, one header row."""
 
     def _repr_html_(self) -> str:
+        table = pd.DataFrame(self)
+        if self.index.nlevels == self.columns.nlevels == 1:  # the index's name beside the columns'
+            table = table.rename_axis(index=None, columns=self.index.name)
         unnamed = isinstance(self.index, pd.RangeIndex)
-        return self.to_html(index=not unnamed, border=0, max_rows=None, max_cols=None)
-
-    def to_html(self, *arguments: Any, **options: Any) -> Any:
         with pd.option_context("display.max_colwidth", None):
-            return super().to_html(*arguments, **options)
+            return table.to_html(index=not unnamed, border=0, max_rows=None, max_cols=None)
 
 
-def readable(
-    table: pd.DataFrame, index: str | Sequence[str] | None = None, digits: int = 3
-) -> pd.DataFrame:
+def readable(table: pd.DataFrame, index: Sequence[str] = (), digits: int = 3) -> pd.DataFrame:
     """A table as a page shows it: numbers to so many significant digits, nothing for none.
 
     ``index`` names the columns that say what a row is of: they stand at its left.
@@ -46,8 +44,7 @@ def readable(
         return "" if value is None else str(value)
 
     told = table.astype(object).map(text)
-    names = [index] if isinstance(index, str) else list(index or ())
-    return _Page(told.set_index(names) if names else told)
+    return _Page(told.set_index(list(index)) if index else told)
 
 
 def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
@@ -67,21 +64,18 @@ def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
 def shown(table: pd.DataFrame) -> pd.DataFrame:
     """A table of comparison as a page shows it: texts and rounded differences alone.
 
-    What stands before the columns of COMPARISON becomes the index; columns that say nothing are
-    left out.
+    What stands before COMPARISON becomes the index; columns that say nothing are left out.
     """
-    index = list(table.columns[: list(table.columns).index("theirs")])
-    told = table.fillna({"difference_percent": np.nan}).astype(object)
-    for name, digits in (("difference_percent", 0), ("difference_in_errors", 1)):
-        told[name] = [
+    index = list(table.columns.drop(list(COMPARISON)))
+    told = table[index].replace("_", " ", regex=True).assign(theirs=table.theirs, ours=table.ours)
+    for name, header, digits in (
+        ("difference_percent", "difference, %", 0), ("difference_in_errors", "in error bars", 1),
+    ):  # fmt: skip
+        told[header] = [
             "" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
             for value in table[name].astype(float)
         ]
-    told = told.drop(columns=["theirs_value", "ours_value"]).rename(
-        columns={"difference_percent": "difference, %", "difference_in_errors": "in error bars"}
-    )
-    told[index] = told[index].replace("_", " ", regex=True)
-    told = told.set_index(index).fillna("")
+    told = told.assign(remark=table.remark).set_index(index).fillna("")
     return _Page(told.loc[:, (told != "").any()])
 
 

@@ -9,18 +9,21 @@ import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 import yaml
 
 from repro import paper
-from repro.analysis import evidence
+from repro.analysis import evidence, regimes
 from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.evidence import DATASETS
 from repro.analysis.intervals import Interval
+from repro.claims import made
 from repro.claims.jump import judge_jump, judge_only_near
 from repro.claims.large import judge_large
 from repro.claims.near import judge_near, judge_traces
@@ -89,8 +92,6 @@ class Verdict:
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
-        from repro.claims.controls import controls
-
         claim, first = self.claim, self.first("measurement")
         former = [
             {name: one[name] for name in ("rule", "written", "replaced", "reason")}
@@ -174,6 +175,33 @@ def verdict(
         tuple(_described(run) for run in whole if evidence.name_of(run) in counted), parts,
         looked_for if measured == NO_EVENT else None,
     )  # fmt: skip
+
+
+@cache
+def controls(name: str | None = None) -> pd.DataFrame:
+    """Every control of a claim, or of all, with what was expected and found: a row a question.
+
+    Where "or" stands between two verdicts either will do: an interval leaves one null in forty on
+    either side of it. The null of our own runs: the loss of one beside the deviation of another.
+    """
+    if name is None:
+        return pd.concat([controls(one.name) for one in CLAIMS], ignore_index=True)
+    rows = []
+    for one in claim(name).controls:
+        runs = [run for maker, *values in one["made"] for run in getattr(made, maker)(*values)]
+        if not runs:
+            continue
+        if "regime" in one:
+            kind, found = one["kind"], regimes.regime(runs)
+            rows.append((name, "measurement", one["runs"], kind, one["regime"], found))
+            continue
+        told = verdict(claim(name), runs[0].attrs["dataset"], runs)
+        for question, found in (("measurement", told.verdict), ("wording", told.wording)):
+            if expected := one.get(question):
+                kind = "positive" if expected in ("reproduced", "holds") else "negative"
+                rows.append((name, question, one["runs"], kind, expected, found))
+    columns = ["claim", "question", "control", "kind", "expected", "found", "passes"]
+    return pd.DataFrame([(*row, row[-1] in row[-2].split(" or ")) for row in rows], columns=columns)
 
 
 def as_json(found: Sequence[Verdict]) -> str:
