@@ -199,8 +199,8 @@ def test_boundaries_lie_between_the_regimes() -> None:
     found = boundaries(widths, ranks)
     assert found == (pytest.approx(np.sqrt(800)), pytest.approx(np.sqrt(80 * 160)), 6)
     ranks[0] = 2
-    assert boundaries(widths, ranks).in_order == 5
-    assert boundaries(widths, [2, 2, 1, 1, 0, 0]).in_order == 2
+    assert boundaries(widths, ranks)[2] == 5
+    assert boundaries(widths, [2, 2, 1, 1, 0, 0])[2] == 2
     # Of the 6! / (2! 2! 2!) = 90 orders one is as good.
     assert order_by_chance(widths, [0, 0, 1, 1, 2, 2]) == pytest.approx(1 / 90)
     assert order_by_chance(widths[::-1], [2, 2, 1, 1, 0, 0]) == pytest.approx(1 / 90)

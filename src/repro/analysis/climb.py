@@ -16,15 +16,13 @@ from repro.analysis import evidence, regimes
 from repro.analysis.captions import setting, width_of
 from repro.analysis.intervals import mean_and_deviation
 
-SEVERAL = 3  # runs of one width from which on they are shown beside each other
-
 
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
-    """Complete unmarked runs by width, where there are ``SEVERAL`` and one of them climbs."""
+    """Complete unmarked runs by width, where there are three or more and one of them climbs."""
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= SEVERAL and any(map(_climbs, map(train_loss, group)))
+        if len(group) >= 3 and any(_climbs(train_loss(run)) for run in group)
     }
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 LEVEL = 0.95  # of every interval
 SIGNIFICANT = 0.05  # a permutation test counts below this probability
@@ -35,11 +36,9 @@ def mean_interval(values: ArrayLike) -> Interval | None:
 
 def share_interval(successes: int, runs: int) -> Interval | None:
     """Clopper and Pearson's exact interval of a share of runs; None for fewer than two."""
-    from scipy.stats import binomtest
-
     if runs < 2:
         return None
-    limits = binomtest(int(successes), int(runs)).proportion_ci(LEVEL, method="exact")
+    limits = stats.binomtest(int(successes), int(runs)).proportion_ci(LEVEL, method="exact")
     return float(limits.low), float(limits.high)
 
 
@@ -68,12 +67,10 @@ def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], ND
     The share of orders whose ``statistic`` (along the last axis, one or several) is at least that
     of the given one: of all, or of ``PERMUTATIONS`` random ones (always the same) and it.
     """
-    from scipy.stats import permutation_test
-
     values = np.asarray(labels, dtype=np.float64)
     if values.size < 2:
         return 1.0
-    result = permutation_test(
+    result = stats.permutation_test(
         (values,), lambda x, axis: statistic(np.moveaxis(x, axis, -1)),
         permutation_type="pairings", vectorized=True, alternative="greater",
         n_resamples=PERMUTATIONS, rng=np.random.default_rng(0),
@@ -83,6 +80,4 @@ def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], ND
 
 def _students(freedom: int) -> float:
     """Student's two-sided limit at ``LEVEL``."""
-    from scipy.stats import t
-
-    return t.ppf(0.5 + LEVEL / 2, freedom)
+    return stats.t.ppf(0.5 + LEVEL / 2, freedom)

@@ -150,15 +150,9 @@ def outcome(train_loss: ArrayLike, test_loss: ArrayLike) -> dict[str, Any]:
 
 
 def summary(dataset: xr.Dataset) -> xr.Dataset:
-    """What became of every replica of an experiment.
+    """What became of every replica of an experiment: an `outcome` each, and the scalar ``epochs``.
 
-    Returns
-    -------
-    Dataset over ``replica``: ``minimum_train_loss``, ``minimum_test_loss`` (nats),
-    ``epoch_of_minimum_train_loss``, ``epoch_of_minimum_test_loss`` (int),
-    ``minimum_at_end``, ``test_minimum_at_end`` (bool; see `minimum`),
-    ``divergence_epoch`` (float, NaN where none), ``plateau_level`` (nats, NaN where none),
-    ``regime`` (str) and the scalar ``epochs``: how long the runs are.
+    Over ``replica``; ``divergence_epoch`` and ``plateau_level`` are NaN where there is none.
     """
     curves = zip(dataset["train_loss"].values, dataset["test_loss"].values, strict=True)
     rows = [outcome(train, test) for train, test in curves]
@@ -193,14 +187,10 @@ def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
 def loss_curve(loss: ArrayLike) -> NDArray[np.float64]:
     """The curve as float64, not-a-number made infinite: neither is a loss one could train from."""
     curve = finite_or_infinite(loss)
-    if curve.ndim != 1 or curve.size == 0:
+    if curve.ndim != 1 or not np.isfinite(curve).any():
         raise ReproError(
-            f"A loss curve is one-dimensional, one value per epoch, not of shape {curve.shape}: "
-            "select one replica."
-        )
-    if not np.isfinite(curve).any():
-        raise ReproError(
-            "The loss curve has no finite value: the run failed before its first epoch."
+            "A loss curve is that of one replica, with a finite value at least, not of shape "
+            f"{curve.shape}."
         )
     return curve
 

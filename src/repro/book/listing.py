@@ -111,7 +111,8 @@ def _table(*columns: str) -> Table:
 def _verdict(one: Verdict) -> Text:
     from repro.book.verdict_tables import effect_in_words
 
-    effect = effect_in_words(one.effect, one.interval, one.unit)
+    first = one.first()
+    effect = effect_in_words(first.effect, first.interval, first.unit)
     return Text.assemble(
         (one.verdict, _COLOURS.get(one.verdict, "")), "\nwording: ",
         (one.wording, _COLOURS.get(one.wording, "")), (f"\n{effect}".rstrip(), "dim"),

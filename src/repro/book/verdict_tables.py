@@ -42,14 +42,14 @@ def changes(found: Sequence[Verdict]) -> pd.DataFrame:
     """The verdicts before and after the last change of rules, a row per claim and dataset."""
     rows = []
     for one in found:
-        before = one.claim.former[-1]["verdicts"].get(one.dataset, {})
+        before, first = one.claim.former[-1]["verdicts"].get(one.dataset, {}), one.first()
         rows.append(
             {
                 "claim": one.claim.title, "dataset": dataset_name(one.dataset),
                 "verdict before": before.get("verdict", ""),
                 "effect before": effect_in_words(before.get("effect"), before.get("interval")),
                 "measurement": one.verdict, "wording": one.wording,
-                "effect": effect_in_words(one.effect, one.interval),
+                "effect": effect_in_words(first.effect, first.interval),
             }
         )  # fmt: skip
     return pd.DataFrame(rows)

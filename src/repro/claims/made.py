@@ -60,9 +60,8 @@ def made_run(
 ) -> xr.Dataset:  # fmt: skip
     """A single run of the paper's length with what the claims look at, hidden-to-hidden alone.
 
-    ``loss`` (by default strong), ``test_loss`` (by default the same) and ``deviation`` (relative)
-    are over the paper's epochs; ``weights`` are initial and final ones in Glorot standard
-    deviations; ``matrix`` is the last one of a run marked with an "a".
+    ``deviation`` is relative; ``weights`` are initial and final ones in Glorot standard deviations;
+    ``matrix`` is the last one of a run marked with an "a".
     """
     loss = strong_loss(replica) if loss is None else loss
     spread = np.log1p(EPOCH) / 3 if deviation is None else deviation

@@ -48,10 +48,10 @@ def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std")
 def exponent(
     widths: Sequence[float], deviations: Sequence[Sequence[float]], losses: Sequence[int]
 ) -> float:
-    """The slope of log deviation against log width over runs, averaged over some losses.
+    """The slope of log deviation against log width over runs, averaged over some losses (columns).
 
-    ``deviations`` has a row per run and a column per loss, NaN where the run never reaches it;
-    ``losses`` are the columns. NaN where one of these is left with fewer than two widths.
+    ``deviations`` (runs, losses) are NaN where a run never reaches a loss. NaN where one of these
+    is left with fewer than two widths.
     """
     width, table = np.log(np.asarray(widths, float)), np.asarray(deviations, float)
     slopes = []
@@ -67,7 +67,7 @@ def exponent(
 def falls_by_chance(widths: Sequence[float], deviations: ArrayLike) -> NDArray[np.float64]:
     """Probability that widths dealt out at random fall as much (rank correlation, one-sided).
 
-    Of the deviations of all runs, or of each column of a table with a row for every run.
+    Of deviations (runs,), or of each column of a table (runs, columns).
     """
     width, columns = np.asarray(widths, float), np.asarray(deviations, float).T
     # The random orders must not depend on the runs' order.
@@ -87,13 +87,8 @@ def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
         for name in ("deviation_std", "relative_deviation")
     ]
     falling = _falling(widths, np.hstack(tables)).reshape(2, -1).sum(axis=1)
-    measured, relative = (
-        _part(reach, table, int(number), f"exponent of the {words} against width")
-        for table, number, words in zip(
-            tables, falling, ("standard deviation of the deviation", "relative deviation"),
-            strict=True,
-        )
-    )  # fmt: skip
+    words = "standard deviation of the deviation", "relative deviation"
+    measured, relative = map(_part, [reach] * 2, tables, falling, words)
     any_loss = replace(measured, question="wording")
     if measured.answer == "holds" and falling[0] < len(losses):
         any_loss = replace(any_loss, answer="mixed")
@@ -110,8 +105,9 @@ def _falling(widths: NDArray[np.int_], table: NDArray[np.float64]) -> NDArray[np
     return falls
 
 
-def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str) -> Part:
-    """On the exponent of a table, a row a run and a column a loss, of which so many fall."""
+def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, what: str) -> Part:
+    """On the exponent of a table (runs, losses), of which so many columns fall."""
+    statistic = f"exponent of the {what} against width"
     if not table.size:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
         return Part(statistic=statistic, answer="open", reason=reason)
@@ -132,5 +128,6 @@ def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str
         answer = "fails"
     else:
         reason += "; its interval reaches across zero"
-    told = {"statistic": statistic, "effect": effect, "interval": interval}
-    return part_of(runs, answer=answer, reason=reason, **told)
+    return part_of(
+        runs, statistic=statistic, effect=effect, interval=interval, answer=answer, reason=reason
+    )
