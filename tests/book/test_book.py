@@ -57,6 +57,8 @@ def test_no_link_or_image_is_broken_and_nothing_is_loaded_from_elsewhere(built_b
         assert (built_book / file).is_file(), target
         if fragment and file.endswith(".html"):
             assert soup(built_book, file).find(id=fragment), target
+    suffix = "ipynb" if name in build.notebooks() else "md"
+    assert (built_book / "_sources" / f"{name}.{suffix}").is_file(), "it offers its source"
 
 
 @pytest.mark.parametrize("name", build.notebooks())
@@ -78,12 +80,6 @@ def test_figures_can_be_taken_with_the_values_of_the_runs(built_book):
     (run,) = by_width("hasyv2", [512], replicas=1, mark="a").values()
     drawn = table[table["series"] == "test loss"].sort_values("x")
     np.testing.assert_allclose(drawn["y"].to_numpy()[-1], run.test_loss[0, -1], rtol=1e-5)
-
-
-@pytest.mark.parametrize("name", build.contents())
-def test_a_page_offers_its_source(built_book, name):
-    suffix = "ipynb" if name in build.notebooks() else "md"
-    assert (built_book / "_sources" / f"{name}.{suffix}").is_file()
 
 
 def test_how_to_cite_is_what_the_citation_file_says(built_book):
@@ -142,9 +138,6 @@ def test_every_profile_names_pages_and_their_parameters():
     assert build.profile("published") == {}, "the default shows the notebooks as they are"
     for name in names:
         assert build.profile(name).keys() <= {"all", *build.notebooks()}
-
-
-def test_an_unknown_profile_is_told():
     with pytest.raises(ReproError, match=r"profile must be one of published, .*not 'lost'"):
         build.profile("lost")
     assert build.main(["build", "--profile", "lost"]) == 2

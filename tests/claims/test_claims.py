@@ -320,13 +320,6 @@ def test_the_command_line_prints_what_the_page_shows(capsys, monkeypatch) -> Non
     assert len(re.findall("|".join(words), measured)) == 21
 
 
-def test_without_published_runs_the_claims_are_undecided(tmp_path, capsys, monkeypatch) -> None:
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
-    assert main(["claims", "--json"]) == 0
-    printed = json.loads(capsys.readouterr().out)["claims"]
-    assert {one["verdict"] for one in printed} == {"inconclusive"}
-
-
 def test_a_chip_has_the_class_of_its_word() -> None:
     assert 'class="verdict not-reproduced">not reproduced<' in verdict_tables.chip("not reproduced")
     assert 'class="verdict not-reproduced">does not hold<' in verdict_tables.chip("does not hold")

@@ -22,15 +22,16 @@ def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= 3 and any(_climbs(train_loss(run)) for run in group)
+        if len(group) >= 3
+        and any(
+            regimes.crossing(loss) or regimes.ends_far_above_minimum(loss)
+            for loss in map(train_loss, group)
+        )
     }
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width, over the runs that diverge: epochs of the climb, means and standard deviations.
-
-    ``climb`` is from leaving the low loss to the plateau; the paper's values on its dataset alone.
-    """
+    """By width, over the runs that diverge: epochs of the climb, means and standard deviations."""
     rows = []
     for width, group in _by_width(runs).items():
         losses = [loss for run in group if regimes.crossing(loss := train_loss(run))]
@@ -53,10 +54,6 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def train_loss(run: xr.Dataset) -> NDArray[np.float32]:
     """The train loss of a single run, shape (epochs + 1,)."""
     return run.variables["train_loss"].values[0]
-
-
-def _climbs(loss: NDArray[np.floating]) -> bool:
-    return regimes.crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def _by_width(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:

@@ -1,8 +1,7 @@
 """The runs that bear on the paper's claims: single replicas, trained as the paper trained.
 
-A claim is judged on runs of the paper's length. Shorter ones are gathered too, so that pages can
-draw them and verdicts can name them as left out, but they never count. Runs with other settings
-than the paper's (the controls: exact loss, inverted pixels, ...) are no evidence for or against it.
+A claim is judged on runs of the paper's length. Shorter ones are gathered to be drawn and named as
+left out. Runs with other settings (exact loss, inverted pixels, ...) are no evidence.
 """
 
 import functools

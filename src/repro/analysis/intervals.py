@@ -1,7 +1,6 @@
-"""Intervals over runs: of a mean, of a share, and of any statistic of a set of runs.
+"""Intervals over runs, two-sided: of a mean, of a share, and of any statistic of a set of runs.
 
-All are two-sided and hold ``LEVEL`` of the probability. Where there are too few runs for one, the
-answer is None, never a number that looks like an interval.
+Where there are too few runs for one, the answer is None.
 """
 
 from collections.abc import Callable, Sequence
@@ -43,11 +42,9 @@ def share_interval(successes: int, runs: int) -> Interval | None:
 
 
 def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> Interval | None:
-    """The interval of a statistic of a set of runs, by leaving out one run at a time.
+    """The interval of a statistic of a set of runs, by Tukey's jackknife around that of all.
 
-    Tukey's jackknife: Student's interval of the pseudo-values, centred on the statistic of the
-    whole set. None for fewer than three runs, or where the statistic (NaN) cannot be had without
-    one of them.
+    None for fewer than three runs, or where the statistic (NaN) cannot be had without one of them.
     """
     number = len(runs)
     if number < 3:

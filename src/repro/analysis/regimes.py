@@ -79,8 +79,8 @@ class Crossing(NamedTuple):
 def minimum(loss: ArrayLike) -> Minimum:
     """The lowest value of a loss curve.
 
-    It is ``at_end`` where it lies within the last ``END_SHARE`` of the run and the median of that
-    end is below the median of the stretch of the same length before it.
+    It is ``at_end`` where it lies in the last ``END_SHARE`` and the median there is below that of
+    the stretch of the same length before.
     """
     curve = loss_curve(loss)
     epoch = int(np.argmin(curve))
@@ -118,11 +118,7 @@ def crossing(train_loss: ArrayLike) -> Crossing | None:
 
 
 def regime(train_loss: ArrayLike, full_length: int = paper.EPOCHS) -> Regime:
-    """Weak, unstable, strong, or undecided.
-
-    A divergence decides at once: unstable after a low loss, weak without one. Without divergence a
-    run shorter than ``full_length`` is undecided, since it may still learn or still diverge.
-    """
+    """Weak, unstable, strong, or undecided: a run short of ``full_length`` that did not diverge."""
     curve = loss_curve(train_loss)
     low = LOW_LOSS_SHARE * _initial(curve)
     reached_low = minimum(curve).value < low

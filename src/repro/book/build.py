@@ -113,8 +113,7 @@ def execute_all(names: Sequence[str], parameters: Parameters, folder: Path) -> N
     sources = [ROOT / BOOK / f"{name}.ipynb" for name in names]
     targets = [folder / source.name for source in sources]
     given = [parameters.get("all", {}) | parameters.get(name, {}) for name in names]
-    # Processes, not threads: papermill moves the working directory, which all threads share. They
-    # start afresh, since a copy of a process with threads in it may hang.
+    # Not threads, which share papermill's working directory; and a copied process may hang.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, fresh, initializer=_start, initargs=(ROOT,)) as pool:
         for target in pool.map(execute, sources, targets, given):

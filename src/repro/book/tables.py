@@ -10,12 +10,8 @@ import pandas as pd
 
 from repro.paper import Reading
 
-COMPARISON = (
-    "theirs", "ours", "theirs_value", "ours_value", "difference_percent", "difference_in_errors",
-    "remark",
-)  # fmt: skip
-"""Columns of a comparison: both values as text and as numbers, ours less theirs in per cent of
-theirs and (where the paper gives one) in units of its error bar, and what else is to be said."""
+# Both values as text, ours less theirs in per cent of theirs and in the paper's error bars.
+COMPARISON = ("theirs", "ours", "difference_percent", "difference_in_errors", "remark")
 
 
 class _Page(pd.DataFrame):
@@ -50,8 +46,8 @@ def readable(table: pd.DataFrame, index: Sequence[str] = (), digits: int = 3) ->
 def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
     """The paper's values beside ours: the columns of ``index``, then those of COMPARISON.
 
-    ``table`` has a row per value: the columns of ``index``, which say what it is of; ``paper``
-    (`Reading` or None) and ``ours``; where there are any, ``deviation`` and ``later_than``.
+    ``table`` has a row per value: beside the index ``paper`` (`Reading` or None), ``ours`` and,
+    where there are any, ``deviation`` and ``later_than``.
     """
     rows = [
         {name: row[name] for name in index}
@@ -62,10 +58,7 @@ def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of comparison as a page shows it: texts and rounded differences alone.
-
-    What stands before COMPARISON becomes the index; columns that say nothing are left out.
-    """
+    """A comparison as a page shows it, rounded; columns that say nothing are left out."""
     index = list(table.columns.drop(list(COMPARISON)))
     told = table[index].replace("_", " ", regex=True).assign(theirs=table.theirs, ours=table.ours)
     for name, header, digits in (
@@ -85,19 +78,18 @@ def compare(
     deviation: float | None = None,
     later_than: float | None = None,
 ) -> dict[str, Any]:
-    """One row of COMPARISON.
+    """One row of COMPARISON; ``ours`` is NaN where there is none, with its standard deviation.
 
-    ``theirs`` is None where the paper gives no value, ``ours`` NaN where there is none of ours;
-    ``deviation`` is the standard deviation of ours, ``later_than`` the epoch by which ours had not
-    happened. A lower bound, theirs or ours, is judged in ``remark`` and has no difference.
+    By the epoch ``later_than`` ours had not happened. A lower bound, theirs or ours, is judged in
+    ``remark`` and has no difference.
     """
     deviation, later_than = (None if pd.isna(one) else one for one in (deviation, later_than))
     row: dict[str, Any] = dict.fromkeys(COMPARISON, np.nan) | {
-        "theirs": "", "ours": _text(ours, deviation, later_than), "ours_value": ours, "remark": "",
+        "theirs": "", "ours": _text(ours, deviation, later_than), "remark": "",
     }  # fmt: skip
     if theirs is None:
         return row
-    row |= {"theirs": str(theirs), "theirs_value": theirs.value}
+    row["theirs"] = str(theirs)
     if later_than is not None:
         beyond = "agrees" if theirs.is_lower_bound else "later than theirs"
         row["remark"] = beyond if later_than >= theirs.value else "our runs end earlier"

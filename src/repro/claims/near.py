@@ -1,9 +1,8 @@
 """Claims 1 and 7: successful training ends near its start, and the start can still be recognised.
 
-What *close* and *recognisable* are the paper does not say. Close is taken literally: the typical
-weight has moved by less than the spread the weights started with. For correlations and for the area
-under a ROC curve a large effect is near, a medium one is recognisable (J. Cohen, *Statistical Power
-Analysis for the Behavioral Sciences*, 1988).
+The paper does not say what that means. Near, the typical weight has moved by less than the spread
+the weights started with; of correlations and ROC areas a large effect is near, a medium one
+recognisable (J. Cohen, *Statistical Power Analysis for the Behavioral Sciences*, 1988).
 """
 
 from collections.abc import Sequence
@@ -21,9 +20,7 @@ from repro.claims.verdict import Part, mean_part, part_of
 from repro.model.network import JUDGED_LAYER as LAYER
 from repro.model.network import glorot_standard_deviation
 
-# A quantile agrees within this share of the paper's: twice the error of reading one that is only
-# about (6 %), rounded down.
-QUANTILE_DIFFERENCE = 0.1
+QUANTILE_DIFFERENCE = 0.1  # share of the paper's: twice the error of reading *about*, rounded down
 NEAR_DEVIATION = 1.0  # near: a relative deviation below this, the weights' initial spread
 NEAR_CORRELATION = 0.5  # near: above this, a large effect
 NEAR_AREA = 0.714  # a large effect: two normal populations 0.8 standard deviations apart

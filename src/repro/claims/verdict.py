@@ -90,10 +90,9 @@ def mean_part(
     runs: Sequence[xr.Dataset], values: Sequence[float], *, statistic: str, threshold: float,
     above: bool, kind: str, needed: bool = True, **more: Any,
 ) -> Part:  # fmt: skip
-    """A part on the mean of a statistic over runs: on which side of a threshold it lies.
+    """A part on the mean of a statistic over runs, and of every width: its side of a threshold.
 
-    It holds only where the mean of every width lies there, too. Without a run (``kind`` says which)
-    it is open where the claim needs it, else absent.
+    Without a run (``kind`` says which) it is open where the claim needs it, else absent.
     """
     if not len(runs):
         answer = "open" if needed else "absent"

@@ -62,11 +62,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs of one dataset say of one claim: of its measurement, and of its wording.
-
-    ``left_out`` are too short to count; ``looked_for`` says where no event was found; ``command``
-    trains what is missing.
-    """
+    """What the runs of one dataset say of one claim; ``command`` trains what is missing."""
 
     claim: Claim
     dataset: str
@@ -127,10 +123,7 @@ def verdicts(store: str | os.PathLike | None = None) -> list[Verdict]:
 def verdict(
     one: Claim, dataset: str, runs: Sequence[xr.Dataset], origin: str = "published runs"
 ) -> Verdict:
-    """The verdict on one claim from single runs of one dataset with the paper's settings.
-
-    They may have any length and order; ``origin`` says where they were looked for.
-    """
+    """The verdict on one claim from single runs of one dataset, of any length and in any order."""
     ordered = evidence.in_order(runs)
     short = tuple(map(_described, evidence.short(ordered)))
     whole = evidence.complete(ordered)
@@ -157,8 +150,7 @@ def verdict(
 def controls(name: str | None = None) -> pd.DataFrame:
     """Every control of a claim, or of all, with what was expected and found: a row a question.
 
-    Where "or" stands between two verdicts either will do: an interval leaves one null in forty on
-    either side of it. The null of our own runs: the loss of one beside the deviation of another.
+    Where "or" is expected either verdict will do: intervals leave one null in forty on either side.
     """
     if name is None:
         return pd.concat([controls(one.name) for one in CLAIMS], ignore_index=True)

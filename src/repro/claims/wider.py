@@ -1,9 +1,8 @@
 """Claim 4: at the first crossing of any chosen loss, the deviation falls with width.
 
-The deviation is that at the end of the first epoch at or below a loss, chosen as a share of the
-initial one; a wide network overshoots the loss by more, which leans against the claim. Glorot's
-initial spread falls with width by itself: that wide networks *move less* holds where the relative
-deviation falls, too, and *any chosen loss* where the deviation falls at every one.
+That is at the end of the first epoch at or below a share of the initial loss; a wide network
+overshoots by more, which leans against the claim. Glorot's initial spread falls with width by
+itself: *move less* holds where the relative deviation falls, too.
 """
 
 from collections.abc import Sequence
