@@ -1,8 +1,4 @@
-"""The climb: when a network that diverges leaves its low loss for good, and how long it climbs.
-
-The paper shows the epoch of the lowest loss and that of divergence; between them the low loss is
-left, where the `repro.analysis.regimes.crossing` begins.
-"""
+"""The climb: when a network that diverges leaves its low loss for good, and how long it climbs."""
 
 from collections.abc import Sequence
 

@@ -59,10 +59,9 @@ def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> In
 
 
 def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> Any:
-    """The probability that shuffled labels do as well as these, one for every run.
+    """The probability that shuffled labels, one for every run, do as well as these.
 
-    The share of orders whose ``statistic`` (along the last axis, one or several) is at least that
-    of the given one: of all, or of ``PERMUTATIONS`` random ones (always the same) and it.
+    By a ``statistic`` along the last axis; of all orders, or of ``PERMUTATIONS`` random ones.
     """
     values = np.asarray(labels, dtype=np.float64)
     if values.size < 2:

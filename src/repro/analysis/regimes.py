@@ -77,10 +77,8 @@ class Crossing(NamedTuple):
 
 
 def minimum(loss: ArrayLike) -> Minimum:
-    """The lowest value of a loss curve.
-
-    It is ``at_end`` where it lies in the last ``END_SHARE`` and the median there is below that of
-    the stretch of the same length before.
+    """The lowest loss, ``at_end`` where it lies in the last ``END_SHARE`` and the median there is
+    below that of the stretch of the same length before.
     """
     curve = loss_curve(loss)
     epoch = int(np.argmin(curve))
@@ -176,7 +174,7 @@ def happened(summary: Any, quantity: str) -> NDArray[np.float64]:
 def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
     """Whether a curve ends (its median over ``PLATEAU_EPOCHS``) as far up as a plateau must be."""
     curve = np.asarray(train_loss, dtype=np.float64)
-    far = _far_above(curve[0], minimum(curve).value)
+    far = far_above(curve[0], minimum(curve).value)
     return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
 
 
@@ -209,9 +207,10 @@ def _initial(curve: NDArray[np.float64]) -> float:
     return float(curve[np.isfinite(curve)][0])
 
 
-def _far_above(initial: float, lowest: float) -> float:
-    """The loss from which on a plateau is far above the lowest."""
-    return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * max(initial - lowest, 0.0))
+def far_above(initial: float, lowest: Any) -> Any:
+    """The loss from which on a plateau is far above the lowest (one or an array)."""
+    gained = np.maximum(initial - lowest, 0.0)
+    return np.maximum(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * gained)
 
 
 def _rises_at_end(curve: NDArray[np.float64]) -> bool:
@@ -232,7 +231,7 @@ def _flat_plateau(curve: NDArray[np.float64]) -> Plateau | None:
     if len(curve) <= PLATEAU_EPOCHS:
         return None
     level = float(np.median(curve[-PLATEAU_EPOCHS:]))
-    if not _far_above(_initial(curve), curve.min()) <= level < np.inf:
+    if not far_above(_initial(curve), curve.min()) <= level < np.inf:
         return None
     smooth = smoothed(curve, "reflect")
     below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)

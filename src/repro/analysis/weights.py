@@ -1,8 +1,6 @@
 """What runs keep of single weights: joint counts of initial and current ones, and marked matrices.
 
-Figure 1 of the paper marks the hidden-to-hidden matrix before training: the strokes of a letter
-keep their Glorot values, every other weight starts at zero. If training moves the weights little,
-the letter is still there afterwards.
+Marked: the strokes of a letter keep their Glorot values, every other weight starts at zero.
 """
 
 from collections.abc import Sequence

@@ -31,8 +31,7 @@ ROOT = Path(__file__).resolve().parents[3]
 BOOK = "book"
 TEXT = "book/text"
 KERNEL = "python3"
-# Scripts that the theme puts on every page. Nothing here starts a kernel in the page (and the
-# script is loaded from elsewhere); the icons come from the style sheet's own font as well.
+# Scripts on every page that nothing here needs: to start kernels, and icons that a font has, too.
 _UNUSED = re.compile(
     r"\s*<script>const THEBE_JS_URL[^<]*</script>"
     r"|\s*<script[^>]*(?:sphinx-thebe|fontawesome)\.js[^>]*></script>"

@@ -22,10 +22,7 @@ _REMOTE = re.compile(
 
 
 def repository(citation: dict[str, Any], checkout: Path) -> str | None:
-    """Where the code can be had, without a slash at the end; None where nobody says.
-
-    As the citation file says (``repository-code``), or where the checkout was cloned from.
-    """
+    """Where the code can be had, as the citation file says, or where the checkout is from."""
     if stated := str(citation.get("repository-code") or "").rstrip("/"):
         return stated
     if not (checkout / ".git").exists() or not shutil.which("git"):

@@ -57,9 +57,8 @@ def changes(found: Sequence[Verdict]) -> pd.DataFrame:
 
 def former_table(claims: Sequence[Claim]) -> Shown:
     """The rules that were replaced: text, dates and the reason for the change."""
-    rows = [{"claim": one.title} | former for one in claims for former in one.former]
-    columns = ["claim", "written", "replaced", "rule", "reason"]
-    return _html(pd.DataFrame(rows, columns=columns).set_index("claim"))
+    rows = pd.DataFrame([{"claim": one.title} | each for one in claims for each in one.former])
+    return _html(rows.set_index("claim")[["written", "replaced", "rule", "reason"]])
 
 
 def rule_table() -> Shown:

@@ -150,9 +150,8 @@ def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list,
     """Runs, and their lag's size over the mean size of the lag behind other runs of the width."""
     runs, shares = [], []
     for run, own in told:
-        others = [other for beside, other in told if width_of(beside) == width_of(run)]
-        lags = [abs(own.deviation[1] - other.loss[1]) for other in others if other is not own]
-        if lags:
+        others = [one for beside, one in told if width_of(beside) == width_of(run)]
+        if lags := [abs(own.deviation[1] - one.loss[1]) for one in others if one is not own]:
             share = abs(own.lag) / max(np.mean(lags), 1e-9)
             runs.append(run)
             shares.append(float(share) if np.isfinite(share) else 1.0)
@@ -163,11 +162,7 @@ def excursion(train_loss: ArrayLike) -> Excursion | None:
     """The first stretch of ``PLATEAU_EPOCHS`` in which a run has left its low loss."""
     loss = finite_or_infinite(train_loss)
     smooth = smoothed(loss)
-    lowest = np.minimum.accumulate(smooth)
-    gained = np.maximum(smooth[0] - lowest, 0.0)
-    far = smooth >= np.maximum(
-        regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained
-    )
+    far = smooth >= regimes.far_above(smooth[0], np.minimum.accumulate(smooth))
     length = regimes.PLATEAU_EPOCHS
     if len(far) < length:
         return None

@@ -38,10 +38,9 @@ class Updates(NamedTuple):
 
 
 def updates(counts: ArrayLike, initial_edge: ArrayLike, final_edge: ArrayLike) -> Updates:
-    """Mean updates by initial size from joint counts (initial bins, final bins), both signs of w_i.
+    """Mean updates by initial size, both signs of w_i, from counts (initial bins, final bins).
 
-    The initial bins are symmetric about zero; the outermost final edges may be infinite. Bins of
-    abs(w_i) without weights are left out, and the middle one of an odd number.
+    The initial bins are symmetric about zero; those without weights are left out.
     """
     number, final = (np.asarray(values, dtype=np.float64) for values in (counts, final_edge))
     start, end = _middles(np.asarray(initial_edge, dtype=np.float64)), _middles(final)

@@ -55,10 +55,10 @@ def made_run(
     test_loss: Array | None = None, deviation: Array | None = None,
     weights: tuple[Array, Array] | None = None, matrix: Array | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """A single run of the paper's length with what the claims look at, hidden-to-hidden alone.
+    """A run of the paper's length, hidden-to-hidden alone, with what the claims look at.
 
-    ``deviation`` is relative; ``weights`` are initial and final ones in Glorot standard deviations;
-    ``matrix`` is the last one of a run marked with an "a".
+    ``deviation`` and ``weights`` (initial, final) are in Glorot standard deviations; ``matrix`` is
+    the last one of a run marked with an "a".
     """
     loss = strong_loss(replica) if loss is None else loss
     spread = np.log1p(EPOCH) / 3 if deviation is None else deviation

@@ -47,10 +47,9 @@ def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std")
 def exponent(
     widths: Sequence[float], deviations: Sequence[Sequence[float]], losses: Sequence[int]
 ) -> float:
-    """The slope of log deviation against log width over runs, averaged over some losses (columns).
+    """The slope of log deviation (runs, losses) against log width, averaged over some columns.
 
-    ``deviations`` (runs, losses) are NaN where a run never reaches a loss. NaN where one of these
-    is left with fewer than two widths.
+    Deviations that are NaN are left out; NaN where fewer than two widths remain.
     """
     width, table = np.log(np.asarray(widths, float)), np.asarray(deviations, float)
     slopes = []
@@ -64,10 +63,7 @@ def exponent(
 
 
 def falls_by_chance(widths: Sequence[float], deviations: ArrayLike) -> NDArray[np.float64]:
-    """Probability that widths dealt out at random fall as much (rank correlation, one-sided).
-
-    Of deviations (runs,), or of each column of a table (runs, columns).
-    """
+    """Probability that shuffled widths make deviations (runs,) or (runs, columns) fall as much."""
     width, columns = np.asarray(widths, float), np.asarray(deviations, float).T
     # The random orders must not depend on the runs' order.
     ordered = [row[np.lexsort((row, width))] for row in np.atleast_2d(columns)]
