@@ -163,9 +163,7 @@ def _claims(chosen: argparse.Namespace) -> int:
     from repro.claims import verdicts as claims
 
     if chosen.controls:
-        from repro.claims import controls
-
-        listing.show(listing.of_frame(controls.table()))
+        listing.show(listing.of_frame(claims.controls()))
         return 0
     found = claims.verdicts(None if chosen.store is None else Path(chosen.store).expanduser())
     if chosen.json:

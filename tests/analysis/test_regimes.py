@@ -107,16 +107,9 @@ def test_dips_and_breaks_on_the_plateau_do_not_move_its_beginning() -> None:
     assert divergence_epoch(curve) == expected
 
 
-@pytest.mark.parametrize("last", [260, 340, 390, 400])
-def test_a_curve_still_climbing_has_not_diverged(last: int) -> None:
-    curve = loss_curve("unstable", last, noise=0.005)
-    assert divergence_epoch(curve) is None and regime(curve) == "undecided"
-
-
-@pytest.mark.parametrize("growth", [0.001, 0.003, 0.01, 0.03])
-def test_a_slow_steady_climb_is_not_a_plateau(growth: float) -> None:
-    climb = 0.25 * np.exp(growth * np.arange(int(np.log(20) / growth)))
-    curve = joined((5.9, 0.25, 200), climb)
+@pytest.mark.parametrize("epochs", [100, 300, 1000, 3000])
+def test_a_curve_still_climbing_has_not_diverged(epochs: int) -> None:
+    curve = joined((5.9, 0.25, 200), (0.25, 5.0, epochs))
     assert divergence_epoch(curve) is None
     assert regime(curve) == ("unstable" if len(curve) > 1000 else "undecided")
 

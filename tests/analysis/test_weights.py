@@ -87,15 +87,8 @@ def test_contrast_is_one_at_the_start_and_half_without_a_trace() -> None:
     assert mark_contrast(weights * ~mask, mask) == 0.0
     assert mark_contrast(np.zeros_like(weights), mask) == 0.5
     assert np.isnan(mark_contrast(np.where(mask, np.nan, weights), mask))
-
-
-def test_units_that_no_stroke_reaches_do_not_count() -> None:
-    """Their weights stay zero for ever, which is no trace of the letter."""
-    mask = letter_mask("a", 64)
-    weights = np.random.default_rng(1).standard_normal(mask.shape)
-    weights[:, ~mask.any(axis=0)] = 0.0
-    assert (~mask.any(axis=0)).mean() > 0.25
-    assert mark_contrast(weights, mask) == pytest.approx(0.5, abs=0.03)
+    weights[:, ~mask.any(axis=0)] = 0.0  # units that no stroke reaches do not count
+    assert mark_contrast(weights, mask) == pytest.approx(0.5, abs=0.02)
 
 
 @settings(deadline=None, max_examples=20)

@@ -214,12 +214,6 @@ def test_the_first_page_has_its_answer_and_its_picture_on_one_screen(visitor):
         assert 0 <= box["y"] <= box["y"] + box["height"] <= LAPTOP["height"], found
 
 
-def test_code_has_copy_buttons(visitor):
-    page = visitor.open("rerun.html")
-    blocks = page.locator("div.highlight").count()
-    assert page.locator("button.copybtn").count() == blocks > 3
-
-
 MARKED = (512, 256)
 
 

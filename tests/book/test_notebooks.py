@@ -12,7 +12,7 @@ import nbformat
 import pytest
 from jupytext.cli import jupytext
 
-from repro.book import build, pages
+from repro.book import build
 from repro.store.store import Store
 
 NAMES = build.notebooks()
@@ -53,7 +53,7 @@ def test_syncing_unedited_pairs_changes_nothing(tmp_path, monkeypatch, newer):
 @pytest.mark.parametrize("name", NAMES)
 def test_a_committed_notebook_was_executed_without_a_complaint(name):
     shown = notebook(name)
-    assert pages.lasting(notebook(name)) == shown, "nothing in it changes by itself"
+    assert build.lasting(notebook(name)) == shown, "nothing in it changes by itself"
     cells = [cell for cell in shown.cells if cell.cell_type == "code"]
     counts = [cell.execution_count for cell in cells if cell.source.strip()]
     assert counts == list(range(1, len(counts) + 1)), "executed in order, from a fresh kernel"

@@ -14,7 +14,7 @@ def test_numbers_are_rounded_and_what_is_not_there_is_empty() -> None:
         {"of": ["a", "b"], "number": [1234.5678, np.nan], "small": [0.00012345, 3.0],
          "count": [1000, 12345], "right": [True, False], "none": [None, "x"]}
     )  # fmt: skip
-    told = readable(table, "of")
+    told = readable(table, ["of"])
     assert told.loc["a"].tolist() == ["1230", "0.000123", "1000", "yes", ""]
     assert told.loc["b"].tolist() == ["", "3", "12345", "no", "x"]
     assert readable(table, digits=2).loc[0, "number"] == "1200"
@@ -26,6 +26,8 @@ def test_a_page_shows_the_whole_of_a_table() -> None:
     html = table._repr_html_()
     assert html.count("<tr") >= 100, "pandas would show sixty rows"
     assert html.count(long.strip()) == 100
+    assert html.count("<th>width</th>") == html.count("<thead>\n    <tr") == 1, "one header row"
+    assert html.partition("</thead>")[0].count("<tr") == 1
 
 
 def test_ours_stand_beside_theirs() -> None:

@@ -8,12 +8,7 @@ from typing import Any
 
 import xarray as xr
 
-DATASET_NAMES: Mapping[str, str] = {
-    "hasyv2": "HASYv2",
-    "mnist": "MNIST",
-    "fashion-mnist": "Fashion-MNIST",
-    "digits": "digits",
-}
+DATASET_NAMES = {"hasyv2": "HASYv2", "mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 LOSS_NAMES: Mapping[str, str] = {"clipped": "clipped loss", "logits": "exact loss"}
 
 

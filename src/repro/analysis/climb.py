@@ -1,8 +1,4 @@
-"""The climb: when a network that diverges leaves its low loss for good, and how long it climbs.
-
-The paper shows the epoch of the lowest loss and that of divergence; between them the low loss is
-left, where the `repro.analysis.regimes.crossing` begins.
-"""
+"""The climb: when a network that diverges leaves its low loss for good, and how long it climbs."""
 
 from collections.abc import Sequence
 
@@ -16,23 +12,22 @@ from repro.analysis import evidence, regimes
 from repro.analysis.captions import setting, width_of
 from repro.analysis.intervals import mean_and_deviation
 
-SEVERAL = 3  # runs of one width from which on they are shown beside each other
-
 
 def widths_with_several(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:
-    """Complete unmarked runs by width, where there are ``SEVERAL`` and one of them climbs."""
+    """Complete unmarked runs by width, where there are three or more and one of them climbs."""
     return {
         width: group
         for width, group in _by_width(runs).items()
-        if len(group) >= SEVERAL and any(map(_climbs, map(train_loss, group)))
+        if len(group) >= 3
+        and any(
+            regimes.crossing(loss) or regimes.ends_far_above_minimum(loss)
+            for loss in map(train_loss, group)
+        )
     }
 
 
 def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """By width, over the runs that diverge: epochs of the climb, means and standard deviations.
-
-    ``climb`` is from leaving the low loss to the plateau; the paper's values on its dataset alone.
-    """
+    """By width, over the runs that diverge: epochs of the climb, means and standard deviations."""
     rows = []
     for width, group in _by_width(runs).items():
         losses = [loss for run in group if regimes.crossing(loss := train_loss(run))]
@@ -55,10 +50,6 @@ def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def train_loss(run: xr.Dataset) -> NDArray[np.float32]:
     """The train loss of a single run, shape (epochs + 1,)."""
     return run.variables["train_loss"].values[0]
-
-
-def _climbs(loss: NDArray[np.floating]) -> bool:
-    return regimes.crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def _by_width(runs: Sequence[xr.Dataset]) -> dict[int, list[xr.Dataset]]:

@@ -1,8 +1,7 @@
 """The runs that bear on the paper's claims: single replicas, trained as the paper trained.
 
-A claim is judged on runs of the paper's length. Shorter ones are gathered too, so that pages can
-draw them and verdicts can name them as left out, but they never count. Runs with other settings
-than the paper's (the controls: exact loss, inverted pixels, ...) are no evidence for or against it.
+A claim is judged on runs of the paper's length. Shorter ones are gathered to be drawn and named as
+left out. Runs with other settings (exact loss, inverted pixels, ...) are no evidence.
 """
 
 import functools
@@ -18,7 +17,6 @@ from repro.analysis import regimes
 from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.regimes import Regime
 from repro.data.datasets import identified
-from repro.experiment import Experiment
 from repro.model.network import JUDGED_LAYER
 from repro.runs import by_width, existing_folder, stored
 from repro.store.record import cut
@@ -35,15 +33,14 @@ def runs_by_dataset(
     Of the published results, or of a folder, which must exist. Where ``datasets`` are named no file
     of another is read; otherwise every file, so that none is damaged unnoticed.
     """
-    place = existing_folder(store)
     found: dict[str, list[xr.Dataset]] = {name: [] for name in datasets or DATASETS}
-    for name in [None] if datasets is None else datasets:
-        for run, results in stored(place, name):
-            if run.experiment.dataset in found and _of_the_paper(run.experiment):
+    for name in datasets or [None]:
+        for run, results in stored(existing_folder(store), name):
+            of_the_paper = run.experiment.unusual.keys() <= {"mark", "seed"}
+            if run.experiment.dataset in found and of_the_paper:
                 longer = run.epochs > paper.EPOCHS
-                found[run.experiment.dataset].append(
-                    cut(results, paper.EPOCHS) if longer else results
-                )
+                results = cut(results, paper.EPOCHS) if longer else results
+                found[run.experiment.dataset].append(results)
     return {name: in_order(runs) for name, runs in found.items()}
 
 
@@ -55,8 +52,8 @@ def asked_for(
 ) -> list[xr.Dataset]:
     """The runs of one dataset (a name, or the path of an .npz file), as notebooks ask for them.
 
-    Where ``widths`` are named they are unmarked and trained where they are missing, as long and in
-    the store as `repro.runs.by_width` has it; else all that are published or in the ``store``.
+    Where ``widths`` are named those of `repro.runs.by_width`, trained where they are missing; else
+    all that are published or in the ``store``.
     """
     dataset = identified(dataset)
     if widths is None:
@@ -127,20 +124,16 @@ def of_layer(run: xr.Dataset, variable: str, layer: str = JUDGED_LAYER) -> NDArr
 
 
 def name_of(run: xr.Dataset) -> str:
-    """What a single run is called, such as ``N = 150, replica 0`` or, where short, with its epochs.
-
-    Mark and seed are told where there is one, or where it is not 0.
-    """
-    mark, seed = setting(run, "mark"), setting(run, "seed")
-    words = [f"N = {width_of(run)}"]
-    if mark is not None:
-        words.append(f"marked “{mark}”")
-    words.append(f"replica {replica_of(run)}")
-    if seed:
-        words.append(f"seed {seed}")
-    if epochs_of(run) < paper.EPOCHS:
-        words.append(f"{epochs_of(run)} epochs only")
-    return ", ".join(words)
+    """A run by its name, ``N = 150, replica 0``; with mark, seed and epochs where unusual."""
+    mark, seed, epochs = setting(run, "mark"), setting(run, "seed"), epochs_of(run)
+    words = [
+        f"N = {width_of(run)}",
+        f"marked “{mark}”" if mark is not None else "",
+        f"replica {replica_of(run)}",
+        f"seed {seed}" if seed else "",
+        f"{epochs} epochs only" if epochs < paper.EPOCHS else "",
+    ]
+    return ", ".join(filter(None, words))
 
 
 def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
@@ -155,11 +148,3 @@ def widths_in_words(runs: Iterable[xr.Dataset]) -> str:
         for count, those in alike.items()
     )
     return f"{number} ({counts})" if widths else "no run"
-
-
-def _of_the_paper(experiment: Experiment) -> bool:
-    """Whether all settings but dataset, width, mark, seed and length are the paper's."""
-    usual = Experiment(
-        experiment.dataset, experiment.width, 1, mark=experiment.mark, seed=experiment.seed
-    )
-    return usual.digest == experiment.digest

@@ -1,7 +1,6 @@
-"""Intervals over runs: of a mean, of a share, and of any statistic of a set of runs.
+"""Intervals over runs, two-sided: of a mean, of a share, and of any statistic of a set of runs.
 
-All are two-sided and hold ``LEVEL`` of the probability. Where there are too few runs for one, the
-answer is None, never a number that looks like an interval.
+Where there are too few runs for one, the answer is None.
 """
 
 from collections.abc import Callable, Sequence
@@ -9,6 +8,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from scipy import stats
 
 LEVEL = 0.95  # of every interval
 SIGNIFICANT = 0.05  # a permutation test counts below this probability
@@ -35,20 +35,16 @@ def mean_interval(values: ArrayLike) -> Interval | None:
 
 def share_interval(successes: int, runs: int) -> Interval | None:
     """Clopper and Pearson's exact interval of a share of runs; None for fewer than two."""
-    from scipy.stats import binomtest
-
     if runs < 2:
         return None
-    limits = binomtest(int(successes), int(runs)).proportion_ci(LEVEL, method="exact")
+    limits = stats.binomtest(int(successes), int(runs)).proportion_ci(LEVEL, method="exact")
     return float(limits.low), float(limits.high)
 
 
 def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> Interval | None:
-    """The interval of a statistic of a set of runs, by leaving out one run at a time.
+    """The interval of a statistic of a set of runs, by Tukey's jackknife around that of all.
 
-    Tukey's jackknife: Student's interval of the pseudo-values, centred on the statistic of the
-    whole set. None for fewer than three runs, or where the statistic (NaN) cannot be had without
-    one of them.
+    None for fewer than three runs, or where the statistic (NaN) cannot be had without one of them.
     """
     number = len(runs)
     if number < 3:
@@ -63,17 +59,14 @@ def jackknife_interval(statistic: Callable[[list], float], runs: Sequence) -> In
 
 
 def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], NDArray]) -> Any:
-    """The probability that shuffled labels do as well as these, one for every run.
+    """The probability that shuffled labels, one for every run, do as well as these.
 
-    The share of orders whose ``statistic`` (along the last axis, one or several) is at least that
-    of the given one: of all, or of ``PERMUTATIONS`` random ones (always the same) and it.
+    By a ``statistic`` along the last axis; of all orders, or of ``PERMUTATIONS`` random ones.
     """
-    from scipy.stats import permutation_test
-
     values = np.asarray(labels, dtype=np.float64)
     if values.size < 2:
         return 1.0
-    result = permutation_test(
+    result = stats.permutation_test(
         (values,), lambda x, axis: statistic(np.moveaxis(x, axis, -1)),
         permutation_type="pairings", vectorized=True, alternative="greater",
         n_resamples=PERMUTATIONS, rng=np.random.default_rng(0),
@@ -83,6 +76,4 @@ def permutation_probability(labels: ArrayLike, statistic: Callable[[NDArray], ND
 
 def _students(freedom: int) -> float:
     """Student's two-sided limit at ``LEVEL``."""
-    from scipy.stats import t
-
-    return t.ppf(0.5 + LEVEL / 2, freedom)
+    return stats.t.ppf(0.5 + LEVEL / 2, freedom)

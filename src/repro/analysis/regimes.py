@@ -77,10 +77,8 @@ class Crossing(NamedTuple):
 
 
 def minimum(loss: ArrayLike) -> Minimum:
-    """The lowest value of a loss curve.
-
-    It is ``at_end`` where it lies within the last ``END_SHARE`` of the run and the median of that
-    end is below the median of the stretch of the same length before it.
+    """The lowest loss, ``at_end`` where it lies in the last ``END_SHARE`` and the median there is
+    below that of the stretch of the same length before.
     """
     curve = loss_curve(loss)
     epoch = int(np.argmin(curve))
@@ -118,11 +116,7 @@ def crossing(train_loss: ArrayLike) -> Crossing | None:
 
 
 def regime(train_loss: ArrayLike, full_length: int = paper.EPOCHS) -> Regime:
-    """Weak, unstable, strong, or undecided.
-
-    A divergence decides at once: unstable after a low loss, weak without one. Without divergence a
-    run shorter than ``full_length`` is undecided, since it may still learn or still diverge.
-    """
+    """Weak, unstable, strong, or undecided: a run short of ``full_length`` that did not diverge."""
     curve = loss_curve(train_loss)
     low = LOW_LOSS_SHARE * _initial(curve)
     reached_low = minimum(curve).value < low
@@ -150,15 +144,9 @@ def outcome(train_loss: ArrayLike, test_loss: ArrayLike) -> dict[str, Any]:
 
 
 def summary(dataset: xr.Dataset) -> xr.Dataset:
-    """What became of every replica of an experiment.
+    """What became of every replica of an experiment: an `outcome` each, and the scalar ``epochs``.
 
-    Returns
-    -------
-    Dataset over ``replica``: ``minimum_train_loss``, ``minimum_test_loss`` (nats),
-    ``epoch_of_minimum_train_loss``, ``epoch_of_minimum_test_loss`` (int),
-    ``minimum_at_end``, ``test_minimum_at_end`` (bool; see `minimum`),
-    ``divergence_epoch`` (float, NaN where none), ``plateau_level`` (nats, NaN where none),
-    ``regime`` (str) and the scalar ``epochs``: how long the runs are.
+    Over ``replica``; ``divergence_epoch`` and ``plateau_level`` are NaN where there is none.
     """
     curves = zip(dataset["train_loss"].values, dataset["test_loss"].values, strict=True)
     rows = [outcome(train, test) for train, test in curves]
@@ -186,21 +174,17 @@ def happened(summary: Any, quantity: str) -> NDArray[np.float64]:
 def ends_far_above_minimum(train_loss: ArrayLike) -> bool:
     """Whether a curve ends (its median over ``PLATEAU_EPOCHS``) as far up as a plateau must be."""
     curve = np.asarray(train_loss, dtype=np.float64)
-    far = _far_above(curve[0], minimum(curve).value)
+    far = far_above(curve[0], minimum(curve).value)
     return not np.median(curve[-PLATEAU_EPOCHS:]) < far  # so that not-a-number is
 
 
 def loss_curve(loss: ArrayLike) -> NDArray[np.float64]:
     """The curve as float64, not-a-number made infinite: neither is a loss one could train from."""
     curve = finite_or_infinite(loss)
-    if curve.ndim != 1 or curve.size == 0:
+    if curve.ndim != 1 or not np.isfinite(curve).any():
         raise ReproError(
-            f"A loss curve is one-dimensional, one value per epoch, not of shape {curve.shape}: "
-            "select one replica."
-        )
-    if not np.isfinite(curve).any():
-        raise ReproError(
-            "The loss curve has no finite value: the run failed before its first epoch."
+            "A loss curve is that of one replica, with a finite value at least, not of shape "
+            f"{curve.shape}."
         )
     return curve
 
@@ -223,9 +207,10 @@ def _initial(curve: NDArray[np.float64]) -> float:
     return float(curve[np.isfinite(curve)][0])
 
 
-def _far_above(initial: float, lowest: float) -> float:
-    """The loss from which on a plateau is far above the lowest."""
-    return max(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * max(initial - lowest, 0.0))
+def far_above(initial: float, lowest: Any) -> Any:
+    """The loss from which on a plateau is far above the lowest (one or an array)."""
+    gained = np.maximum(initial - lowest, 0.0)
+    return np.maximum(PLATEAU_RATIO * lowest, lowest + PLATEAU_SHARE * gained)
 
 
 def _rises_at_end(curve: NDArray[np.float64]) -> bool:
@@ -246,7 +231,7 @@ def _flat_plateau(curve: NDArray[np.float64]) -> Plateau | None:
     if len(curve) <= PLATEAU_EPOCHS:
         return None
     level = float(np.median(curve[-PLATEAU_EPOCHS:]))
-    if not _far_above(_initial(curve), curve.min()) <= level < np.inf:
+    if not far_above(_initial(curve), curve.min()) <= level < np.inf:
         return None
     smooth = smoothed(curve, "reflect")
     below = np.flatnonzero(smooth < (1 - PLATEAU_BAND) * level)

@@ -1,8 +1,6 @@
 """What runs keep of single weights: joint counts of initial and current ones, and marked matrices.
 
-Figure 1 of the paper marks the hidden-to-hidden matrix before training: the strokes of a letter
-keep their Glorot values, every other weight starts at zero. If training moves the weights little,
-the letter is still there afterwards.
+Marked: the strokes of a letter keep their Glorot values, every other weight starts at zero.
 """
 
 from collections.abc import Sequence
@@ -10,6 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 import xarray as xr
 from numpy.typing import ArrayLike, NDArray
+from scipy.stats import rankdata
 
 from repro.errors import ReproError
 from repro.model.letter import letter_mask
@@ -21,9 +20,8 @@ GLOROT_LIMIT = float(np.sqrt(3.0))
 def joint_counts(
     dataset: xr.Dataset, layer: str, epoch: int | None = None, replica: int = 0
 ) -> xr.DataArray:
-    """The joint counts of (initial weight, weight at an epoch) of one layer of one replica.
+    """The counts (initial_bin, final_bin) of one layer of a replica at an epoch (None: the last).
 
-    Over (initial_bin, final_bin); ``joint_epoch`` is the epoch asked for, or the last there is.
     Raises a `ReproError` where the run did not keep them.
     """
     if "joint_histogram" not in dataset:
@@ -47,10 +45,8 @@ def conditional_quantiles(
 ) -> NDArray[np.float64]:
     """Quantiles of the final weight given the initial weight, from joint counts.
 
-    Within a bin the counts are taken as spread evenly, so a quantile is right to within one bin.
-    Counts of shape (initial bins, final bins) and one more final edge give shape (quantiles,
-    initial bins). Infinite where a quantile falls in an outermost bin without an edge, NaN for an
-    initial bin without counts.
+    Counts (initial bins, final bins), taken as spread evenly within a bin, give (quantiles, initial
+    bins). Infinite where a quantile falls in an open bin, NaN for an initial bin without counts.
     """
     number = np.asarray(counts, dtype=np.float64)
     edge = np.asarray(final_edge, dtype=np.float64)
@@ -86,13 +82,10 @@ def strip_index(initial_edge: ArrayLike, initial: float) -> int:
 def mark_contrast(matrix: ArrayLike, mask: ArrayLike) -> float:
     """How well the letter can be told from its surroundings by the size of the weights.
 
-    The area under the receiver operating characteristic of abs(w) for "this weight is on the
-    letter": 1 at the start (everything outside is zero), 0.5 where no trace is left. Columns
-    without a stroke are left out: all weights into such a unit start at zero, so no gradient ever
-    reaches them, and they stay zero whatever becomes of the letter. NaN where a weight is NaN.
+    The area under the ROC curve of abs(w) for "this weight is on the letter": 1 at the start, 0.5
+    where no trace is left, NaN where a weight is NaN. Columns without a stroke are left out: no
+    gradient ever reaches the weights into such a unit, and they stay zero.
     """
-    from scipy.stats import rankdata
-
     size = np.abs(np.asarray(matrix, dtype=np.float64))
     inside = np.asarray(mask, dtype=bool)
     crossed = inside.any(axis=0)

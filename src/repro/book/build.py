@@ -6,8 +6,10 @@ parameters by page in ``book/profiles.yml``; ``published``, the default, shows t
 """
 
 import argparse
+import base64
 import multiprocessing
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -18,7 +20,10 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
-from repro.book import citation, pages
+import nbformat
+import yaml
+
+from repro.book import citation
 from repro.errors import ReproError
 from repro.figures import files
 
@@ -26,10 +31,28 @@ ROOT = Path(__file__).resolve().parents[3]
 BOOK = "book"
 TEXT = "book/text"
 KERNEL = "python3"
-_NEVER_ANSWERED = "Kernel died before replying"  # in the words of jupyter_client
+# Scripts on every page that nothing here needs: to start kernels, and icons that a font has, too.
+_UNUSED = re.compile(
+    r"\s*<script>const THEBE_JS_URL[^<]*</script>"
+    r"|\s*<script[^>]*(?:sphinx-thebe|fontawesome)\.js[^>]*></script>"
+)
+_MATHEMATICS = re.compile(
+    r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
+)
+_EMPTY_HEADER = re.compile(r"<th([^>]*)>(?:&nbsp;)?</th>")
+_EDITED = re.compile(r"(/edit/[^\"]*/book/)([\w-]+)\.ipynb")  # its paired text is edited instead
+_FOR_SCREEN_READERS = {
+    # An entry of a list must say so; the other role is no longer part of the standard.
+    'role="doc-biblioentry"': 'role="listitem"',
+    '<div id="pst-primary-sidebar" class="': '<div id="pst-primary-sidebar" role="region" '
+    'aria-label="Contents of the book" class="',
+}
+_METADATA = {
+    "jupytext": {"default_lexer": "ipython3"},
+    "kernelspec": {"display_name": "Python 3", "language": "python", "name": "python3"},
+}
 
-Parameters = dict[str, dict[str, Any]]
-"""Of notebooks, by page; those under ``all`` go to every page."""
+Parameters = dict[str, dict[str, Any]]  # by page; those under ``all`` go to every page
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -47,8 +70,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         for name in names:
             sync(name)
         execute_all(names, parameters, ROOT / BOOK)
-        picture = pages.first_picture(ROOT / BOOK / "figure-2.ipynb")
-        (ROOT / BOOK / "images" / "figure-2.png").write_bytes(picture)  # for the README
+        cells = nbformat.read(ROOT / BOOK / "figure-2.ipynb", as_version=4).cells
+        shown = (output.get("data", {}) for cell in cells for output in cell.get("outputs", []))
+        picture = next(data["image/png"] for data in shown if "image/png" in data)
+        (ROOT / BOOK / "images" / "figure-2.png").write_bytes(base64.b64decode(picture))  # README's
         return 0
     except ReproError as error:
         print(f"repro.book: {error}", file=sys.stderr)
@@ -57,11 +82,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def contents() -> list[str]:
     """Names of all pages, in the order of the table of contents."""
-    import yaml
-
     listed = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    chapters = [one for part in listed.get("parts", [listed]) for one in part.get("chapters", [])]
-    return [listed["root"], *(chapter["file"] for chapter in chapters)]
+    return [listed["root"], *(one["file"] for part in listed["parts"] for one in part["chapters"])]
 
 
 def notebooks() -> list[str]:
@@ -71,8 +93,6 @@ def notebooks() -> list[str]:
 
 def profile(name: str) -> Parameters:
     """The named profile. Raises ReproError where there is none."""
-    import yaml
-
     profiles = yaml.safe_load((ROOT / BOOK / "profiles.yml").read_text())
     if name not in profiles:
         raise ReproError(f"profile must be one of {', '.join(profiles)}, not {name!r}.")
@@ -82,30 +102,21 @@ def profile(name: str) -> Parameters:
 def sync(name: str) -> None:
     """Bring the sources of a page's notebook up to its text; what it shows stays until executed."""
     import jupytext
-    import nbformat
 
     notebook = jupytext.read(ROOT / TEXT / f"{name}.md")
-    nbformat.write(pages.lasting(notebook), ROOT / BOOK / f"{name}.ipynb")
+    nbformat.write(lasting(notebook), ROOT / BOOK / f"{name}.ipynb")
 
 
 def execute_all(names: Sequence[str], parameters: Parameters, folder: Path) -> None:
     """Execute the pages of these names into the folder, two at a time, as `execute` does."""
-    folder.mkdir(parents=True, exist_ok=True)
-    # Processes, not threads: papermill moves the working directory, which all threads share. They
-    # start afresh, since a copy of a process with threads in it may hang.
+    sources = [ROOT / BOOK / f"{name}.ipynb" for name in names]
+    targets = [folder / source.name for source in sources]
+    given = [parameters.get("all", {}) | parameters.get(name, {}) for name in names]
+    # Not threads, which share papermill's working directory; and a copied process may hang.
     fresh = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(2, fresh, initializer=_start, initargs=(ROOT,)) as pool:
-        tasks = [
-            pool.submit(
-                execute,
-                ROOT / BOOK / f"{name}.ipynb",
-                folder / f"{name}.ipynb",
-                parameters.get("all", {}) | parameters.get(name, {}),
-            )
-            for name in names
-        ]
-        for task in tasks:
-            print(f"executed {task.result().name}", flush=True)
+        for target in pool.map(execute, sources, targets, given):
+            print(f"executed {target.name}", flush=True)
 
 
 def _start(root: Path) -> None:
@@ -116,53 +127,33 @@ def _start(root: Path) -> None:
 
 
 def execute(source: Path, target: Path, parameters: dict[str, Any]) -> Path:
-    """Execute a notebook by papermill, in the working directory; the target, written if all went
-    well.
+    """Execute a notebook by papermill, in the working directory; the target, if all went well.
 
-    Raises ReproError where it ended in an error; the message names it and the cell's error.
-    """
-    import nbformat
-    import papermill
-
-    temporary = target.with_name(f".{target.stem}.part.ipynb")
-    try:
-        _executed(source, temporary, parameters)
-        nbformat.write(pages.lasting(nbformat.read(temporary, as_version=4)), temporary)
-        os.replace(temporary, target)
-    except papermill.PapermillExecutionError as error:
-        raise ReproError(
-            f"{source.name} ended in an error in cell {error.exec_count}: {error.ename}: "
-            f"{error.evalue}"
-        ) from error
-    finally:
-        temporary.unlink(missing_ok=True)
-    return target
-
-
-def _executed(source: Path, target: Path, parameters: dict[str, Any]) -> None:
-    """Execute; once more where the kernel ended before it answered.
-
-    That happens where two kernels start in the same moment, and says nothing of the notebook.
+    Once more where the kernel ended before it answered: that happens where two start in the same
+    moment. Raises ReproError where a cell ended in an error.
     """
     import papermill
 
     for last in (False, True):
         try:
-            papermill.execute_notebook(
-                str(source), str(target), parameters, kernel_name=KERNEL,
+            notebook = papermill.execute_notebook(
+                str(source), None, parameters, kernel_name=KERNEL, coalesce_streams=True,
                 progress_bar=False, extra_arguments=["--log-level=CRITICAL"],  # else kernels chat
-                coalesce_streams=True,
             )  # fmt: skip
-            return
+            break
+        except papermill.PapermillExecutionError as error:
+            where = f"{source.name} ended in an error in cell {error.exec_count}"
+            raise ReproError(f"{where}: {error.ename}: {error.evalue}") from error
         except RuntimeError as error:
-            if _NEVER_ANSWERED not in str(error):
+            if "Kernel died before replying" not in str(error):  # in the words of jupyter_client
                 raise
             if last:
                 raise ReproError(
-                    f"{source.name} was not executed, for its kernel {KERNEL} ended twice before "
-                    "it answered: see whether `jupyter kernelspec list` names it and "
-                    f"{sys.executable} -m ipykernel --version runs."
+                    f"{source.name} was not executed, for its kernel {KERNEL} ended twice: see "
+                    f"whether {sys.executable} -m ipykernel --version runs."
                 ) from error
+    nbformat.write(lasting(notebook), target)
+    return target
 
 
 def build(parameters: Parameters) -> int:
@@ -174,22 +165,19 @@ def build(parameters: Parameters) -> int:
         execute_all(notebooks(), parameters, Path(executed))
         _set(stage, Path(executed))
         program = "from jupyter_book.cli.main import main; main()"  # it has no `python -m`
-        command = ["-c", program, "build", str(stage), "--path-output", str(ROOT)]
-        code = subprocess.run(
-            [sys.executable, *command, "--all", "--warningiserror", "--keep-going"], cwd=ROOT
-        ).returncode
+        command = [sys.executable, "-c", program, "build", stage, "--path-output", ROOT]
+        command += ["--all", "--warningiserror", "--keep-going"]
+        code = subprocess.run(command, cwd=ROOT).returncode
         if code == 0:
             for name in notebooks():  # what the theme's button offers: the page without dressing
                 shutil.copy(Path(executed) / f"{name}.ipynb", html / "_sources")
             for file in html.glob("*.html"):
-                file.write_text(pages.mended(file.read_text(encoding="utf-8")), encoding="utf-8")
+                file.write_text(mended(file.read_text(encoding="utf-8")), encoding="utf-8")
     return code
 
 
 def _set(stage: Path, executed: Path) -> None:
     """Fill the folder that Jupyter Book builds from."""
-    import nbformat
-    import yaml
 
     reference = citation.read(ROOT / "CITATION.cff")
     address = citation.repository(reference, ROOT)
@@ -205,24 +193,75 @@ def _set(stage: Path, executed: Path) -> None:
     for name in contents():
         if name in notebooks():
             notebook = nbformat.read(executed / f"{name}.ipynb", as_version=4)
-            nbformat.write(pages.dressed(notebook, stage), stage / f"{name}.ipynb")
+            nbformat.write(dressed(notebook, stage), stage / f"{name}.ipynb")
         else:
             shutil.copy(ROOT / BOOK / f"{name}.md", stage)
 
 
 def launch_settings(repository: str | None) -> dict[str, Any]:
-    """Buttons that open a page's notebook on Binder, or its text to be edited.
-
-    There are none where the repository has no address that the theme knows what to do with.
-    """
+    """Buttons to open a page on Binder and to edit it; none at an address unknown to the theme."""
     if repository is None or urlsplit(repository).hostname not in ("github.com", "gitlab.com"):
         return {}
-    binder = {"notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org"}
     return {
         "repository": {"url": repository, "path_to_book": BOOK, "branch": "main"},
         "html": {"use_edit_page_button": True},
-        "launch_buttons": binder,
-    }
+        "launch_buttons": {
+            "notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org",
+        },
+    }  # fmt: skip
+
+
+def lasting(notebook: Any) -> Any:
+    """The notebook as it is committed: the same after every execution and `jupytext --sync`."""
+    notebook.metadata = nbformat.from_dict(_METADATA)
+    for number, cell in enumerate(notebook.cells):
+        for name in ("papermill", "execution"):
+            cell.metadata.pop(name, None)
+        if not cell.metadata.get("tags", ["some"]):
+            del cell.metadata["tags"]
+        cell["id"] = f"cell-{number}"
+        if cell.cell_type == "code":
+            cell.outputs = [output for output in cell.outputs if output.get("name") != "stderr"]
+    return notebook
+
+
+def dressed(notebook: Any, stage: Path) -> Any:
+    """A page as the book is built from it: each caption ends with links to the figure's files.
+
+    Changed in place. Those files are in ``figures/`` of the folder that the book is built in.
+    """
+    for cell in notebook.cells:
+        for output in cell.get("outputs", []):
+            data = output.get("data", {})
+            for kind in {"text/html", "text/markdown"} & set(data):
+                # pandas leaves header cells empty, which a screen reader would announce
+                data[kind] = _EMPTY_HEADER.sub(r"<td\1></td>", "".join(data[kind]))
+            figure = cell.metadata.get("mystnb", {}).get("figure")
+            if "image/png" in data and figure:
+                links = _links(base64.b64decode(data["image/png"]), figure["name"], stage)
+                figure["caption"] = f"{figure.get('caption', '').rstrip()}\n\n{links}"
+    return notebook
+
+
+def mended(html: str) -> str:
+    """A page as it is read: without scripts of no use to it, with the roles it should have."""
+    html = _EDITED.sub(r"\1text/\2.md", _UNUSED.sub("", html))
+    if not re.search(r'class="[^"]*\bmath\b', html):
+        html = _MATHEMATICS.sub("", html)
+    for wrong, right in _FOR_SCREEN_READERS.items():
+        html = html.replace(wrong, right)
+    return html
+
+
+def _links(png: bytes, name: str, stage: Path) -> str:
+    """Links to the figure's files, which take its name."""
+    links, folder = [], stage / files.FOLDER
+    for written in (folder / files.digest(png) / f"figure.{suffix}" for suffix in files.FORMATS):
+        if written.is_file():
+            named = f"{name.removeprefix('fig-')}{written.suffix}"
+            shutil.copy(written, folder / named)
+            links.append(f"{{download}}`{written.suffix[1:].upper()} <{files.FOLDER}/{named}>`")
+    return " · ".join(links)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 
     from repro.claims.verdicts import Verdict
 
-_COLUMNS = 100  # of a listing that no terminal shows
 _COLOURS = {
     "reproduced": "green", "holds": "green", "partly": "yellow", "not reproduced": "red",
     "does not hold": "red", "True": "green", "False": "red",
@@ -30,10 +29,7 @@ _COLOURS = {
 
 
 def rows(stores: Mapping[str, Store], damaged: Callable[[DamagedFile], None]) -> list[dict]:
-    """A row for every run, by what its store is called and by experiment.
-
-    ``damaged`` is called with each file that is damaged or misplaced.
-    """
+    """A row for every run, by what its store is called; ``damaged`` is told of each such file."""
 
     def place(run: Run) -> tuple:
         return run.experiment.dataset, run.experiment.width, run.path
@@ -59,11 +55,10 @@ def rows(stores: Mapping[str, Store], damaged: Callable[[DamagedFile], None]) ->
 def table(listed: Sequence[Mapping[str, Any]]) -> Table:
     """The rows, replicas of an experiment that are equally long in one; hours of the longest."""
 
-    def alike(row: Mapping[str, Any]) -> tuple[str, ...]:
+    def alike(row: Mapping[str, Any]) -> list[str]:
         differs = " ".join(f"{name}={value}" for name, value in row["differs"].items())
-        parameters = row["parameters"]
-        of_all = row["where"], parameters["dataset"], parameters["width"], differs, row["epochs"]
-        return tuple(map(str, of_all))
+        dataset, width = (row["parameters"][name] for name in ("dataset", "width"))
+        return [row["where"], dataset, str(width), differs, str(row["epochs"])]
 
     found = _table("where", "dataset", ">width", "otherwise", "replicas", ">epochs", ">hours", "on")
     for (*what, epochs), group in itertools.groupby(listed, key=alike):
@@ -80,13 +75,10 @@ def table(listed: Sequence[Mapping[str, Any]]) -> Table:
 
 def verdict_table(found: Sequence[Verdict]) -> Table:
     """Claim by dataset: both verdicts, and the effect of the first part with its interval."""
-    names = list(dict.fromkeys(one.dataset for one in found))
-    shown = _table("claim", *map(dataset_name, names))
-    by_claim: dict[str, dict[str, Verdict]] = {}
-    for one in found:
-        by_claim.setdefault(f"{one.claim.number} {one.claim.title}", {})[one.dataset] = one
-    for claim, verdicts in by_claim.items():
-        shown.add_row(claim, *(_verdict(verdicts[name]) for name in names if name in verdicts))
+    names = dict.fromkeys(dataset_name(one.dataset) for one in found)
+    shown = _table("claim", *names)
+    for claim, verdicts in itertools.groupby(found, key=lambda one: one.claim):
+        shown.add_row(f"{claim.number} {claim.title}", *map(_verdict, verdicts))
     return shown
 
 
@@ -100,7 +92,7 @@ def of_frame(frame: pd.DataFrame) -> Table:
 
 def show(shown: Table) -> None:
     """Print a table: in colour and as wide as the terminal; plain, in 100 columns, without one."""
-    width = None if sys.stdout.isatty() else _COLUMNS
+    width = None if sys.stdout.isatty() else 100
     console = Console(file=sys.stdout, width=width, highlight=False)
     with console.capture() as text:  # rich would end the program where nobody reads on
         console.print(shown)
@@ -110,17 +102,17 @@ def show(shown: Table) -> None:
 def _table(*columns: str) -> Table:
     """An empty table; the columns that begin with ``>`` are aligned to the right."""
     found = Table(box=None, pad_edge=False, header_style="bold", padding=(0, 2, 0, 0))
-    for column in columns:
-        right = column.startswith(">")
-        side = "right" if right else "left"
-        found.add_column(column.lstrip(">"), justify=side, no_wrap=right, overflow="fold")
+    for name in columns:
+        side = "right" if name[0] == ">" else "left"
+        found.add_column(name.lstrip(">"), justify=side, no_wrap=name[0] == ">", overflow="fold")
     return found
 
 
 def _verdict(one: Verdict) -> Text:
     from repro.book.verdict_tables import effect_in_words
 
-    effect = effect_in_words(one.effect, one.interval, one.unit)
+    first = one.first()
+    effect = effect_in_words(first.effect, first.interval, first.unit)
     return Text.assemble(
         (one.verdict, _COLOURS.get(one.verdict, "")), "\nwording: ",
         (one.wording, _COLOURS.get(one.wording, "")), (f"\n{effect}".rstrip(), "dim"),

@@ -21,10 +21,7 @@ _USUAL = {each.name: each.default for each in fields(Experiment)[3:]}  # after t
 
 
 def otherwise(parameters: Mapping[str, Any]) -> str:
-    """What is not as in the paper, by the names of the parameters: ``pixels inverted, mark a``.
-
-    ``parameters`` are those of an `Experiment`, or a row of `repro.summary` with them.
-    """
+    """What is not as in the paper, of an `Experiment`'s parameters: ``pixels inverted, mark a``."""
     told = []
     for name, usual in _USUAL.items():
         value = parameters.get(name, usual)
@@ -37,8 +34,7 @@ def otherwise(parameters: Mapping[str, Any]) -> str:
 def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
     """An experiment a row: how many of the replicas wanted are in ``runs`` (`repro.summary`).
 
-    Columns ``dataset``, ``width``, ``otherwise``, ``epochs``, ``wanted`` and ``complete`` replicas,
-    ``begun`` (those that are shorter), and ``command``: what trains the rest, if any is missing.
+    Those ``begun`` are shorter; ``command`` trains the rest, if any is missing.
     """
     lengths = runs.set_index(["name", "replica"]).epochs.to_dict()
     rows = []
@@ -61,8 +57,7 @@ def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
 def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     """What trained the runs, of `repro.summary`: a row for replicas that only differ in number.
 
-    ``hours`` are of the longest, ``finished`` is a day; devices and commits of runs that were
-    continued elsewhere stand one after another.
+    ``hours`` are of the longest; what continued a run elsewhere stands after what began it.
     """
 
     def one_after_another(told: str) -> str:
@@ -85,11 +80,10 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def computing(runs: pd.DataFrame) -> dict[str, float]:
-    """Hours that the runs of `repro.summary` took: ``core_hours`` and ``gpu_hours``.
+    """Hours that the runs of `repro.summary` took: ``core_hours`` (at most) and ``gpu_hours``.
 
-    Core-hours are at most these: a run counts with all cores its device had, and one that was
-    begun on a GPU and finished on a CPU counts here with all its time. GPU-hours are those in
-    which a GPU trained at least one run that never left it.
+    A run counts with all cores its device had, and as a CPU's where one finished it. GPU-hours are
+    those in which a GPU trained at least one run that never left it.
     """
     cores = runs.device.str.extractall(r"(\d+) cores")[0].astype(int).groupby(level=0).max()
     core_seconds = (runs.wall_seconds.reindex(cores.index) * cores).sum()
@@ -105,8 +99,7 @@ def computing(runs: pd.DataFrame) -> dict[str, float]:
 def attempts(folder: str | os.PathLike | None = None) -> pd.DataFrame:
     """What was done to break the code and its files, and how often it was not noticed.
 
-    Of a folder (None: the published results) with what the harnesses in ``tests/`` write:
-    columns ``what``, ``times``, ``failures`` and ``code`` (its commit).
+    As the harnesses in ``tests/`` wrote it to a folder (None: the published results).
     """
     rows = []
     for name in ("faults", "damage", "bad-input"):

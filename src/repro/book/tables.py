@@ -10,29 +10,23 @@ import pandas as pd
 
 from repro.paper import Reading
 
-COMPARISON = (
-    "theirs", "ours", "theirs_value", "ours_value", "difference_percent", "difference_in_errors",
-    "remark",
-)  # fmt: skip
-"""Columns of a comparison: both values as text and as numbers, ours less theirs in per cent of
-theirs and (where the paper gives one) in units of its error bar, and what else is to be said."""
+# Both values as text, ours less theirs in per cent of theirs and in the paper's error bars.
+COMPARISON = ("theirs", "ours", "difference_percent", "difference_in_errors", "remark")
 
 
 class _Page(pd.DataFrame):
-    """A table that a notebook shows whole: no text cut short, no row left out."""
+    """A table that a notebook shows whole: no text cut short, no row left out, one header row."""
 
     def _repr_html_(self) -> str:
+        table = pd.DataFrame(self)
+        if self.index.nlevels == self.columns.nlevels == 1:  # the index's name beside the columns'
+            table = table.rename_axis(index=None, columns=self.index.name)
         unnamed = isinstance(self.index, pd.RangeIndex)
-        return self.to_html(index=not unnamed, border=0, max_rows=None, max_cols=None)
-
-    def to_html(self, *arguments: Any, **options: Any) -> Any:
         with pd.option_context("display.max_colwidth", None):
-            return super().to_html(*arguments, **options)
+            return table.to_html(index=not unnamed, border=0, max_rows=None, max_cols=None)
 
 
-def readable(
-    table: pd.DataFrame, index: str | Sequence[str] | None = None, digits: int = 3
-) -> pd.DataFrame:
+def readable(table: pd.DataFrame, index: Sequence[str] = (), digits: int = 3) -> pd.DataFrame:
     """A table as a page shows it: numbers to so many significant digits, nothing for none.
 
     ``index`` names the columns that say what a row is of: they stand at its left.
@@ -46,15 +40,14 @@ def readable(
         return "" if value is None else str(value)
 
     told = table.astype(object).map(text)
-    names = [index] if isinstance(index, str) else list(index or ())
-    return _Page(told.set_index(names) if names else told)
+    return _Page(told.set_index(list(index)) if index else told)
 
 
 def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
     """The paper's values beside ours: the columns of ``index``, then those of COMPARISON.
 
-    ``table`` has a row per value: the columns of ``index``, which say what it is of; ``paper``
-    (`Reading` or None) and ``ours``; where there are any, ``deviation`` and ``later_than``.
+    ``table`` has a row per value: beside the index ``paper`` (`Reading` or None), ``ours`` and,
+    where there are any, ``deviation`` and ``later_than``.
     """
     rows = [
         {name: row[name] for name in index}
@@ -65,23 +58,17 @@ def compared(table: pd.DataFrame, index: Sequence[str]) -> pd.DataFrame:
 
 
 def shown(table: pd.DataFrame) -> pd.DataFrame:
-    """A table of comparison as a page shows it: texts and rounded differences alone.
-
-    What stands before the columns of COMPARISON becomes the index; columns that say nothing are
-    left out.
-    """
-    index = list(table.columns[: list(table.columns).index("theirs")])
-    told = table.fillna({"difference_percent": np.nan}).astype(object)
-    for name, digits in (("difference_percent", 0), ("difference_in_errors", 1)):
-        told[name] = [
+    """A comparison as a page shows it, rounded; columns that say nothing are left out."""
+    index = list(table.columns.drop(list(COMPARISON)))
+    told = table[index].replace("_", " ", regex=True).assign(theirs=table.theirs, ours=table.ours)
+    for name, header, digits in (
+        ("difference_percent", "difference, %", 0), ("difference_in_errors", "in error bars", 1),
+    ):  # fmt: skip
+        told[header] = [
             "" if np.isnan(value) else f"{value:+.{digits}f}".replace("-", "\N{MINUS SIGN}")
             for value in table[name].astype(float)
         ]
-    told = told.drop(columns=["theirs_value", "ours_value"]).rename(
-        columns={"difference_percent": "difference, %", "difference_in_errors": "in error bars"}
-    )
-    told[index] = told[index].replace("_", " ", regex=True)
-    told = told.set_index(index).fillna("")
+    told = told.assign(remark=table.remark).set_index(index).fillna("")
     return _Page(told.loc[:, (told != "").any()])
 
 
@@ -91,19 +78,18 @@ def compare(
     deviation: float | None = None,
     later_than: float | None = None,
 ) -> dict[str, Any]:
-    """One row of COMPARISON.
+    """One row of COMPARISON; ``ours`` is NaN where there is none, with its standard deviation.
 
-    ``theirs`` is None where the paper gives no value, ``ours`` NaN where there is none of ours;
-    ``deviation`` is the standard deviation of ours, ``later_than`` the epoch by which ours had not
-    happened. A lower bound, theirs or ours, is judged in ``remark`` and has no difference.
+    By the epoch ``later_than`` ours had not happened. A lower bound, theirs or ours, is judged in
+    ``remark`` and has no difference.
     """
     deviation, later_than = (None if pd.isna(one) else one for one in (deviation, later_than))
     row: dict[str, Any] = dict.fromkeys(COMPARISON, np.nan) | {
-        "theirs": "", "ours": _text(ours, deviation, later_than), "ours_value": ours, "remark": "",
+        "theirs": "", "ours": _text(ours, deviation, later_than), "remark": "",
     }  # fmt: skip
     if theirs is None:
         return row
-    row |= {"theirs": str(theirs), "theirs_value": theirs.value}
+    row["theirs"] = str(theirs)
     if later_than is not None:
         beyond = "agrees" if theirs.is_lower_bound else "later than theirs"
         row["remark"] = beyond if later_than >= theirs.value else "our runs end earlier"

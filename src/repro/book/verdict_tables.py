@@ -8,9 +8,8 @@ import pandas as pd
 
 from repro.analysis.captions import dataset_name
 from repro.analysis.intervals import Interval
-from repro.claims import controls
 from repro.claims.verdict import WORDS
-from repro.claims.verdicts import CLAIMS, Claim, Verdict
+from repro.claims.verdicts import CLAIMS, Claim, Verdict, controls
 
 # Words on the wording look as those on the measurement do.
 _CLASSES = dict(zip(WORDS["wording"], WORDS["measurement"], strict=True))
@@ -43,26 +42,23 @@ def changes(found: Sequence[Verdict]) -> pd.DataFrame:
     """The verdicts before and after the last change of rules, a row per claim and dataset."""
     rows = []
     for one in found:
-        before = one.claim.former[-1]["verdicts"].get(one.dataset, {})
+        before, first = one.claim.former[-1]["verdicts"].get(one.dataset, {}), one.first()
         rows.append(
             {
-                "claim": one.claim.title,
-                "dataset": dataset_name(one.dataset),
+                "claim": one.claim.title, "dataset": dataset_name(one.dataset),
                 "verdict before": before.get("verdict", ""),
                 "effect before": effect_in_words(before.get("effect"), before.get("interval")),
-                "measurement": one.verdict,
-                "wording": one.wording,
-                "effect": effect_in_words(one.effect, one.interval),
+                "measurement": one.verdict, "wording": one.wording,
+                "effect": effect_in_words(first.effect, first.interval),
             }
-        )
+        )  # fmt: skip
     return pd.DataFrame(rows)
 
 
 def former_table(claims: Sequence[Claim]) -> Shown:
     """The rules that were replaced: text, dates and the reason for the change."""
-    rows = [{"claim": one.title} | former for one in claims for former in one.former]
-    columns = ["claim", "written", "replaced", "rule", "reason"]
-    return _html(pd.DataFrame(rows, columns=columns).set_index("claim"))
+    rows = pd.DataFrame([{"claim": one.title} | each for one in claims for each in one.former])
+    return _html(rows.set_index("claim")[["written", "replaced", "rule", "reason"]])
 
 
 def rule_table() -> Shown:
@@ -74,25 +70,19 @@ def rule_table() -> Shown:
 def part_table(found: Verdict) -> pd.DataFrame:
     """The parts of one verdict: question, statistic, effect with interval, over what, answer."""
     rows = [
-        {
-            "question": part.question,
-            "statistic": part.statistic,
-            "effect": effect_in_words(part.effect, part.interval, part.unit),
-            "over": part.over,
-            "answer": part.answer,
-        }
+        (part.question, part.statistic, effect_in_words(part.effect, part.interval, part.unit),
+         part.over, part.answer)
         for part in found.parts
-    ]
+    ]  # fmt: skip
     columns = ["question", "statistic", "effect", "over", "answer"]
     return pd.DataFrame(rows, columns=columns).set_index(["question", "statistic"])
 
 
 def controls_table(claim: Claim | None = None) -> pd.DataFrame:
     """The controls of one claim's rule, or of all: what must be found and what is."""
-    shown = controls.controls(claim.name if claim else None)
-    if claim is not None:
-        shown = shown.drop(columns="claim")
-    return shown.set_index([n for n in ("claim", "question", "control") if n in shown])
+    shown = controls(claim.name if claim else None)
+    shown = shown.set_index(["claim", "question", "control"])
+    return shown.droplevel("claim") if claim else shown
 
 
 def effect_in_words(effect: float | None, interval: Interval | None, unit: str = "") -> str:

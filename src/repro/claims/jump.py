@@ -1,12 +1,10 @@
 """Claims 2 and 3: deviation and loss jump together, and the lowest loss lies before the jump.
 
-Within the crossing (`repro.analysis.regimes.crossing`) loss and deviation rise from their level at
-its start to that of the plateau, and the **middle of a rise** is where the curve, on the linear
-scale and after a running median of five, has come half of that way.
-
-Claim 3 does not ask how a run ends: it looks at the first lasting **excursion**, a loss far above
-the lowest so far for as long as a plateau must be, and asks whether a lower loss is found at any
-time after it. A run that recovers from its excursion and learns on speaks against the claim.
+Within the crossing (`repro.analysis.regimes.crossing`) both rise from their level at its start to
+that of the plateau; the **middle of a rise** is where the curve, linear and after a running median
+of five, has come half of that way. Claim 3 does not ask how a run ends: after the first lasting
+**excursion**, a loss far above the lowest so far for as long as a plateau must be, a lower loss at
+any time speaks against it.
 """
 
 from collections.abc import Sequence
@@ -43,9 +41,8 @@ Epochs = tuple[float, float, float]
 class RiseEpochs(NamedTuple):
     """When loss and deviation have come 10, 50 and 90 % of their way in a crossing, in epochs.
 
-    NaN for a deviation that does not rise. It ``jumps`` where it rises, and faster than before the
-    crossing; ``lag`` is its middle behind the loss's, ``rise`` what the loss takes from 10 to 90 %,
-    ``distance`` that of the middles: a whole rise, and no more, where there is no jump.
+    NaN for a deviation that does not rise. ``lag`` is its middle behind the loss's, ``rise`` what
+    the loss takes from 10 to 90 %, ``distance`` that of the middles: at most a whole rise.
     """
 
     loss: Epochs
@@ -96,11 +93,7 @@ def _reached(smooth: NDArray[np.float64], start: int, end: int) -> Epochs:
 
 
 def lag_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The rises of the runs that diverge, by width: means, and the lag's 95 % interval, in epochs.
-
-    Columns ``width``, ``runs``, ``loss 10%`` to ``loss 90%``, ``deviation 10%`` to
-    ``deviation 90%``, ``lag``, ``lag from``, ``lag to`` and ``lag / rise``.
-    """
+    """The rises of the runs that diverge, by width: means, and the lag's interval, in epochs."""
     rows = [
         {"width": width_of(run)}
         | {f"loss {share:.0%}": at for share, at in zip(SHARES, one.loss, strict=True)}
@@ -112,12 +105,9 @@ def lag_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     if not rows:
         return pd.DataFrame()
     groups = pd.DataFrame(rows).groupby("width")
-    means = groups.mean()
     limits = np.array([mean_interval(lags) or (np.nan, np.nan) for _, lags in groups["lag"]])
-    means.insert(0, "runs", groups.size())
-    means.insert(8, "lag from", limits[:, 0])
-    means.insert(9, "lag to", limits[:, 1])
-    return means.reset_index()
+    more = {"runs": groups.size(), "lag from": limits[:, 0], "lag to": limits[:, 1]}
+    return groups.mean().assign(**more).reset_index()
 
 
 def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
@@ -125,10 +115,8 @@ def judge_jump(whole: Sequence[xr.Dataset]) -> list[Part]:
     told = [(run, found) for run in whole if (found := rise_epochs(run)) is not None]
     share, size = "lag of the deviation's middle, share of the loss's rise", "size of the lag"
     if not told:
-        return [
-            nothing_met(whole, "diverges", statistic=share),
-            nothing_met(whole, "diverges", statistic=size, question="wording"),
-        ]
+        questions = ((share, "measurement"), (size, "wording"))
+        return [nothing_met(whole, "diverges", *asked) for asked in questions]
     diverged, rises = zip(*told, strict=True)
     ratios = [
         (one.deviation[2] - one.deviation[0]) / one.rise if one.jumps else np.inf for one in rises
@@ -162,9 +150,8 @@ def _beside_others(told: Sequence[tuple[xr.Dataset, RiseEpochs]]) -> tuple[list,
     """Runs, and their lag's size over the mean size of the lag behind other runs of the width."""
     runs, shares = [], []
     for run, own in told:
-        others = [other for beside, other in told if width_of(beside) == width_of(run)]
-        lags = [abs(own.deviation[1] - other.loss[1]) for other in others if other is not own]
-        if lags:
+        others = [one for beside, one in told if width_of(beside) == width_of(run)]
+        if lags := [abs(own.deviation[1] - one.loss[1]) for one in others if one is not own]:
             share = abs(own.lag) / max(np.mean(lags), 1e-9)
             runs.append(run)
             shares.append(float(share) if np.isfinite(share) else 1.0)
@@ -175,11 +162,7 @@ def excursion(train_loss: ArrayLike) -> Excursion | None:
     """The first stretch of ``PLATEAU_EPOCHS`` in which a run has left its low loss."""
     loss = finite_or_infinite(train_loss)
     smooth = smoothed(loss)
-    lowest = np.minimum.accumulate(smooth)
-    gained = np.maximum(smooth[0] - lowest, 0.0)
-    far = smooth >= np.maximum(
-        regimes.PLATEAU_RATIO * lowest, lowest + regimes.PLATEAU_SHARE * gained
-    )
+    far = smooth >= regimes.far_above(smooth[0], np.minimum.accumulate(smooth))
     length = regimes.PLATEAU_EPOCHS
     if len(far) < length:
         return None
@@ -196,12 +179,9 @@ def judge_only_near(whole: Sequence[xr.Dataset]) -> list[Part]:
     told = [(run, log_ratio(left)) for run, left in found if left and np.isfinite(left[1])]
     ratio = "log ratio of the lowest loss after the jump to the lowest before"
     share = "runs whose lowest loss lies before the jump"
-    event = "leaves its low loss for long"
     if not told:
-        return [
-            nothing_met(whole, event, statistic=ratio),
-            nothing_met(whole, event, statistic=share, question="wording"),
-        ]
+        questions = ((ratio, "measurement"), (share, "wording"))
+        return [nothing_met(whole, "leaves its low loss for long", *asked) for asked in questions]
     left, ratios = zip(*told, strict=True)
     before = sum(value > 0 for value in ratios)
     return [

@@ -1,6 +1,6 @@
 """Small made-up runs, for the controls of the rules: nothing is trained, everything is known."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import cache
 
 import numpy as np
@@ -27,9 +27,6 @@ INITIAL_LOSS = 5.93
 THREE = range(3)
 RISE = 60  # epochs that the loss's rise takes: the paper's take 50 to 70
 PLATEAU = paper.PLATEAU_LEVEL.value
-SHARED = xr.Coordinates(
-    {"epoch": EPOCH, "layer": [LAYER], "initial_edge": INITIAL_EDGES, "final_edge": FINAL_EDGES}
-)
 
 
 def curve(points: Mapping[float, float], noise: float = 0.01, seed: int = 0) -> Array:
@@ -58,11 +55,10 @@ def made_run(
     test_loss: Array | None = None, deviation: Array | None = None,
     weights: tuple[Array, Array] | None = None, matrix: Array | None = None,
 ) -> xr.Dataset:  # fmt: skip
-    """A single run of the paper's length with what the claims look at, hidden-to-hidden alone.
+    """A run of the paper's length, hidden-to-hidden alone, with what the claims look at.
 
-    ``loss`` (by default strong), ``test_loss`` (by default the same) and ``deviation`` (relative)
-    are over the paper's epochs; ``weights`` are initial and final ones in Glorot standard
-    deviations; ``matrix`` is the last one of a run marked with an "a".
+    ``deviation`` and ``weights`` (initial, final) are in Glorot standard deviations; ``matrix`` is
+    the last one of a run marked with an "a".
     """
     loss = strong_loss(replica) if loss is None else loss
     spread = np.log1p(EPOCH) / 3 if deviation is None else deviation
@@ -88,17 +84,19 @@ def made_run(
         "deviation_std": (by_layer, spread[None, :, None] * unit),
         "weight_correlation": (by_layer, correlation[None, :, None]),
         "glorot_std": ("layer", [unit]),
-        "replica": ("replica", [replica]),
     }
-    return xr.Dataset(variables | kept, SHARED, attributes)
+    coordinates = {
+        "replica": [replica], "epoch": EPOCH, "layer": [LAYER], "initial_edge": INITIAL_EDGES,
+        "final_edge": FINAL_EDGES,
+    }  # fmt: skip
+    return xr.Dataset(variables | kept, coordinates, attributes)
 
 
 def papers_weights(seed: int = 0) -> tuple[Array, Array]:
     """Initial and final weights with the quantiles that were read off the paper's Figure 3.
 
-    The left strip mirrors the right; between strips and levels the quantiles lie on straight lines.
-    The outermost, which the figure shows at w_i = 0 alone, are as far from the quartiles at the
-    edge, and half of the outermost span is added beyond them.
+    The left strip mirrors the right, with straight lines between strips and levels. The outermost
+    levels, read at w_i = 0 alone, are as far from the quartiles elsewhere; half a span lies beyond.
     """
     zero, right = (
         {level: read.value for (place, level), read in paper.FIGURE_3.items() if place == strip}
@@ -135,19 +133,20 @@ def moved(outward: float, noise: float) -> list:
     return made
 
 
-CHANGES: Mapping[str, Callable[[Array, Array], Array]] = {
-    "none": lambda start, end: end,
-    "shuffled": lambda start, end: np.random.default_rng(3).permutation(end),
-    "blind": lambda start, end: start + np.random.default_rng(4).standard_normal(start.size),
-    "drifted": lambda start, end: start + 0.4,
-}  # of the final weights
-
-
 @cache
 def of_weights(change: str = "none") -> list:
-    """Runs with the weights of the paper's Figure 3, after one of ``CHANGES``."""
-    changed = [(start, CHANGES[change](start, end)) for start, end in map(papers_weights, THREE)]
-    return [made_run(paper.FIGURE_3_WIDTH, replica=r, weights=changed[r]) for r in THREE]
+    """Runs with the weights of the paper's Figure 3, after a change of the final ones."""
+    made = []
+    for replica in THREE:
+        start, end = papers_weights(replica)
+        if change == "shuffled":
+            end = np.random.default_rng(3).permutation(end)
+        elif change == "blind":
+            end = start + np.random.default_rng(4).standard_normal(start.size)
+        elif change == "drifted":
+            end = start + 0.4
+        made.append(made_run(paper.FIGURE_3_WIDTH, replica=replica, weights=(start, end)))
+    return made
 
 
 def marked(kept: float) -> list:
@@ -163,9 +162,8 @@ def rises(lag: float = 0, length: float = RISE, spikes: bool = True) -> list:
     made = []
     for replica in THREE:
         middle = 450 + 60 * replica
-        loss = curve({1: 2.5, 24: 0.7, 165: 0.29, 1000: 0.29}, 0.0) + rising(
-            middle, length, PLATEAU
-        )
+        loss = curve({1: 2.5, 24: 0.7, 165: 0.29, 1000: 0.29}, 0.0)
+        loss += rising(middle, length, PLATEAU)
         loss *= np.exp(0.003 * np.random.default_rng([replica, 6]).standard_normal(EPOCH.size))
         if spikes:
             loss[middle - 40 : middle - 38] *= 8
@@ -233,19 +231,15 @@ def papers_regimes(stretch: float = 1.0) -> list:
 def dealt_out() -> list:
     """The runs of the paper's phase diagram, their widths dealt out at random."""
     made = papers_regimes()
-    widths = np.random.default_rng(7).permutation([run.attrs["width"] for run in made])
+    widths = np.random.default_rng(7).permutation([run.attrs["width"] for run in made]).tolist()
     return [
-        run.assign_attrs(width=int(width)).assign_coords(replica=[number])
-        for number, (run, width) in enumerate(zip(made, widths, strict=True))
+        run.assign_attrs(width=widths[number]).assign_coords(replica=[number])
+        for number, run in enumerate(made)
     ]
 
 
 def slowly_rising() -> Array:
     return np.concatenate([np.geomspace(INITIAL_LOSS, 0.4, 320), np.geomspace(0.4, 0.6, 681)])
-
-
-def noisy_minimum() -> Array:
-    return curve({100: 0.1, 400: 0.02, 1000: 0.02}, noise=0.05)
 
 
 def late_spike() -> Array:

@@ -1,9 +1,8 @@
 """Claims 1 and 7: successful training ends near its start, and the start can still be recognised.
 
-What *close* and *recognisable* are the paper does not say. Close is taken literally: the typical
-weight has moved by less than the spread the weights started with. For correlations and for the area
-under a ROC curve a large effect is near, a medium one is recognisable (J. Cohen, *Statistical Power
-Analysis for the Behavioral Sciences*, 1988).
+The paper does not say what that means. Near, the typical weight has moved by less than the spread
+the weights started with; of correlations and ROC areas a large effect is near, a medium one
+recognisable (J. Cohen, *Statistical Power Analysis for the Behavioral Sciences*, 1988).
 """
 
 from collections.abc import Sequence
@@ -21,9 +20,7 @@ from repro.claims.verdict import Part, mean_part, part_of
 from repro.model.network import JUDGED_LAYER as LAYER
 from repro.model.network import glorot_standard_deviation
 
-# A quantile agrees within this share of the paper's: twice the error of reading one that is only
-# about (6 %), rounded down.
-QUANTILE_DIFFERENCE = 0.1
+QUANTILE_DIFFERENCE = 0.1  # share of the paper's: twice the error of reading *about*, rounded down
 NEAR_DEVIATION = 1.0  # near: a relative deviation below this, the weights' initial spread
 NEAR_CORRELATION = 0.5  # near: above this, a large effect
 NEAR_AREA = 0.714  # a large effect: two normal populations 0.8 standard deviations apart
@@ -43,18 +40,12 @@ def papers_relative_deviation() -> float:
 
 
 def figure_3_quantiles(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The quantiles of w_f given w_i that Figure 3 of the paper shows, beside those of our runs.
-
-    Columns ``initial``, ``quantile``, ``theirs``, ``ours`` (weights; the mean over runs of one
-    width) and ``difference`` (ours over theirs less one).
-    """
-    rows = []
-    found = zip(*map(_final_quantiles, runs), strict=True)
-    for (place, theirs), values in zip(paper.FIGURE_3.items(), found, strict=True):
-        ours = float(np.mean(values))
-        rows.append((*place, theirs.value, ours, ours / theirs.value - 1))
-    columns = ["initial", "quantile", "theirs", "ours", "difference"]
-    return pd.DataFrame(rows, columns=columns)
+    """The quantiles of w_f given w_i that Figure 3 of the paper shows, beside the means of ours."""
+    columns = ["initial", "quantile", "theirs"]
+    rows = [(*place, theirs.value) for place, theirs in paper.FIGURE_3.items()]
+    table = pd.DataFrame(rows, columns=columns)
+    table["ours"] = np.mean([_final_quantiles(run) for run in runs], axis=0)
+    return table.assign(difference=table["ours"] / table["theirs"] - 1)
 
 
 def _final_quantiles(run: xr.Dataset) -> list[float]:
@@ -97,10 +88,7 @@ def _correlations(runs: Sequence[xr.Dataset]) -> list[float]:
 
 
 def _correlation_part(plain: Sequence[xr.Dataset], limit: float | None, **more: Any) -> Part:
-    """The correlation at the end against a limit; without one, less what chance could do.
-
-    Pairs shuffled at random scatter by 1/√(weights) = 1/N.
-    """
+    """The correlation at the end against a limit; without one, less what chance (1/N) could do."""
     found, statistic = _correlations(plain), "correlation of w_f with w_i"
     if limit is None:
         statistic += " less 5/N, more than shuffled pairs reach"

@@ -2,16 +2,15 @@
 
 **Order.** Two boundaries in width part weak, unstable and strong, placed so that as many runs as
 possible lie on their own side. **Agreement.** A value read off Figures 2c and 2d agrees with the
-mean of our runs of that width where the error bars meet: theirs (the standard deviation where the
-figure shows one, and that of the reading, twice where it is only *about*), and ours (half the 95 %
-interval of the mean, and no more than theirs). Where the paper says *at least*, *more than* or
-*none by*, ours must not come before.
+mean of ours where the error bars meet: theirs (the standard deviation if shown, and that of the
+reading, twice where it is only *about*), and ours (half the interval of the mean, no more than
+theirs). Where the paper gives a lower bound, ours must not come before.
 """
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations_with_replacement
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -19,15 +18,10 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from repro import paper
-from repro.analysis import evidence
+from repro.analysis import evidence, intervals
 from repro.analysis.captions import setting, width_of
 from repro.analysis.evidence import widths_in_words
-from repro.analysis.intervals import (
-    SIGNIFICANT,
-    mean_interval,
-    permutation_probability,
-    share_interval,
-)  # fmt: skip
+from repro.analysis.intervals import SIGNIFICANT
 from repro.analysis.regimes import happened, outcome
 from repro.claims.verdict import HALF, MOST, Part, nothing_met, part_of, share_part
 from repro.paper import Reading
@@ -36,21 +30,16 @@ RANKS = {"weak": 0, "unstable": 1, "strong": 2}
 MINIMUM_READINGS = 10  # of the paper must be comparable: five for each of two widths
 
 
-class Boundaries(NamedTuple):
-    """Two widths that part the regimes, infinite where there is nothing on one side."""
+def boundaries(widths: Sequence[float], ranks: Sequence[int]) -> tuple[float, float, int]:
+    """Two widths that part the regimes, with the most runs on their own side, and their number.
 
-    weak_below: float
-    strong_from: float
-    in_order: int
-
-
-def boundaries(widths: Sequence[float], ranks: Sequence[int]) -> Boundaries:
-    """The boundaries with the most runs on their own side; the lowest of equally good ones."""
+    Infinite where there is nothing on one side; the lowest of equally good ones.
+    """
     width = np.asarray(widths, float)
     pairs, sides = _sides(width)
     numbers = (sides == np.asarray(ranks)).sum(axis=1)
     best = int(np.argmax(numbers))
-    return Boundaries(*map(float, pairs[best]), int(numbers[best]))
+    return *map(float, pairs[best]), int(numbers[best])
 
 
 def order_by_chance(widths: Sequence[float], ranks: Sequence[int]) -> float:
@@ -62,7 +51,7 @@ def order_by_chance(widths: Sequence[float], ranks: Sequence[int]) -> float:
     def in_order(shuffled: NDArray) -> NDArray:
         return np.max([(shuffled == side).sum(axis=-1) for side in sides], axis=0)
 
-    return permutation_probability(rank, in_order)
+    return intervals.permutation_probability(rank, in_order)
 
 
 def _sides(width: NDArray[np.float64]) -> tuple[list[tuple[float, float]], NDArray[np.int_]]:
@@ -76,24 +65,20 @@ def _sides(width: NDArray[np.float64]) -> tuple[list[tuple[float, float]], NDArr
 def comparisons(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Every value read off Figures 2c and 2d at a width we have, beside ours.
 
-    ``runs`` are single ones of the paper's length on its dataset. Columns ``width``, ``quantity``,
-    ``theirs`` and ``ours`` (text), ``difference`` (ours less theirs; NaN for limits), ``allowed``
-    (the error bars together) and ``agrees``.
+    ``runs`` are single ones of the paper's length on its dataset. ``theirs`` and ``ours`` are text,
+    ``difference`` is NaN for limits, ``allowed`` are the error bars together.
     """
     rows = []
     for width in sorted({width_of(run) for run in runs}):
-        read = {quantity: paper.read(quantity, width) for quantity in paper.FIGURE_2}
-        if not any(read.values()):
-            continue
+        read = {name: one for name in paper.FIGURE_2 if (one := paper.read(name, width))}
         outcomes = [
             outcome(*(run.variables[name].values[0] for name in ("train_loss", "test_loss")))
             for run in runs
-            if width_of(run) == width
+            if read and width_of(run) == width
         ]
         for quantity, reading in read.items():
-            if reading is not None:
-                values = np.array([happened(one, quantity) for one in outcomes])
-                rows.append({"width": width, "quantity": quantity} | compared(reading, values))
+            values = np.array([happened(one, quantity) for one in outcomes])
+            rows.append({"width": width, "quantity": quantity} | compared(reading, values))
     columns = ["width", "quantity", "theirs", "ours", "difference", "allowed", "agrees"]
     return pd.DataFrame(rows, columns=columns)
 
@@ -101,7 +86,7 @@ def comparisons(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def compared(theirs: Reading, ours: NDArray[np.float64]) -> dict[str, Any]:
     """One of the paper's values beside ours, one per run: NaN where it had not happened."""
     known = ours[~np.isnan(ours)]
-    interval = mean_interval(known)
+    interval = intervals.mean_interval(known)
     half = 0.0 if interval is None else (interval[1] - interval[0]) / 2
     reading = paper.READING_ERROR * theirs.value * (2 if theirs.kind == "about" else 1)
     allowed = (theirs.error or 0.0) + reading
@@ -128,15 +113,14 @@ def judge_regimes(whole: Sequence[xr.Dataset]) -> list[Part]:
 
 def _order(runs: Sequence[xr.Dataset]) -> Part:
     statistic = "runs on their own side of two boundaries between the regimes"
-    named = [(run, evidence.regime_of(run)) for run in runs]
-    decided = [(run, RANKS[regime]) for run, regime in named if regime in RANKS]
-    counted, ranks = [run for run, _ in decided], [rank for _, rank in decided]
+    counted = [run for run in runs if evidence.regime_of(run) in RANKS]
+    ranks = [RANKS[evidence.regime_of(run)] for run in counted]
     if RANKS["unstable"] not in ranks:
-        return nothing_met(runs, "becomes unstable", statistic=statistic)
+        return nothing_met(runs, "becomes unstable", statistic)
     widths = [width_of(run) for run in counted]
-    words, undecided = widths_in_words(counted), len(named) - len(counted)
+    words, undecided = widths_in_words(counted), len(runs) - len(counted)
     part = share_part(
-        counted, boundaries(widths, ranks).in_order, statistic=statistic,
+        counted, boundaries(widths, ranks)[2], statistic=statistic,
         of=f"{words}, {undecided} more undecided" if undecided else words,
     )  # fmt: skip
     missing = [name for name, rank in RANKS.items() if rank not in ranks]
@@ -167,5 +151,5 @@ def _agreement(runs: Sequence[xr.Dataset]) -> Part:
         answer, reason = "open", f"{reason}; {MINIMUM_READINGS} are needed to decide"
     return part_of(
         counted, statistic=statistic, effect=share if number else None, over=over, answer=answer,
-        reason=reason, interval=share_interval(good, number),
+        reason=reason, interval=intervals.share_interval(good, number),
     )  # fmt: skip

@@ -1,11 +1,10 @@
 """What a verdict is made of: the parts of a claim, each with its effect, interval and answer.
 
 Every part bears on one of two questions: is the **measurement** reproduced, and does the
-**wording** hold? It *holds* or *fails* where there are enough runs and the interval lies on the
-claim's side or on the other, is *mixed* where it holds for some runs and clearly not for others,
-and *open* where there are too few runs or the interval reaches over. It is *absent* where no run
-could tell and the claim can do without, and only *told* where it is no part of the claim. *No run
-crosses* where the event did not happen.
+**wording** hold? It *holds* or *fails* where there are enough runs and the interval lies on one
+side, is *mixed* where it holds for some runs alone, and *open* where there are too few or the
+interval reaches over. It is *absent* where no run could tell and the claim can do without, only
+*told* where it is no part of the claim; *no run crosses* where the event did not happen.
 """
 
 from collections.abc import Sequence
@@ -26,7 +25,7 @@ WORDS: dict[Question, tuple[str, ...]] = {
     "measurement": ("reproduced", "partly", "not reproduced", "inconclusive", NO_EVENT),
     "wording": ("holds", "partly", "does not hold", "inconclusive", NO_EVENT),
 }
-"""The verdicts on each question: yes, partly, no, cannot be told, and nothing to tell."""
+# On each question: yes, partly, no, cannot be told, and nothing to tell.
 
 MINIMUM_RUNS = 3  # fewer decide nothing: an interval over two is wider than any effect here
 MOST = 0.8  # a claim on single runs holds where at least this share of them obey it
@@ -35,10 +34,7 @@ HALF = 0.5  # it fails where no more than this share do; between the two it is m
 
 @dataclass(frozen=True, kw_only=True)
 class Part:
-    """One statistic of a claim on one dataset, with the runs that counted by their names.
-
-    ``over`` says what the interval is taken over; ``unit`` is empty for pure numbers.
-    """
+    """One statistic of a claim on one dataset; ``over`` says what its interval is taken over."""
 
     question: Question = "measurement"
     statistic: str
@@ -52,16 +48,17 @@ class Part:
 
 
 def part_of(runs: Sequence[xr.Dataset], **told: Any) -> Part:
-    """A part to which these runs led."""
-    return Part(**{"over": over_runs(runs), "runs": tuple(map(name_of, runs))} | told)
+    """A part to which these runs led; ``over`` tells what an interval over them cannot."""
+    over, widths = widths_in_words(runs), [width_of(run) for run in runs]
+    if len(widths) == 1:
+        over += ": one run has no interval over runs"
+    elif len(set(widths)) == len(widths):
+        over += ": widths stand in for replicas"
+    return Part(**{"over": over, "runs": tuple(map(name_of, runs))} | told)
 
 
 def word_of(parts: Sequence[Part], question: Question) -> str:
-    """The verdict on a question that follows from the answers of its parts.
-
-    What is absent or only told counts for nothing; an event that did not happen decides only by
-    itself.
-    """
+    """The verdict on a question from its parts' answers; no event decides only by itself."""
     yes, partly, no, unknown, nothing = WORDS[question]
     answers = {part.answer for part in parts if part.question == question} - {"absent", "told"}
     if answers - {"open"} == {NO_EVENT}:
@@ -80,20 +77,22 @@ def reason_of(parts: Sequence[Part], question: Question) -> str:
     return "; ".join(f"({part.answer}) {part.reason}" for part in told)
 
 
-def nothing_met(looked_at: Sequence[xr.Dataset], event: str, **told: Any) -> Part:
+def nothing_met(
+    runs: Sequence[xr.Dataset], event: str, statistic: str, question: Question = "measurement"
+) -> Part:
     """The part of a statistic on an event, such as ``diverges``, that no run met."""
-    answer = NO_EVENT if len(looked_at) >= MINIMUM_RUNS else "open"
-    return Part(answer=answer, reason=f"none of {widths_in_words(looked_at)} {event}", **told)
+    answer = NO_EVENT if len(runs) >= MINIMUM_RUNS else "open"
+    reason = f"none of {widths_in_words(runs)} {event}"
+    return Part(question=question, statistic=statistic, answer=answer, reason=reason)
 
 
 def mean_part(
     runs: Sequence[xr.Dataset], values: Sequence[float], *, statistic: str, threshold: float,
     above: bool, kind: str, needed: bool = True, **more: Any,
 ) -> Part:  # fmt: skip
-    """A part on the mean of a statistic over runs: on which side of a threshold it lies.
+    """A part on the mean of a statistic over runs, and of every width: its side of a threshold.
 
-    It holds only where the mean of every width lies there, too. Without a run (``kind`` says which)
-    it is open where the claim needs it, else absent.
+    Without a run (``kind`` says which) it is open where the claim needs it, else absent.
     """
     if not len(runs):
         answer = "open" if needed else "absent"
@@ -140,14 +139,3 @@ def share_part(
         runs, statistic=statistic, effect=good / number, interval=share_interval(good, number),
         answer=answer, reason=reason, **more,
     )  # fmt: skip
-
-
-def over_runs(runs: Sequence[xr.Dataset]) -> str:
-    """What an interval over these runs is an interval over, and what it cannot tell."""
-    words = widths_in_words(runs)
-    widths = [width_of(run) for run in runs]
-    if len(widths) == 1:
-        return f"{words}: one run has no interval over runs"
-    if len(set(widths)) == len(widths):
-        return f"{words}: widths stand in for replicas"
-    return words

@@ -1,26 +1,27 @@
-"""The paper's seven claims (SPEC section 3), and a verdict on each for every dataset.
+"""The paper's seven claims (SPEC section 3), a verdict on each for every dataset, and the controls.
 
-Their statements, rules and former rules are in ``claims.yml``; each rule was written on the date it
-bears. A verdict is a pure function of runs: nothing here trains, and runs that are published later
-change it by themselves.
+Statements, rules (with the dates on which they were written) and controls are in ``claims.yml``. A
+verdict is a pure function of runs: those published later change it by themselves.
 """
 
 import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
+from functools import cache
 from importlib import resources
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import xarray as xr
 import yaml
 
 from repro import paper
-from repro.analysis import evidence
+from repro.analysis import evidence, regimes
 from repro.analysis.captions import epochs_of, replica_of, setting, width_of
 from repro.analysis.evidence import DATASETS
-from repro.analysis.intervals import Interval
+from repro.claims import made
 from repro.claims.jump import judge_jump, judge_only_near
 from repro.claims.large import judge_large
 from repro.claims.near import judge_near, judge_traces
@@ -39,10 +40,7 @@ _JUDGES = {
 
 @dataclass(frozen=True)
 class Claim:
-    """A statement of the paper, and the rule by which runs are held against it (``claims.yml``).
-
-    ``page`` has the evidence; ``former`` are the rules that this one replaced.
-    """
+    """A statement of the paper, the page with the evidence, and the rules: in force and former."""
 
     name: str
     number: int
@@ -64,11 +62,7 @@ CLAIMS: tuple[Claim, ...] = tuple(
 
 @dataclass(frozen=True)
 class Verdict:
-    """What the runs of one dataset say of one claim: of its measurement, and of its wording.
-
-    ``runs`` counted, those ``left_out`` are too short to; ``looked_for`` has the widths, epochs and
-    number of the runs where no event was found; ``command`` trains what is missing.
-    """
+    """What the runs of one dataset say of one claim; ``command`` trains what is missing."""
 
     claim: Claim
     dataset: str
@@ -82,16 +76,15 @@ class Verdict:
     looked_for: Mapping[str, Any] | None = None
     command: str | None = None
 
-    def first(self, question: Question) -> Part | None:
-        """The first part of a question that has an effect, or else its first."""
+    def first(self, question: Question = "measurement") -> Part:
+        """The first part of a question that has an effect, else its first, else an empty one."""
         parts = [part for part in self.parts if part.question == question]
-        return next((p for p in parts if p.effect is not None), parts[0] if parts else None)
+        parts.append(Part(statistic="", answer="open", reason=""))
+        return next((part for part in parts if part.effect is not None), parts[0])
 
     def to_json(self) -> dict[str, Any]:
         """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
-        from repro.claims.controls import controls
-
-        claim, first = self.claim, self.first("measurement")
+        claim, first = self.claim, self.first()
         former = [
             {name: one[name] for name in ("rule", "written", "replaced", "reason")}
             | one["verdicts"].get(self.dataset, {})
@@ -104,9 +97,8 @@ class Verdict:
         told = {
             "claim": claim.name, "number": claim.number, "title": claim.title,
             "dataset": self.dataset, "verdict": self.verdict, "wording": self.wording,
-            "effect": self.effect, "interval": self.interval,
-            "interval_over": first.over if first else "no run", "unit": self.unit,
-            "statistic": first.statistic if first else "", "runs": self.runs,
+            "effect": first.effect, "interval": first.interval, "interval_over": first.over,
+            "unit": first.unit, "statistic": first.statistic, "runs": self.runs,
             "runs_too_short": self.left_out, "looked_for": self.looked_for, "reason": self.reason,
             "wording_reason": self.wording_reason, "command": self.command,
             "statement": claim.statement, "rule": claim.rule, "rule_written": claim.written,
@@ -115,21 +107,6 @@ class Verdict:
         }  # fmt: skip
         return _finite(told)
 
-    @property
-    def effect(self) -> float | None:
-        """The effect of the measurement's first part."""
-        return first.effect if (first := self.first("measurement")) else None
-
-    @property
-    def interval(self) -> Interval | None:
-        """The interval of that effect."""
-        return first.interval if (first := self.first("measurement")) else None
-
-    @property
-    def unit(self) -> str:
-        """The unit of that effect; empty for pure numbers."""
-        return first.unit if (first := self.first("measurement")) else ""
-
 
 def claim(name: str) -> Claim:
     """The claim of that name."""
@@ -137,10 +114,7 @@ def claim(name: str) -> Claim:
 
 
 def verdicts(store: str | os.PathLike | None = None) -> list[Verdict]:
-    """The verdict on every claim for every dataset, claim by claim, on the runs of a folder.
-
-    None for the published results; raises as `evidence.runs_by_dataset` does.
-    """
+    """The verdict on every claim for every dataset, on the published runs or those of a folder."""
     runs = evidence.runs_by_dataset(store)
     origin = "published runs" if store is None else f"runs in {store}"
     return [verdict(one, name, runs[name], origin) for one in CLAIMS for name in DATASETS]
@@ -149,11 +123,7 @@ def verdicts(store: str | os.PathLike | None = None) -> list[Verdict]:
 def verdict(
     one: Claim, dataset: str, runs: Sequence[xr.Dataset], origin: str = "published runs"
 ) -> Verdict:
-    """The verdict on one claim from the runs of one dataset.
-
-    ``runs`` are single ones with the paper's settings, of any length and in any order; ``origin``
-    says what they are, for a verdict that has none.
-    """
+    """The verdict on one claim from single runs of one dataset, of any length and in any order."""
     ordered = evidence.in_order(runs)
     short = tuple(map(_described, evidence.short(ordered)))
     whole = evidence.complete(ordered)
@@ -176,6 +146,32 @@ def verdict(
     )  # fmt: skip
 
 
+@cache
+def controls(name: str | None = None) -> pd.DataFrame:
+    """Every control of a claim, or of all, with what was expected and found: a row a question.
+
+    Where "or" is expected either verdict will do: intervals leave one null in forty on either side.
+    """
+    if name is None:
+        return pd.concat([controls(one.name) for one in CLAIMS], ignore_index=True)
+    rows = []
+    for one in claim(name).controls:
+        runs = [run for maker, *values in one["made"] for run in getattr(made, maker)(*values)]
+        if not runs:
+            continue
+        if "regime" in one:
+            kind, found = one["kind"], regimes.regime(runs)
+            rows.append((name, "measurement", one["runs"], kind, one["regime"], found))
+            continue
+        told = verdict(claim(name), runs[0].attrs["dataset"], runs)
+        for question, found in (("measurement", told.verdict), ("wording", told.wording)):
+            if expected := one.get(question):
+                kind = "positive" if expected in ("reproduced", "holds") else "negative"
+                rows.append((name, question, one["runs"], kind, expected, found))
+    columns = ["claim", "question", "control", "kind", "expected", "found", "passes"]
+    return pd.DataFrame([(*row, row[-1] in row[-2].split(" or ")) for row in rows], columns=columns)
+
+
 def as_json(found: Sequence[Verdict]) -> str:
     """What `repro claims --json` prints."""
     return json.dumps({"claims": [one.to_json() for one in found]}, indent=1, ensure_ascii=False)
@@ -194,5 +190,5 @@ def _finite(told: Any) -> Any:
     if isinstance(told, dict):
         return {name: _finite(value) for name, value in told.items()}
     if isinstance(told, list | tuple):
-        return [_finite(value) for value in told]
+        return list(map(_finite, told))
     return None if isinstance(told, float) and not np.isfinite(told) else told

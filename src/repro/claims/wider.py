@@ -1,9 +1,8 @@
 """Claim 4: at the first crossing of any chosen loss, the deviation falls with width.
 
-The deviation is that at the end of the first epoch at or below a loss, chosen as a share of the
-initial one; a wide network overshoots the loss by more, which leans against the claim. Glorot's
-initial spread falls with width by itself: that wide networks *move less* holds where the relative
-deviation falls, too, and *any chosen loss* where the deviation falls at every one.
+That is at the end of the first epoch at or below a share of the initial loss; a wide network
+overshoots by more, which leans against the claim. Glorot's initial spread falls with width by
+itself: *move less* holds where the relative deviation falls, too.
 """
 
 from collections.abc import Sequence
@@ -48,10 +47,9 @@ def deviation_at(run: xr.Dataset, share: float, variable: str = "deviation_std")
 def exponent(
     widths: Sequence[float], deviations: Sequence[Sequence[float]], losses: Sequence[int]
 ) -> float:
-    """The slope of log deviation against log width over runs, averaged over some losses.
+    """The slope of log deviation (runs, losses) against log width, averaged over some columns.
 
-    ``deviations`` has a row per run and a column per loss, NaN where the run never reaches it;
-    ``losses`` are the columns. NaN where one of these is left with fewer than two widths.
+    Deviations that are NaN are left out; NaN where fewer than two widths remain.
     """
     width, table = np.log(np.asarray(widths, float)), np.asarray(deviations, float)
     slopes = []
@@ -65,10 +63,7 @@ def exponent(
 
 
 def falls_by_chance(widths: Sequence[float], deviations: ArrayLike) -> NDArray[np.float64]:
-    """Probability that widths dealt out at random fall as much (rank correlation, one-sided).
-
-    Of the deviations of all runs, or of each column of a table with a row for every run.
-    """
+    """Probability that shuffled widths make deviations (runs,) or (runs, columns) fall as much."""
     width, columns = np.asarray(widths, float), np.asarray(deviations, float).T
     # The random orders must not depend on the runs' order.
     ordered = [row[np.lexsort((row, width))] for row in np.atleast_2d(columns)]
@@ -87,13 +82,8 @@ def judge_wider(whole: Sequence[xr.Dataset]) -> list[Part]:
         for name in ("deviation_std", "relative_deviation")
     ]
     falling = _falling(widths, np.hstack(tables)).reshape(2, -1).sum(axis=1)
-    measured, relative = (
-        _part(reach, table, int(number), f"exponent of the {words} against width")
-        for table, number, words in zip(
-            tables, falling, ("standard deviation of the deviation", "relative deviation"),
-            strict=True,
-        )
-    )  # fmt: skip
+    words = "standard deviation of the deviation", "relative deviation"
+    measured, relative = map(_part, [reach] * 2, tables, falling, words)
     any_loss = replace(measured, question="wording")
     if measured.answer == "holds" and falling[0] < len(losses):
         any_loss = replace(any_loss, answer="mixed")
@@ -110,8 +100,9 @@ def _falling(widths: NDArray[np.int_], table: NDArray[np.float64]) -> NDArray[np
     return falls
 
 
-def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str) -> Part:
-    """On the exponent of a table, a row a run and a column a loss, of which so many fall."""
+def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, what: str) -> Part:
+    """On the exponent of a table (runs, losses), of which so many columns fall."""
+    statistic = f"exponent of the {what} against width"
     if not table.size:
         reason = f"no loss is reached by {MINIMUM_WIDTHS} widths of the paper's length"
         return Part(statistic=statistic, answer="open", reason=reason)
@@ -132,5 +123,6 @@ def _part(runs: Sequence[xr.Dataset], table: NDArray, below: int, statistic: str
         answer = "fails"
     else:
         reason += "; its interval reaches across zero"
-    told = {"statistic": statistic, "effect": effect, "interval": interval}
-    return part_of(runs, answer=answer, reason=reason, **told)
+    return part_of(
+        runs, statistic=statistic, effect=effect, interval=interval, answer=answer, reason=reason
+    )
