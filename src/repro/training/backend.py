@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ReproError
+from repro.training.schedule import cores
 
 NAMES = ("tensorflow", "jax")
 
@@ -33,15 +34,8 @@ _TF32 = os.environ.get("REPRO_TF32") == "1"
 
 @contextlib.contextmanager
 def _unwelcomed() -> Iterator[None]:
-    """Keep back what TensorFlow's libraries write to file descriptor 2 while they are loaded.
-
-    Where the loading fails it is shown.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all
-        yield
-        return
+    """Keep back what TensorFlow's libraries say as they are loaded, unless that fails."""
+    kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
@@ -130,7 +124,7 @@ else:
 def device() -> str:
     """What the programs run on, in words: the accelerator, or the processor and its cores."""
     accelerators = _accelerators()
-    return accelerators[0] if accelerators else f"CPU {_processor()}, {_cores()} cores"
+    return accelerators[0] if accelerators else f"CPU {_processor()}, {cores()} cores"
 
 
 def precision() -> str:
@@ -139,12 +133,11 @@ def precision() -> str:
 
 
 def lanes() -> int:
-    """How many programs should run at the same time: one per core, or one on an accelerator.
+    """How many programs should run at the same time: one on an accelerator, else one per core.
 
-    On a CPU two programs on two cores do more than one on both: a step's products are too small to
-    be shared well. An accelerator runs one after another anyway.
+    Two programs on two cores do more than one on both: a step's products are small.
     """
-    return 1 if _accelerators() else _cores()
+    return 1 if _accelerators() else cores()
 
 
 def replicas_together() -> int:
@@ -156,12 +149,6 @@ def versions() -> dict[str, str]:
     """Version of Keras and of the backend."""
     library = tensorflow if NAME == "tensorflow" else jax
     return {"keras": keras.__version__, NAME: library.__version__}
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

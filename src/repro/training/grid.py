@@ -1,4 +1,5 @@
-"""Grids of experiments: every combination of the values named, from a command or from a plan.
+"""Grids of experiments: every combination of the values named, from a command or from a plan; and
+the command for one experiment.
 
 A plan is a YAML file: one grid, or a list of them, each a mapping of KEYS to a value or a list.
 """
@@ -7,7 +8,8 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
@@ -156,3 +158,24 @@ def _check_number(runs: int) -> None:
         raise ReproError(
             f"A grid can have {_MOST_RUNS} runs, not {shown(runs)}: split it, or name fewer values."
         )
+
+
+def option(name: str) -> str:
+    """What the command line calls a parameter: ``--learning-rate`` for ``learning_rate``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def train_command(
+    experiment: Experiment, replicas: int = 1, widths: Sequence[int] | None = None
+) -> str:
+    """``repro train ...`` for the experiment's first so many replicas; defaults are left out.
+
+    ``widths`` are those to train where it is not the experiment's alone.
+    """
+    named = ",".join(map(str, widths or [experiment.width]))
+    words = ["repro", "train", "--dataset", experiment.dataset, "--widths", named]
+    words += ["--replicas", str(replicas)] if replicas != 1 else []
+    words += ["--epochs", str(experiment.epochs)]
+    for name, value in experiment.unusual.items():
+        words += [option(name), str(value)]
+    return shlex.join(words)
