@@ -69,7 +69,7 @@ def _format_warning(message: Warning | str, category: type[Warning], *more: Any)
     return f"repro: {message}\n" if mended else _usual_format(message, category, *more)
 
 
-def _complain(problem: ReproError | str) -> int:
+def _complain(problem: ReproError) -> int:
     print(f"repro: {problem}", file=sys.stderr)
     return 2
 

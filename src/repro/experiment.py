@@ -118,10 +118,9 @@ class Experiment:
             set_field(self, name, _whole(name, getattr(self, name), *allowed))
         for name, allowed in _REALS.items():
             set_field(self, name, _real(name, getattr(self, name), *allowed))
-        # The default must not trouble those without folds.
         by_default = isinstance(self.split, str) and self.split == type(self).split
-        split = None if by_default else self.split
-        set_field(self, "split", datasets.checked_split(self.dataset, split))
+        split = datasets.checked_split(self.dataset, None if by_default else self.split)
+        set_field(self, "split", split)
         set_field(self, "order", _order(self.order))
         if (mark := self.mark) is None:
             return

@@ -146,7 +146,7 @@ def test_the_published_measurements_can_be_shown():
         ("--steps 0", "steps must be a whole number from 1"),
         ("--batch-size 100000", "batch_size must be at most the samples of mnist"),
         ("--dataset cifar", "dataset must be one of hasyv2, mnist"),
-        ("--output nowhere/bench.json", "--output names a file in nowhere"),
+        ("--output nowhere/bench.json", "--output must name a file in a folder"),
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(words, told, monkeypatch, capsys):

@@ -27,9 +27,9 @@ NAME = os.environ["KERAS_BACKEND"]
 if NAME not in NAMES:
     raise ReproError(f"KERAS_BACKEND must be one of {', '.join(NAMES)}, not {NAME!r}.")
 
-if os.environ.get("REPRO_TF32", "0") not in ("0", "1"):
-    raise ReproError(f"REPRO_TF32 must be 0 or 1, not {os.environ['REPRO_TF32']!r}.")
-_TF32 = os.environ.get("REPRO_TF32") == "1"
+if (_asked := os.environ.get("REPRO_TF32", "0")) not in ("0", "1"):
+    raise ReproError(f"REPRO_TF32 must be 0 or 1, not {_asked!r}.")
+_TF32 = _asked == "1"
 
 
 @contextlib.contextmanager
@@ -123,8 +123,7 @@ else:
 
 def device() -> str:
     """What the programs run on, in words: the accelerator, or the processor and its cores."""
-    accelerators = _accelerators()
-    return accelerators[0] if accelerators else f"CPU {_processor()}, {cores()} cores"
+    return (*_accelerators(), f"CPU {_processor()}, {cores()} cores")[0]
 
 
 def precision() -> str:
@@ -133,15 +132,12 @@ def precision() -> str:
 
 
 def lanes() -> int:
-    """How many programs should run at the same time: one on an accelerator, else one per core.
-
-    Two programs on two cores do more than one on both: a step's products are small.
-    """
+    """How many programs to run at once; two on two cores do more than one on both."""
     return 1 if _accelerators() else cores()
 
 
 def replicas_together() -> int:
-    """How many replicas one program should train: one on a CPU (see `lanes`), or what fills it."""
+    """How many replicas one program should train: one on a CPU, or what fills an accelerator."""
     return 16 if _accelerators() else 1
 
 

@@ -31,10 +31,7 @@ _ONE_AT_A_TIME = threading.Lock()
 
 
 class Samples(NamedTuple):
-    """Training and test set on the device, one copy for all that train at the same time.
-
-    Pixels uint8 (sample, pixel), or float32 where one's own are; labels int32 (sample,).
-    """
+    """On the device: pixels uint8 or float32 (sample, pixel), labels int32 (sample,)."""
 
     x_train: Any
     y_train: Any
@@ -43,10 +40,7 @@ class Samples(NamedTuple):
 
 
 def samples(experiment: Experiment) -> Samples:
-    """The samples, with pixels and labels as the experiment asks for them; the last two are kept.
-
-    Raises ReproError where the data cannot be read.
-    """
+    """Its samples, one copy for all that train. Raises ReproError where they cannot be read."""
     # The seed is part of the samples only where it draws their split.
     seed = experiment.seed if isinstance(experiment.split, float) else 0
     inverted, symbol_ids = experiment.pixels == "inverted", experiment.labels == "symbol-ids"
@@ -78,11 +72,11 @@ def train(
 ) -> int:
     """Train the replicas to the experiment's epochs, saved as it goes; the last epoch trained.
 
-    Replicas train together along a leading axis; they must have come equally far. Those with a
-    file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
+    Replicas train together along a leading axis, from their files in ``source`` (the store itself
+    where None), which must have come equally far. Once ``stop`` is set, the current epoch is the
+    last; none but the first is begun that would not end before ``deadline`` (of `time.monotonic`).
+    ``line`` of the terminal has the bar.
 
-    Once ``stop`` is set, the current epoch is the last, and is saved; no epoch is begun that would
-    not end before ``deadline`` (of `time.monotonic`). ``line`` of the terminal has the bar.
     Raises ReproError, before anything is trained, where the data or the store cannot be used.
     """
     store.check_writable()

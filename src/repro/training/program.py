@@ -45,10 +45,7 @@ class Tally(NamedTuple):
 
 
 def logits(parameters: Parameters, pixels: Any) -> Any:
-    """Output before the softmax: (..., sample, class).
-
-    ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
-    """
+    """Output before the softmax, (..., sample, class), for pixels (..., sample, pixel)."""
     layers = len(parameters) // 2
     for index in range(layers):
         pixels = ops.matmul(ops.relu(pixels) if index else pixels, parameters[index])
@@ -95,9 +92,7 @@ def step(experiment: Experiment, turned: State, pixels: Any, labels: Any) -> tup
     return _descended(experiment, turned, gradients), outcome
 
 
-# Of each optimizer, as Keras computes it: a parameter, and what is kept of it, after a step.
-
-
+# The optimizers as Keras computes them: a parameter, and what is kept of it, after a step.
 def _sgd(rate: float, _: Any, parameter: Any, gradient: Any) -> tuple:
     # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
     return (parameter + (-rate) * gradient,)

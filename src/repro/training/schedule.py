@@ -87,13 +87,12 @@ def train_missing(
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
-    That is nothing, unless the time limit came first. A run that another process is training in
-    the same store is waited for, and what that process leaves undone is taken over.
+    That is nothing, unless the ``time_limit`` (seconds) came first; the same call goes on. A run
+    that another process is training in the same store is waited for, and taken over where it stops.
 
-    ``time_limit`` is in seconds, after which it stops at the end of an epoch, saved; the same call
-    goes on from there. ``lanes`` groups train at the same time, each of ``together`` replicas; None
-    for what suits the device. ``finished`` is called with each group that is complete, from the
-    lane that trained it; ``begin`` with what is going to be trained.
+    ``lanes`` groups train at the same time, each of ``together`` replicas; None for what suits the
+    device. ``finished`` is called with each group that is complete, from the lane that trained it;
+    ``begin`` with what is going to be trained.
 
     Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data or
     store cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is saved.
