@@ -301,9 +301,7 @@ def test_test_loss_and_accuracy_are_those_of_the_network_after_the_epoch(tmp_pat
 
 def test_a_network_that_breaks_is_a_result_and_ends_quickly(tmp_path, monkeypatch):
     """Its losses are not numbers, and the epochs that could change nothing are not trained."""
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
-    own, straight = Store(tmp_path / "own"), Store(tmp_path / "straight")
-    experiment = _experiment(learning_rate=1e12, loss="logits", epochs=60, mark="a")
+    experiment = _experiment(learning_rate=1e12, loss="logits", epochs=60)
     trained = []
     train = program.epoch_program(experiment)
 
@@ -312,17 +310,27 @@ def test_a_network_that_breaks_is_a_result_and_ends_quickly(tmp_path, monkeypatc
         return train(*arguments)
 
     monkeypatch.setattr(program, "epoch_program", lambda _: counting)
-    _train(experiment.with_epochs(30), own)
-    result, _ = _train(experiment, own)
+    result, _ = _train(experiment, Store(tmp_path / "store"))
     assert result.sizes["epoch"] == 61 and len(trained) < 60
     assert np.isnan(result.train_loss[0, 1:]).all() and np.isfinite(result.train_loss[0, 0])
+    # As if every epoch had been trained.
+    monkeypatch.setattr(loop.Record, "broken", False)
+    _train(experiment, Store(tmp_path / "straight"))
+    assert contents(tmp_path / "store") == contents(tmp_path / "straight")
+
+
+def test_too_large_a_learning_rate_is_a_result_like_any_other(tmp_path, monkeypatch):
+    """It ends, goes on, is published and read again."""
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
+    own, published = Store(tmp_path / "own"), Store(tmp_path / "published")
+    experiment = _experiment(learning_rate=1e12, loss="logits", epochs=6, mark="a")
+    loop.train(experiment.with_epochs(3), [0], own, progress=False)
+    result, _ = _train(experiment, own)
+    assert result.sizes["epoch"] == 7 and not np.isfinite(result.train_loss[0, 1:]).any()
     every = [math.prod(shape) for shape in network.layer_shapes(experiment).values()]
     counted = result.joint_histogram.sum(["initial_bin", "final_bin"])[0, -1].to_numpy()
     broken = np.isnan(result.deviation_mean[0, -1].to_numpy())
     assert (broken | (counted == every)).all() and (counted <= every).all()
-    # As if every epoch had been trained.
-    monkeypatch.setattr(loop.Record, "broken", False)
-    _train(experiment, straight)
-    assert contents(own.path) == contents(straight.path)
-    assert len(publication.publish(own, Store(tmp_path / "published"), 60, unfinished=False)) == 1
-    np.testing.assert_array_equal(repro.published(experiment).train_loss, result.train_loss)
+    assert len(publication.publish(own, published, 6, unfinished=False)) == 1
+    again = repro.published(experiment)
+    np.testing.assert_array_equal(again.train_loss, result.train_loss)
