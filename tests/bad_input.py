@@ -145,10 +145,10 @@ def _run_command(arguments: list[str]) -> None:
     """Run the command line, with nothing trained, and with one line for each mistake."""
     Path("plan.yml").write_text("{datasets: digits, widths: 8, epochs: 1}")
     said, told = io.StringIO(), io.StringIO()
-    trains = mock.patch("repro.training.schedule._Lanes.work_off")
+    trains = mock.patch("repro.training.schedule._work_off")
     measures = mock.patch("repro.bench.benchmark._Found.started", return_value={})
     streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(told)
-    with trains, measures, mock.patch("repro.training.samples.of"), streams[0], streams[1]:
+    with trains, measures, mock.patch("repro.training.loop.samples"), streams[0], streams[1]:
         try:
             code = command_line.main(arguments)
         except SystemExit as stop:

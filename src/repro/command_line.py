@@ -23,7 +23,7 @@ from repro.places import published_path
 from repro.store import publication
 from repro.store.store import Store
 from repro.training import grid, schedule
-from repro.training.schedule import Group, Wanted
+from repro.training.schedule import Group
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -64,12 +64,9 @@ def _open_closed_streams() -> None:
 _usual_format = warnings.formatwarning
 
 
-def _format_warning(
-    message: Warning | str, category: type[Warning], *place: Any, **more: Any
-) -> str:
-    if issubclass(category, Mended):  # told in a line
-        return f"repro: {message}\n"
-    return _usual_format(message, category, *place, **more)
+def _format_warning(message: Warning | str, category: type[Warning], *more: Any) -> str:
+    mended = issubclass(category, Mended)  # told in a line
+    return f"repro: {message}\n" if mended else _usual_format(message, category, *more)
 
 
 def _complain(problem: ReproError) -> int:
@@ -80,7 +77,7 @@ def _complain(problem: ReproError) -> int:
 def _parser() -> argparse.ArgumentParser:
     return command_options.parser(
         {
-            "data": _data, "train": _train, "sweep": _sweep, "results": _results,
+            "data": _data, "train": _train, "sweep": _train, "results": _results,
             "claims": _claims, "sharpness": _sharpness, "bench": _bench, "publish": _publish,
         }
     )  # fmt: skip
@@ -95,27 +92,12 @@ def _data(chosen: argparse.Namespace) -> int:
 
 
 def _train(chosen: argparse.Namespace) -> int:
-    return _train_wanted(grid.experiments(_grid(chosen)), chosen)
-
-
-def _sweep(chosen: argparse.Namespace) -> int:
     named = _grid(chosen)
-    if not chosen.plan:
-        return _train_wanted(grid.experiments(named), chosen)
-    if named:
+    if chosen.plan and named:
         raise ReproError(
             f"--plan names all there is to train: leave out {', '.join(sorted(named))}, or --plan."
         )
-    return _train_wanted(grid.read_plan(chosen.plan), chosen)
-
-
-def _grid(chosen: argparse.Namespace) -> dict[str, object]:
-    """What was given of a grid's keys."""
-    given = {key: getattr(chosen, key) for key in grid.KEYS}
-    return {key: value for key, value in given.items() if value is not None}
-
-
-def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
+    wanted = grid.read_plan(chosen.plan) if chosen.plan else grid.experiments(named)
     own = Store(chosen.store)
 
     def finished(group: Group) -> None:
@@ -134,13 +116,18 @@ def _train_wanted(wanted: Wanted, chosen: argparse.Namespace) -> int:
         wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished,
         None if chosen.quiet else runs.announce,
     )  # fmt: skip
-    all_runs, without = (
-        sum(len(replicas) for _, replicas in part) for part in (schedule.merged(wanted), left)
-    )
+    both = (schedule.merged(wanted), left)
+    all_runs, without = (sum(len(replicas) for _, replicas in part) for part in both)
     print(f"{all_runs - without} of {all_runs} runs are there.")
     if left:
         print("Stopped at the time limit; the same command goes on from here.")
     return 3 if left else 0
+
+
+def _grid(chosen: argparse.Namespace) -> dict[str, object]:
+    """What was given of a grid's keys."""
+    return {key: value for key, value in vars(chosen).items()
+            if key in grid.KEYS and value is not None}  # fmt: skip
 
 
 def _results(chosen: argparse.Namespace) -> int:
@@ -155,7 +142,7 @@ def _results(chosen: argparse.Namespace) -> int:
             if number := sum(row["where"] == name for row in rows):
                 print(f"{name}: {number} runs in {place.path}")
     for problem in damaged:
-        print(f"repro: {problem}", file=sys.stderr)
+        _complain(problem)
     return 0
 
 
@@ -170,13 +157,10 @@ def _claims(chosen: argparse.Namespace) -> int:
         print(claims.as_json(found))
         return 0
     listing.show(listing.verdict_table(found))
-    if chosen.why:
-        print()
-        for one in found:
-            print(f"{one.claim.number} {one.dataset}, measurement: {one.reason}.")
-            print(f"{one.claim.number} {one.dataset}, wording: {one.wording_reason}.")
-    commands = list(dict.fromkeys(one.command for one in found if one.command))
-    if commands:
+    for one in found if chosen.why else ():
+        print(f"\n{one.claim.number} {one.dataset}, measurement: {one.reason}.")
+        print(f"{one.claim.number} {one.dataset}, wording: {one.wording_reason}.")
+    if commands := list(dict.fromkeys(one.command for one in found if one.command)):
         print("\nTo train what is missing:", *commands, sep="\n")
     return 0
 
@@ -211,10 +195,10 @@ def _bench(chosen: argparse.Namespace) -> int:
         # What took minutes is not lost where the rest is broken off.
         so_far=None if output is None else lambda measured: sealed_json.write(output, measured),
     )  # fmt: skip
-    text = sealed_json.sealed(measured, output.name if output else "")
     if output is not None:
         sealed_json.write(output, measured)
-    print(text.rstrip() if chosen.json else benchmark_figure.report(measured))
+    text = sealed_json.sealed(measured, output.name if output else "").rstrip()
+    print(text if chosen.json else benchmark_figure.report(measured))
     return 0
 
 

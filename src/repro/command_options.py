@@ -4,13 +4,14 @@ The options of an experiment are the fields of `Experiment`, with what its docst
 """
 
 import argparse
+import contextlib
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
 from typing import Any
 
 from repro.bench import benchmark
-from repro.commands import option
 from repro.data import datasets
 from repro.errors import ReproError, real, whole
 from repro.experiment import Experiment
@@ -20,6 +21,13 @@ from repro.training import grid
 Action = Callable[[argparse.Namespace], int]
 
 
+_SHARED: dict[str, dict[str, Any]] = {
+    "--store": {"metavar": "DIR", "help": "your own runs (default: REPRO_STORE, or a user's)"},
+    "--quiet": {"action": "store_true", "help": "no progress bar"},
+    "--json": {"action": "store_true", "help": "print JSON instead of a table"},
+}
+
+
 class Parser(argparse.ArgumentParser):
     """A parser whose complaint is one sentence."""
 
@@ -27,40 +35,39 @@ class Parser(argparse.ArgumentParser):
         """End with exit code 2."""
         self.exit(2, f"repro: {ReproError(f'{message}; see `{self.prog} --help`.')}\n")
 
+    def shared(self, *names: str) -> None:
+        """Add options that several commands have."""
+        for name in names:
+            self.add_argument(name, **_SHARED[name])
+
     def flag(self, name: str, told: str) -> None:
         """Add an option without a value."""
         self.add_argument(name, action="store_true", help=told)
+
+    def text(self, name: str, metavar: str | None, told: str, **more: Any) -> None:
+        """Add an option with a value."""
+        self.add_argument(name, metavar=metavar, help=told, **more)
 
     def number(
         self, name: str, metavar: str, told: str, default: int | None = None, least: int = 1, **more
     ) -> None:
         """Add an option that takes a whole number."""
-
-        def number(text: str) -> int:
-            try:
-                if (value := whole(text)) >= least:
-                    return value
-            except ValueError:
-                pass
-            raise argparse.ArgumentTypeError(f"must be a whole number from {least}, not {text!r}")
-
         told += "" if default is None else " (default: %(default)s)"
-        self.add_argument(name, metavar=metavar, help=told, default=default, type=number, **more)
+        number = _typed(whole, f"a whole number from {least}", least)
+        self.text(name, metavar, told, default=default, type=number, **more)
 
 
 def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     """The parser of all commands; ``action`` of what it returns is what to call."""
-    top = Parser(
-        prog="repro",
-        description="Reproduce arXiv:2012.02550: how far weights travel from where they start.",
-    )
+    what = "Reproduce arXiv:2012.02550: how far weights travel from where they start."
+    top = Parser(prog="repro", description=what)
     top.add_argument("--version", action="version", version=f"repro {VERSION}")
     commands = top.add_subparsers(
         required=True, metavar="COMMAND", dest="command", parser_class=Parser
     )
 
-    def command(name: str, told: str, more: str = "") -> Parser:
-        one = commands.add_parser(name, help=told, description=more or None)
+    def command(name: str, told: str, more: str | None = None) -> Parser:
+        one = commands.add_parser(name, help=told, description=more)
         one.set_defaults(action=actions[name])
         return one
 
@@ -68,8 +75,8 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     data.add_argument("datasets", nargs="*", metavar="DATASET", help=", ".join(datasets.NAMES))
 
     train = command("train", "train networks, as far as is missing")
+    train.set_defaults(plan=None)
     _add_parameters(train, several=False)
-    _add_training(train)
 
     sweep = command(
         "sweep", "train a grid or a plan: several datasets, widths, losses, pixels, marks, ...",
@@ -77,21 +84,27 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
         "missing: everyone's first replica before anyone's second. Stop it at will; the same "
         "command goes on.",
     )  # fmt: skip
-    sweep.add_argument(
-        "--plan", metavar="FILE", help="a YAML file of grids, such as sweeps/paper.yml"
-    )
+    sweep.text("--plan", "FILE", "a YAML file of grids, such as sweeps/paper.yml")
     _add_parameters(sweep, several=True)
-    _add_training(sweep)
+
+    for one in (train, sweep):
+        seconds = _typed(real, "a number of seconds from 0", 0)
+        told = "stop at a checkpoint after so long (exit code 3)"
+        one.text("--time-limit", "SECONDS", told, type=seconds)
+        one.number("--lanes", "L", "programs at once (default: one per core or accelerator)")
+        one.number(
+            "--together", "R", "replicas in one program (default: 1, or 16 on an accelerator)"
+        )
+        one.shared("--quiet", "--store")
 
     results = command("results", "list what is published and what is in the store")
-    _add_store(results)
-    _add_json(results)
+    results.shared("--store", "--json")
 
     claims = command("claims", "the verdict on every claim of the paper")
     claims.flag("--why", "the reason of each verdict, too")
     claims.flag("--controls", "the controls of every rule instead")
-    claims.add_argument("--store", metavar="DIR", help="judge these runs, not the published ones")
-    _add_json(claims)
+    claims.text("--store", "DIR", "judge these runs, not the published ones")
+    claims.shared("--json")
 
     sharpness = command(
         "sharpness", "train networks again and measure their Hessian's largest eigenvalue",
@@ -104,32 +117,30 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     sharpness.number("--from", "E", "measure no earlier epoch", 0, 0, dest="first")
     sharpness.number("--sample", "IMAGES", "of the training set, for the loss", 4096)
     sharpness.number("--sample-seed", "SEED", "which of them", 0, 0)
-    sharpness.add_argument(
-        "--output", metavar="DIR", help="folder of the files (default: the published results)"
-    )
-    _add_quiet(sharpness)
-    _add_store(sharpness)
+    sharpness.text("--output", "DIR", "folder of the files (default: the published results)")
+    sharpness.shared("--quiet", "--store")
 
     bench = command("bench", "time our engine, Keras, JAX and PyTorch on the same work")
-    bench.add_argument("--widths", type=_wholes, default=benchmark.WIDTHS, metavar="N,N")
-    bench.add_argument("--replicas", type=_wholes, default=benchmark.REPLICAS, metavar="R,R")
-    bench.add_argument(
-        "--engines", type=_words, default=tuple(benchmark.ENGINES), metavar="NAME,NAME",
-        help="of " + ", ".join(benchmark.ENGINES),
-    )  # fmt: skip
-    bench.add_argument("--dataset", default="mnist", help="(default: %(default)s)")
+    wholes = _typed(
+        lambda text: [whole(part) for part in _words(text)],
+        "whole numbers with commas between them, like 64,96",
+    )
+    bench.text("--widths", "N,N", "of the networks", type=wholes, default=benchmark.WIDTHS)
+    bench.text("--replicas", "R,R", "of each", type=wholes, default=benchmark.REPLICAS)
+    engines = tuple(benchmark.ENGINES)
+    bench.text("--engines", "NAME,NAME", f"of {', '.join(engines)}", type=_words, default=engines)
+    bench.text("--dataset", None, "(default: %(default)s)", default="mnist")
     bench.flag("--synthetic", "random data of its shape")
     bench.number("--batch-size", "IMAGES", "in a batch", 128, 0)
     bench.number(
         "--steps", "N", "in a measured call (default: about a second, up to an epoch)", least=0
     )
     bench.number("--repeats", "N", "turns that are measured", 5, 0)
-    bench.add_argument("--output", metavar="FILE", help="write the JSON there, too")
-    _add_quiet(bench)
-    _add_json(bench)
+    bench.text("--output", "FILE", "write the JSON there, too")
+    bench.shared("--quiet", "--json")
 
     publish = command("publish", "copy runs into the published results")
-    _add_store(publish)
+    publish.shared("--store")
     publish.flag("--unfinished", "with their checkpoints, so that others go on")
     publish.number("--minimum-epochs", "N", "leave out complete runs shorter than this", 1000, 0)
     return top
@@ -137,17 +148,13 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
 
 def parameter_help() -> dict[str, str]:
     """What each field of `Experiment` is, in the words of its docstring."""
-    text = inspect.getdoc(Experiment) or ""
-    _, _, section = text.partition("Parameters\n----------\n")
+    _, _, section = inspect.getdoc(Experiment).partition("Parameters\n----------\n")
     found: dict[str, str] = {}
-    names: list[str] = []
-    for line in section.partition("\n\nRaises")[0].splitlines():
-        if line and not line.startswith(" "):
-            names = line.rstrip(":").split(", ")
-        else:
-            for name in names:
-                found[name] = f"{found.get(name, '')} {line.strip()}".strip()
-    return {name: words.replace("`", "").replace("%", "%%") for name, words in found.items()}
+    for entry in re.split(r"\n(?=\w)", section.partition("\n\nRaises")[0]):
+        names, _, words = entry.partition(":\n")
+        told = " ".join(words.split()).replace("`", "").replace("%", "%%")
+        found |= dict.fromkeys(names.split(", "), told)
+    return found
 
 
 def _add_parameters(one: Parser, several: bool) -> None:
@@ -162,41 +169,11 @@ def _add_parameters(one: Parser, several: bool) -> None:
         how: dict[str, Any] = {"type": _words} if separated else {"nargs": "+"} if several else {}
         if not several:
             how["required"] = default is MISSING
-        one.add_argument(
-            option(plural if several or separated else name), dest=plural,
-            metavar=f"{short},{short}" if separated else short, help=told[name] + known, **how,
+        one.text(
+            grid.option(plural if several or separated else name),
+            f"{short},{short}" if separated else short, told[name] + known, dest=plural, **how,
         )  # fmt: skip
-    one.add_argument("--replicas", metavar="R", help="how many of each (default: 1)")
-
-
-def _add_training(one: Parser) -> None:
-    one.add_argument(
-        "--time-limit", type=_seconds, metavar="SECONDS",
-        help="stop at a checkpoint after so long (exit code 3)",
-    )  # fmt: skip
-    one.number(
-        "--lanes", "L", "programs at the same time (default: one per core; one on an accelerator)"
-    )
-    one.number(
-        "--together", "R",
-        "replicas in one program (default: one on a CPU; up to 16 on an accelerator)",
-    )  # fmt: skip
-    _add_quiet(one)
-    _add_store(one)
-
-
-def _add_store(one: Parser) -> None:
-    one.add_argument(
-        "--store", metavar="DIR", help="folder of your own runs (default: REPRO_STORE, or a user's)"
-    )
-
-
-def _add_quiet(one: Parser) -> None:
-    one.flag("--quiet", "no progress bar")
-
-
-def _add_json(one: Parser) -> None:
-    one.flag("--json", "print JSON instead of a table")
+    one.text("--replicas", "R", "how many of each (default: 1)")
 
 
 def _words(text: str) -> list[str]:
@@ -204,19 +181,14 @@ def _words(text: str) -> list[str]:
     return text.split(",")
 
 
-def _wholes(text: str) -> list[int]:
-    try:
-        return [whole(part) for part in _words(text)]
-    except ValueError:
-        raise argparse.ArgumentTypeError(
-            f"must be whole numbers with commas between them, like 64,96, not {text!r}"
-        ) from None
+def _typed(kind: Callable[[str], Any], told: str, least: int | None = None) -> Callable[[str], Any]:
+    """What reads an option's text, and says what it must be where ``kind`` raises ValueError."""
 
+    def read(text: str) -> Any:
+        with contextlib.suppress(ValueError):
+            value = kind(text)
+            if least is None or value >= least:
+                return value
+        raise argparse.ArgumentTypeError(f"must be {told}, not {text!r}")
 
-def _seconds(text: str) -> float:
-    try:
-        if (number := real(text)) >= 0:
-            return number
-    except ValueError:
-        pass
-    raise argparse.ArgumentTypeError(f"must be a number of seconds from 0, not {text!r}")
+    return read

@@ -13,24 +13,18 @@ from repro.errors import ReproError, shown
 
 INITIALIZERS = ("glorot_uniform", "glorot_normal", "he_uniform", "he_normal", "lecun_normal")
 _CHOICES = {
-    "loss": ("clipped", "logits"),
-    "pixels": ("archived", "inverted"),
-    "labels": ("classes", "symbol-ids"),
-    "initializer": INITIALIZERS,
+    "loss": ("clipped", "logits"), "pixels": ("archived", "inverted"),
+    "labels": ("classes", "symbol-ids"), "initializer": INITIALIZERS,
     "optimizer": ("sgd", "momentum", "adam"),
-}
-_RANGES = {
-    "width": (1, 100_000),
-    "epochs": (1, 10_000_000),
-    "batch_size": (1, 10_000_000),
-    "seed": (0, 2**63 - 1),
-    "hidden_layers": (1, 4),
-}
+}  # fmt: skip
+_WHOLES = {
+    "width": (1, 100_000), "epochs": (1, 10_000_000), "batch_size": (1, 10_000_000),
+    "seed": (0, 2**63 - 1), "hidden_layers": (1, 4),
+}  # fmt: skip
+_REALS = {"learning_rate": (0.0, math.inf), "epsilon": (1e-30, 0.5)}
+# Parameters younger than the first published runs: left out of the digest at their defaults.
 ADDED_LATER = ("labels", "initializer", "optimizer", "hidden_layers", "order")
-"""Parameters younger than the first published runs: left out of the digest at their defaults."""
-
-# Part of every digest. Raise it when the same parameters would give another result
-# (another draw of the weights, another order of the samples), so that old files are not mistaken.
+# Part of every digest. Raise it when the same parameters would give another result.
 RESULT_VERSION = 1
 _MOST_REPLICAS = 100_000
 
@@ -118,33 +112,29 @@ class Experiment:
                 "is taken as it is stored."
             )
         if self.labels == "symbol-ids" and self.dataset != "hasyv2":
-            raise ReproError(
-                f"labels must be classes for {self.dataset}: only hasyv2 has symbol ids."
-            )
-        for name, (low, high) in _RANGES.items():
-            set_field(self, name, _whole(name, getattr(self, name), low, high))
-        set_field(self, "learning_rate", _real("learning_rate", self.learning_rate, 0.0, math.inf))
-        set_field(self, "epsilon", _real("epsilon", self.epsilon, 1e-30, 0.5))
-        # The default must not trouble those without folds.
+            told = f"labels must be classes for {self.dataset}: only hasyv2 has symbol ids."
+            raise ReproError(told)
+        for name, allowed in _WHOLES.items():
+            set_field(self, name, _whole(name, getattr(self, name), *allowed))
+        for name, allowed in _REALS.items():
+            set_field(self, name, _real(name, getattr(self, name), *allowed))
         by_default = isinstance(self.split, str) and self.split == type(self).split
-        split = None if by_default else self.split
-        set_field(self, "split", datasets.checked_split(self.dataset, split))
+        split = datasets.checked_split(self.dataset, None if by_default else self.split)
+        set_field(self, "split", split)
         set_field(self, "order", _order(self.order))
-        mark = self.mark
+        if (mark := self.mark) is None:
+            return
         drawn = isinstance(mark, str) and len(mark) == 1 and mark.isprintable()
-        if mark is not None and (not drawn or mark.isspace()):
-            raise ReproError(
-                f"mark must be one printable character or None, not {shown(mark)}; try mark='a'."
-            )
-        if mark is not None and self.hidden_layers == 1:
-            raise ReproError(
-                "mark must be None with one hidden layer, which has no hidden-to-hidden weights."
-            )
+        if not drawn or mark.isspace():
+            told = f"one printable character or None, not {shown(mark)}; try mark='a'"
+            raise ReproError(f"mark must be {told}.")
+        if self.hidden_layers == 1:
+            told = "None with one hidden layer, which has no hidden-to-hidden weights"
+            raise ReproError(f"mark must be {told}.")
 
     @property
     def parameters(self) -> dict[str, str | int | float | None]:
-        """All parameters by name, in the order of the signature; those of `ADDED_LATER` only where
-        they are not the default."""
+        """All parameters by name; those of `ADDED_LATER` only where they are not the default."""
         return {
             name: value
             for name, value in asdict(self).items()
@@ -161,14 +151,13 @@ class Experiment:
 
     @property
     def name(self) -> str:
-        """What to call it: ``hasyv2-N512-a-1f0c...``; unique, and readable in a listing."""
+        """What to call it: ``hasyv2-N512-mark0061-1f0c...``."""
         mark = f"-mark{ord(self.mark):04x}" if self.mark else ""
         return f"{self.dataset}-N{self.width}{mark}-{self.digest}"
 
     @property
     def unusual(self) -> dict[str, str | int | float | None]:
-        """The parameters that are not the defaults, which are the paper's; dataset, width and
-        epochs apart."""
+        """The parameters that are not the default; dataset, width and epochs apart."""
         usual = Experiment(self.dataset, self.width, self.epochs).parameters
         return {name: value for name, value in self.parameters.items() if value != usual.get(name)}
 
@@ -190,10 +179,8 @@ class Experiment:
         known = {field.name for field in fields(cls)}
         needed = known.difference(ADDED_LATER)
         if not isinstance(parameters, dict) or not needed <= set(parameters) <= known:
-            raise ReproError(
-                "An experiment in JSON must be an object with the keys "
-                f"{', '.join(sorted(needed))}, and {', '.join(ADDED_LATER)} where not the default."
-            )
+            told = f"{', '.join(sorted(needed))}, and {', '.join(ADDED_LATER)} if not the default"
+            raise ReproError(f"An experiment in JSON must be an object with the keys {told}.")
         return cls(**parameters)
 
 
@@ -206,10 +193,8 @@ def replica_numbers(replicas: int | Sequence[int]) -> list[int]:
     numbers = replicas if count is None else range(count)
     listed = isinstance(numbers, Sequence | set | frozenset) and bool(numbers)
     if not listed or not all(type(n) is int and 0 <= n < _MOST_REPLICAS for n in numbers):
-        raise ReproError(
-            "replicas must be a whole number from 1, or a list of whole numbers from 0, up to "
-            f"{_MOST_REPLICAS}, not {shown(replicas)}."
-        )
+        told = "a whole number from 1, or a list of whole numbers from 0, up to"
+        raise ReproError(f"replicas must be {told} {_MOST_REPLICAS}, not {shown(replicas)}.")
     return sorted(set(numbers))
 
 
@@ -229,11 +214,9 @@ def _real(name: str, value: object, low: float, high: float) -> float:
         number = float(value) if real else math.nan
     except OverflowError:
         number = math.inf
-    if not low < number < high:
-        raise ReproError(
-            f"{name} must be a number between {low:g} and {high:g}, not {shown(value)}."
-        )
-    return number
+    if low < number < high:
+        return number
+    raise ReproError(f"{name} must be a number between {low:g} and {high:g}, not {shown(value)}.")
 
 
 def _order(order: object) -> str:

@@ -9,7 +9,6 @@ from pathlib import Path
 
 import xarray as xr
 
-from repro.commands import train_command
 from repro.data import datasets
 from repro.errors import DamagedFile, ReproError
 from repro.experiment import Experiment, replica_numbers
@@ -19,7 +18,8 @@ from repro.store.record import cut, joined
 from repro.store.run_file import Run
 from repro.store.store import Store
 from repro.training import schedule
-from repro.training.schedule import Wanted
+from repro.training.grid import train_command
+from repro.training.schedule import Left
 
 FIRST_LOOK_EPOCHS = 20  # of a width that is not published, unless more are asked for: minutes
 
@@ -34,19 +34,12 @@ def run(
     store: str | os.PathLike | None = None,
     progress: bool = True,
 ) -> xr.Dataset:
-    """The experiment's first replicas, trained as far as is missing.
+    """The experiment's first replicas, or those whose numbers are given, trained where missing.
 
-    Each replica comes from the published results, or from the store; what neither has for as many
-    epochs is trained, from the store's or the published checkpoint where there is one.
-
-    Parameters
-    ----------
-    replicas:
-        How many (0, 1, ...), or the numbers of those wanted.
-    store:
-        Folder of the user's own runs; by default REPRO_STORE, else a folder of the platform's.
-    progress:
-        Whether to say on the error stream what is trained, and how far it is.
+    Each replica comes from the published results, or from the ``store`` (by default REPRO_STORE,
+    else a folder of the platform's); what neither has for as many epochs is trained, from the
+    store's or the published checkpoint where there is one. ``progress`` tells of it on the error
+    stream.
 
     Returns the variables of SPEC section 6, cut to the experiment's epochs. Raises ReproError where
     data or store cannot be used.
@@ -88,12 +81,10 @@ def by_width(
     store: str | os.PathLike | None = None,
     **options: object,
 ) -> dict[int, xr.Dataset]:
-    """Runs of several widths, as the notebooks ask for them.
+    """Runs by width, from narrow to wide, as the notebooks ask for them.
 
     Parameters
     ----------
-    dataset:
-        As in `Experiment`: a name, or the path of an .npz file.
     widths:
         Those wanted, trained where they are missing; None for all there are, and then nothing is
         trained, whatever else is asked for.
@@ -107,8 +98,7 @@ def by_width(
     options:
         Further parameters of `Experiment`: loss, pixels, mark, ...
 
-    Returns the datasets by width, from narrow to wide; those of different lengths stay so. Raises
-    ReproError where ``widths`` is None and there is no run, and where `run` raises it.
+    Raises ReproError where ``widths`` is None and there is no run, and where `run` raises it.
     """
     dataset = datasets.identified(dataset)  # a file is read once, not for every width
     numbers = None if replicas is None else replica_numbers(replicas)
@@ -122,9 +112,7 @@ def by_width(
     wanted = []
     for width, runs in sorted(there.items()):
         longest = max((run.epochs for run, _ in runs), default=FIRST_LOOK_EPOCHS)
-        length = epochs or longest
-        if widths is None:
-            length = min(length, longest)
+        length = min(epochs or longest, longest) if widths is None else epochs or longest
         chosen = [run.replica for run, _ in runs if run.epochs >= length] or [0]
         if numbers is not None:
             chosen = chosen[: len(numbers)] if widths is None else numbers
@@ -135,50 +123,37 @@ def by_width(
 
 
 def stored(store: Store, dataset: str | None = None) -> Iterator[Loaded]:
-    """Every run of a store with its results, by name; each file is read once a process.
-
-    Where a dataset is named, of that one alone, and no other file is looked at.
-    """
+    """Every run of a store, or of one dataset there, by name; a file is read once a process."""
     folders = "*" if dataset is None else f"{glob.escape(dataset)}-N*"
     for path in sorted(store.path.glob(f"{folders}/replica-*.nc")):
         yield _loaded(store, path)
 
 
 def existing_folder(store: str | os.PathLike | None) -> Store:
-    """The store of that folder; the published results for None.
-
-    Raises ReproError where there is no such folder.
-    """
+    """The store of that folder, which must be there; the published results for None."""
     place = Store(published_path() if store is None else store)
     if store is not None and not place.path.is_dir():
         raise ReproError(f"There is no folder {store}: name one that `repro train` has filled.")
     return place
 
 
-def announce(wanted: Wanted) -> None:
+def announce(left: Left) -> None:
     """Say what is going to be trained, and for about how long, where runs like it are published."""
-    runs = [experiment for experiment, replicas in wanted for _ in replicas]
-    if not runs:
-        return
-    widths = sorted({each.width for each in runs})
+    widths, names = ({getattr(each, name) for each, _ in left} for name in ("width", "dataset"))
+    shown = [*map(str, sorted(widths)[:8]), *(["..."] if len(widths) > 8 else [])]
     words = (
-        f"Training {len(runs)} run{'s' if len(runs) > 1 else ''}, "
-        f"{sum(each.epochs for each in runs)} epochs in all "
-        f"({', '.join(sorted({each.dataset for each in runs}))}, N = "
-        f"{', '.join(map(str, widths[:8]))}{', ...' if len(widths) > 8 else ''}): "
+        f"Training {len(left)} run{'s' if len(left) > 1 else ''}, "
+        f"{sum(epochs for _, epochs in left)} epochs in all "
+        f"({', '.join(sorted(names))}, N = {', '.join(shown)}): "
     )
-    timed = {name: _timed(name, published_path()) for name in {each.dataset for each in runs}}
+    timed = {name: _timed(name, published_path()) for name in names}
     if all(timed.values()):
-        seconds = sum(each.epochs * _per_epoch(timed[each.dataset], each.width) for each in runs)
-        affinity = hasattr(os, "sched_getaffinity")
-        cores = len(os.sched_getaffinity(0)) if affinity else os.cpu_count() or 1
-        minutes = max(seconds / min(len(runs), cores) / 60, 0.1)
-        words += f"about {minutes:.2g} minutes on a processor such as we had."
+        seconds = sum(epochs * _per_epoch(timed[one.dataset], one.width) for one, epochs in left)
+        took = schedule.duration(seconds / min(len(left), schedule.cores()))
+        words += f"about {took} on a processor such as we had."
     else:
         words += "no run like it is published, the first epochs will show how long it takes."
-    from repro.training.progress import tell
-
-    tell(words)
+    schedule.tell(words)
 
 
 @functools.cache
@@ -203,16 +178,12 @@ def _existing(
     """The store with runs of the dataset and the options, and those runs by width."""
     for place in (existing_folder(store), *([Store()] if store is None else [])):
         names = [path.name for path in place.path.glob(f"{glob.escape(dataset)}-N*")]
-        found = {}
-        for width in sorted({int(end[1]) for name in names if (end := _FOLDER.search(name))}):
-            if runs := _replicas(place, Experiment(dataset, width, 1, **options)):
-                found[width] = runs
-        if found:
+        widths = {int(end[1]) for name in names if (end := _FOLDER.search(name))}
+        runs = {n: _replicas(place, Experiment(dataset, n, 1, **options)) for n in widths}
+        if found := {width: there for width, there in runs.items() if there}:
             return place, found
-    where = "published" if store is None else f"in {store}"
-    raise ReproError(
-        f"No run of {dataset} with these parameters is {where}; name the widths to train."
-    )
+    where = f"these parameters is {'published' if store is None else f'in {store}'}"
+    raise ReproError(f"No run of {dataset} with {where}; name the widths to train.")
 
 
 def _together(
@@ -233,7 +204,7 @@ def _replicas(store: Store, experiment: Experiment) -> list[Loaded]:
 
 
 def _loaded(store: Store, path: Path) -> Loaded:
-    """A run at one of the store's paths; a dataset of its own around arrays that are shared."""
+    """A run of the store; a dataset of its own around arrays that are shared."""
     try:
         status = path.stat()
     except OSError:
@@ -241,10 +212,8 @@ def _loaded(store: Store, path: Path) -> Loaded:
         raise
     found, dataset = _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
     if path != store.file(found.experiment, found.replica):
-        raise DamagedFile(
-            f"{path} holds another run ({found.experiment.name}, replica {found.replica}) than its "
-            "name says"
-        )
+        other = f"({found.experiment.name}, replica {found.replica})"
+        raise DamagedFile(f"{path} holds another run {other} than its name says")
     return found, dataset.copy()
 
 

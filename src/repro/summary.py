@@ -4,6 +4,7 @@ import os
 from dataclasses import fields
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import xarray as xr
 
@@ -29,13 +30,10 @@ _COLUMNS = ("name", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, 
 def summary(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """A row for every run of the published results, or of a folder of runs.
 
-    By dataset, width, name and replica. ``name`` names the experiment; then all its parameters,
-    ``replica`` and ``epochs`` (trained). Minima and their epochs, divergence, plateau and regime as
-    `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN). Of the last
-    epoch ``train_loss``, ``test_loss`` and, of the hidden-to-hidden weights, ``relative_deviation``
-    (in Glorot standard deviations) and ``weight_correlation``. What made it: ``code_version``,
-    ``backend``, ``device``, ``trained_together`` (replicas in one program), ``wall_seconds``,
-    ``started``, ``finished``; and its ``file``.
+    By dataset, width, name (of the experiment) and replica; with all parameters, minima, divergence
+    and regime as `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN),
+    losses of the last epoch and, of the hidden-to-hidden weights, its ``relative_deviation`` (in
+    Glorot standard deviations) and ``weight_correlation``; then what made it, and its ``file``.
 
     Raises ReproError where the folder does not exist, or holds a damaged file.
     """
@@ -45,16 +43,14 @@ def summary(store: str | os.PathLike | None = None) -> pd.DataFrame:
 
 
 def _row(run: Run, results: xr.Dataset) -> dict[str, Any]:
-    became = regimes.summary(results).isel(replica=0)
     last = results.isel(replica=0, epoch=-1)
     layers = [name for name in last["layer"].values if str(name).startswith(_LAYER)]
-    of_layer = last.sel(layer=layers[0]) if layers else {}
-    parts = {name: became[name] for name in _FOUND} | {name: last[name] for name in _LAST[:2]}
-    parts |= {name: of_layer[name] if layers else float("nan") for name in _LAST[2:]}
-    parts |= {name: run.made.get(name) for name in _MADE}
-    return (
-        {"name": run.experiment.name, "replica": run.replica, "epochs": run.epochs}
-        | {name: getattr(run.experiment, name) for name in _PARAMETERS}
-        | {n: value.item() if hasattr(value, "item") else value for n, value in parts.items()}
-        | {"file": str(run.path)}
-    )
+    of_layer = last.sel(layer=layers[0]) if layers else dict.fromkeys(_LAST, np.array(np.nan))
+    row = {name: getattr(run.experiment, name) for name in _PARAMETERS}
+    row |= {"name": run.experiment.name, "replica": run.replica, "epochs": run.epochs}
+    became = regimes.summary(results).isel(replica=0)
+    row |= {name: became[name].item() for name in _FOUND}
+    row |= {name: last[name].item() for name in _LAST[:2]}
+    row |= {name: of_layer[name].item() for name in _LAST[2:]}
+    row |= {name: run.made.get(name) for name in _MADE}
+    return row | {"file": str(run.path)}

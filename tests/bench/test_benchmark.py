@@ -62,7 +62,7 @@ def test_rows_say_what_was_measured(measured):
         assert row["seconds_per_epoch_and_replica"] == row["seconds_per_epoch"] / 2
         assert row["peak_memory_bytes"] > 10**7 and row["compile_seconds"] >= 0
         assert 0 < row["fraction_of_ceiling"] < 1
-        ours = row["engine"] in benchmark.OWN_ENGINES
+        ours = row["engine"].startswith("repro-")
         assert (row["seconds_per_epoch_with_statistics"] is not None) == ours
         assert row["ratio_to_keras_fit"] == row["ratios"].get("keras-fit", 1)
     assert measured["ceiling"]["square"] > 1e9
@@ -154,9 +154,3 @@ def test_a_mistake_is_told_before_anything_is_measured(words, told, monkeypatch,
     assert main(["bench", "--synthetic", *words.split()]) == 2
     said = capsys.readouterr()
     assert told in said.err and said.err.startswith("repro: ") and said.err.count("\n") == 1
-
-
-def test_data_that_is_not_there_is_told(tmp_path, monkeypatch, capsys):
-    monkeypatch.setenv("REPRO_DATA_DIR", str(tmp_path))
-    assert main(["bench", "--widths", "8", "--quiet"]) == 2
-    assert str(tmp_path) in capsys.readouterr().err

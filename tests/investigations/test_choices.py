@@ -199,11 +199,11 @@ def test_symbol_ids_are_outputs_of_another_experiment():
 
 def test_samples_carry_the_symbol_ids(monkeypatch):
     pytest.importorskip("keras")
-    from repro.training import samples
+    from repro.training import loop
 
     pixels, classes = np.zeros((3, 1024), np.uint8), np.array([0, 7, 368], np.int32)
     tiny = SimpleNamespace(x_train=pixels, y_train=classes, x_test=pixels, y_test=classes)
     monkeypatch.setattr(datasets, "load", lambda *_: tiny)
     drawn = Experiment("hasyv2", 8, 1, split=0.123, labels="symbol-ids")  # kept by nobody else
-    for numbers in (samples.of(drawn).y_train, samples.of(drawn).y_test):
+    for numbers in (loop.samples(drawn).y_train, loop.samples(drawn).y_test):
         np.testing.assert_array_equal(np.asarray(numbers), np.array(SYMBOL_IDS)[classes])

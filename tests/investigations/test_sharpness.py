@@ -18,7 +18,7 @@ from repro.store.store import Store
 pytest.importorskip("keras")
 
 from repro.investigations import sharpness
-from repro.training import loop, program, samples
+from repro.training import loop, program
 
 SMALL = Experiment("digits", 4, 4)  # the same in all tests: compiled once
 
@@ -48,7 +48,7 @@ def test_sharpness_is_the_largest_eigenvalue_of_the_written_out_hessian(loss, ep
     experiment = Experiment("digits", 4, 10, loss=loss, epsilon=epsilon)
     weights = {f"weights_{n}": 2 * w for n, w in network.initial_weights(experiment, 0).items()}
     biases = {f"biases_{n}": b + 0.1 for n, b in network.initial_biases(experiment).items()}
-    state, images = weights | biases, samples.of(experiment)
+    state, images = weights | biases, loop.samples(experiment)
     value, residual, products = sharpness.largest_eigenvalue(
         experiment, state, images.x_train, images.y_train
     )
@@ -108,7 +108,7 @@ def test_ones_own_numbers_are_scaled_as_training_scales_them(tmp_path):
 
 
 def test_samples_are_drawn_from_their_seed_without_repetition():
-    images = samples.of(SMALL)
+    images = loop.samples(SMALL)
     one, again, other = (np.asarray(sharpness.sample(images, 100, seed)[0]) for seed in (0, 0, 1))
     np.testing.assert_array_equal(one, again)
     assert one.shape == (100, 64) and (one != other).any()

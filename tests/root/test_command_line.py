@@ -10,12 +10,12 @@ import sys
 import pytest
 from made_up import made_up_run
 
-from repro import Experiment, command_options, commands
+from repro import Experiment, command_options
 from repro.command_line import main
 from repro.provenance import VERSION
 from repro.store.store import Store
 from repro.training import grid
-from repro.training.progress import Bar
+from repro.training.schedule import Bar
 
 TINY = ["train", "--dataset", "digits", "--widths", "8,9", "--epochs", "2", "--quiet"]
 
@@ -162,7 +162,7 @@ def test_every_field_of_an_experiment_is_an_option_explained_by_its_docstring(ca
             main([command, "--help"])
         shown = capsys.readouterr().out
         for name in names:
-            assert commands.option("widths" if name == "width" else name) in shown
+            assert grid.option("widths" if name == "width" else name) in shown
         assert " ".join(told["seed"].split()[:4]) in shown
 
 

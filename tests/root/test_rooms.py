@@ -16,7 +16,7 @@ ORDER = (
     {"model"},
     {"store"},
     {"training"},
-    {"commands", "runs"},
+    {"runs"},
     {"analysis", "summary"},
     {"claims"},
     {"figures"},

@@ -34,7 +34,7 @@ def trained(monkeypatch) -> list:
     def train_missing(wanted, store, begin=None, **_):
         left = schedule.missing(wanted, (Store(published_path()), store))
         if left and begin:
-            begin(left)
+            begin([(one, one.epochs) for one, replicas in left for _ in replicas])
         for experiment, replicas in left:
             asked.append((experiment.width, experiment.epochs, list(replicas)))
             for replica in replicas:
@@ -83,8 +83,9 @@ def test_the_announcement_estimates_from_published_runs(tmp_path, monkeypatch, c
     made, state = made_up_run(10, Experiment("digits", 100, 10), 0)
     made.attrs |= {"device": "CPU", "wall_seconds": 60.0}  # 6 s an epoch
     Store(tmp_path).save(made, state)
-    runs.announce([(Experiment("digits", 200, 100), [0])])
-    assert "about 40 minutes" in capsys.readouterr().err  # four times the weights
+    for epochs, told in ((100, "about 40 minutes"), (450, "about 3 hours")):
+        runs.announce([(Experiment("digits", 200, 1000), epochs)])  # four times the weights
+        assert f"1 run, {epochs} epochs" in (said := capsys.readouterr().err) and told in said
 
 
 def test_an_unpublished_width_gets_a_first_look(published_store, trained, tmp_path):
@@ -109,11 +110,7 @@ def test_nothing_published_and_no_width_named(published_store):
 
 
 @pytest.mark.parametrize("replicas", [0, -1, True, [], [-1], [0.5]])
-def test_replicas_that_make_no_sense(replicas):
+def test_replicas_are_whole_numbers_once_and_in_order(replicas):
+    assert runs.replica_numbers([3, 1, 3]) == [1, 3] and runs.replica_numbers(2) == [0, 1]
     with pytest.raises(ReproError, match="replicas must be"):
         runs.replica_numbers(replicas)
-
-
-def test_replicas_by_number_are_taken_once_and_in_order():
-    assert runs.replica_numbers([3, 1, 3]) == [1, 3]
-    assert runs.replica_numbers(2) == [0, 1]

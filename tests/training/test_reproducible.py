@@ -1,4 +1,4 @@
-"""The same run again: in another process, in two lanes, on one core."""
+"""The same run again: in another process, on one core."""
 
 import os
 import subprocess
@@ -10,7 +10,8 @@ from faults import contents
 
 from repro import Experiment
 from repro.store.store import Store
-from repro.training import schedule
+
+loop = pytest.importorskip("repro.training.loop")
 
 EXPERIMENT = Experiment("digits", 300, 3, mark="a")  # wide enough to be shared by threads
 
@@ -18,15 +19,9 @@ EXPERIMENT = Experiment("digits", 300, 3, mark="a")  # wide enough to be shared 
 @pytest.fixture(scope="module")
 def here(tmp_path_factory) -> Store:
     """Two replicas, trained one after the other in this process."""
-    pytest.importorskip("keras")
-    return _trained(Store(tmp_path_factory.mktemp("here")), lanes=1)
-
-
-def _trained(store: Store, lanes: int) -> Store:
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("REPRO_PUBLISHED", str(store.path / "none"))
-        wanted = [(EXPERIMENT, [0, 1])]
-        assert not schedule.train_missing(wanted, store, progress=False, lanes=lanes, together=1)
+    store = Store(tmp_path_factory.mktemp("here"))
+    for replica in (0, 1):
+        loop.train(EXPERIMENT, [replica], store, progress=False)
     return store
 
 
@@ -40,21 +35,12 @@ def _trained_elsewhere(store: Store, *before: str) -> Store:
     return store
 
 
-def _same(first: Store, second: Store, *apart: str) -> None:
-    ours, theirs = contents(first.path), contents(second.path)
+def test_again_in_another_process(here, tmp_path):
+    ours, theirs = contents(here.path), contents(_trained_elsewhere(Store(tmp_path)).path)
     assert len(ours) == 2 and ours.keys() == theirs.keys()
     for run in ours:
-        parts = {*ours[run], *theirs[run]}
-        assert {n for n in parts if ours[run].get(n) != theirs[run].get(n)} <= set(apart)
-
-
-def test_again_in_another_process(here, tmp_path):
-    # Someone may commit while the tests run.
-    _same(here, _trained_elsewhere(Store(tmp_path)), "code_version")
-
-
-def test_lanes(here, tmp_path):
-    _same(here, _trained(Store(tmp_path), lanes=2))
+        differ = {name for name, part in ours[run].items() if theirs[run].get(name) != part}
+        assert differ <= {"code_version"}  # someone may commit while the tests run
 
 
 def test_cores(here, tmp_path):

@@ -15,7 +15,7 @@ from repro.store.store import Store
 
 keras = pytest.importorskip("keras")
 
-from repro.training import backend, loop, optimizer, program, samples  # noqa: E402
+from repro.training import backend, loop, program  # noqa: E402
 
 LAYERS = network.LAYERS
 
@@ -49,10 +49,10 @@ def _epoch(experiment: Experiment) -> tuple[dict, float, program.Tally]:
     shown = 255 - data.x_train if experiment.pixels == "inverted" else data.x_train
     run = backend.compiled(lambda *arrays: program.train(experiment, *arrays))
     state, tally = run(
-        optimizer.started(experiment.optimizer, parameters, ()),
+        program.started(experiment.optimizer, parameters, ()),
         *map(keras.ops.convert_to_tensor, (shown, data.y_train, order)),
     )
-    named = zip(optimizer.state_names(experiment.optimizer, names), state, strict=True)
+    named = zip(program.state_names(experiment.optimizer, names), state, strict=True)
     return (
         {name: keras.ops.convert_to_numpy(values) for name, values in named},
         float(tally[0]) / len(labels),
@@ -171,7 +171,7 @@ def test_an_epoch_equals_the_formulas_in_numpy(changes):
     experiment = _experiment(**changes)
     weights, pixels, labels, data = _start(experiment)
     if experiment.pixels == "inverted":
-        np.testing.assert_array_equal(samples.of(experiment).x_train, 255 - data.x_train)
+        np.testing.assert_array_equal(loop.samples(experiment).x_train, 255 - data.x_train)
         pixels = 1 - pixels
     expected, mean_loss, worst = _numpy_epoch(experiment, weights, pixels, labels)
     state, loss_found, tally = _epoch(experiment)

@@ -1,18 +1,18 @@
 """`repro bench`: our engine and others, side by side on the same work.
 
 Every engine runs in a process of its own and they take turns (A B C A B C ...), so that what else
-happens on the machine meets all alike; what is reported are medians, and medians of the ratios
-within a turn. The first call of each, which compiles, is reported apart. After it all must have
-come to the same loss, or their work was not the same and the row says so.
+happens on the machine meets all alike; reported are medians, also of the ratios within a turn.
+After the first call, which compiles, all must have come to the same loss, or the row says so.
 """
 
 import contextlib
-import dataclasses
+import itertools
 import math
 import operator
 import os
 import statistics
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -24,8 +24,8 @@ from repro.data import datasets
 from repro.errors import ReproError, shown
 from repro.experiment import Experiment
 
-Module = tuple[str, str | None]  # the module of an engine, and the backend of its Keras
-ENGINES: dict[str, Module] = {
+Modules = Mapping[str, tuple[str, str | None]]  # by engine, with the backend of its Keras
+ENGINES: Modules = {
     "repro-tensorflow": ("repro.bench.engine_repro", "tensorflow"),
     "repro-jax": ("repro.bench.engine_repro", "jax"),
     "keras-fit": ("keras_fit", "tensorflow"),
@@ -35,11 +35,10 @@ ENGINES: dict[str, Module] = {
 }
 """In the order of the table."""
 
-OWN_ENGINES = ("repro-tensorflow", "repro-jax")
 WIDTHS, REPLICAS = (16, 64, 150, 256, 512), (1, 8)
 
 # Whose matrix products make the ceiling: the best of them is what the device can do.
-LIBRARIES: dict[str, Module] = {
+LIBRARIES: Modules = {
     "numpy": ("numpy", None),
     "tensorflow": ("repro.bench.engine_repro", "tensorflow"),
     "jax": ("jax_vmap", None),
@@ -67,26 +66,13 @@ def compare(
 ) -> dict[str, Any]:
     """Measure the engines on every width and number of replicas.
 
-    Parameters
-    ----------
-    steps:
-        Of one measured call; None for about a second's worth, at most an epoch's. Times are given
-        for an epoch: those of the steps, scaled.
-    repeats:
-        Turns that are measured, after one that compiles.
-    so_far:
-        Called with what will be returned, as far as it is there, after each size.
+    ``steps`` are those of one measured call; None for about a second's worth, at most an epoch's,
+    to which times are scaled. ``repeats`` turns are measured, after one that compiles. ``so_far``
+    is called with what will be returned, as far as it is there, after each size.
 
-    Returns
-    -------
-    dict
-        ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in
-        operations a second; ``device``, ``versions``, and ``skipped``: what was not measured, why.
-
-    Raises
-    ------
-    ReproError
-        For what cannot be measured: unknown engines, impossible sizes, data that cannot be read.
+    Returns ``rows``, one per engine, width and replicas; ``ceiling``, matrix-product rates in
+    operations a second; ``device``, ``versions``; and ``skipped``: what was not measured, and why.
+    Raises ReproError for unknown engines, impossible sizes, and data that cannot be read.
     """
     works = _checked_works(
         widths, replicas, engines, dataset, synthetic, batch_size, steps, repeats
@@ -111,15 +97,13 @@ class _Found:
     """What has been measured, and what could not be."""
 
     def __init__(self) -> None:
-        self.rows: list[dict[str, Any]] = []
-        self.rates: list[dict[str, Any]] = []
-        self.skipped: list[dict[str, Any]] = []
+        self.rows: list[Answer] = []
+        self.rates: list[Answer] = []
+        self.skipped: list[Answer] = []
         self.versions: dict[str, str] = {}
         self.devices: dict[str, str] = {}
 
-    def started(
-        self, stack: contextlib.ExitStack, modules: Mapping[str, Module]
-    ) -> dict[str, Process]:
+    def started(self, stack: contextlib.ExitStack, modules: Modules) -> dict[str, Process]:
         """Processes that live as long as the stack; of one that cannot be, it is noted why."""
         processes = {}
         for name, (module, keras_backend) in modules.items():
@@ -142,7 +126,7 @@ class _Found:
         self.skipped += [] if entry in self.skipped else [entry]
 
     def summary(self) -> dict[str, Any]:
-        ours = [self.devices[name] for name in OWN_ENGINES if name in self.devices]
+        ours = [device for name, device in self.devices.items() if name.startswith("repro-")]
         square = max((each["square"] for each in self.rates if each["square"]), default=None)
         return {
             "rows": self.rows, "ceiling": {"square": square, "rates": self.rates},
@@ -173,11 +157,11 @@ def _measure(
                     for group in (workers, libraries, answers):
                         group.pop(name, None)
                 bar.update(action != "finish")
+    rates = ("square", "products", "square_size")
     medians = {name: {what: statistics.median(turn[what] for turn in answers[name][1:])
-                      for what in ("square", "products", "square_size")}
-               for name in libraries}  # fmt: skip
+                      for what in rates} for name in libraries}  # fmt: skip
     best = {what: max((each[what] for each in medians.values()), default=None)
-            for what in ("square", "products")}  # fmt: skip
+            for what in rates[:2]}  # fmt: skip
     where = {"width": work.width, "replicas": work.replicas}
     found.rates.append({**where, **best, "libraries": medians})
     found.rows += _rows(work, {name: answers[name] for name in workers}, repeats, best)
@@ -224,8 +208,7 @@ def _rows(
 def agrees(losses: list[float], others: Mapping[str, list[float]]) -> bool:
     """Whether the losses are those that most engines came to: their median, for each replica.
 
-    By the median over the replicas: rounding can carry one of them far in a call, but another
-    order of the samples or another loss shows in all of them.
+    By the median over the replicas: rounding can carry one of them far in a call.
     """
     usual = np.median(list(others.values()), axis=0)
     return bool(np.median(abs(losses / usual - 1)) <= _LOSS_TOLERANCE)
@@ -242,21 +225,19 @@ def _checked_works(
     for name, values in (("widths", widths), ("replicas", replicas), ("engines", engines)):
         if not values or len(set(values)) < len(values):
             raise ReproError(f"{name} must name at least one, and none twice.")
-    counts = [("repeats", repeats), *(("replicas", number) for number in replicas)]
-    for name, count in (*counts, ("steps", 1 if steps is None else steps)):
+    counts = [("repeats", repeats), ("steps", 1 if steps is None else steps)]
+    for name, count in (*counts, *(("replicas", number) for number in replicas)):
         if not 1 <= count <= _MOST:
             told = f"from 1 to {_MOST}, not {shown(count)}"
             raise ReproError(f"{name} must be a whole number {told}.")
     works = []
-    for width in widths:
+    for width, number in itertools.product(widths, replicas):
         Experiment(dataset, width, 1, batch_size=batch_size)  # complains where it must
-        for number in replicas:
-            one = Workload(dataset, width, number, 1, batch_size, synthetic)
-            enough = max(_FEWEST_STEPS, math.ceil(_CALL_OPERATIONS / one.operations_per_step))
-            epoch = int(one.steps_per_epoch)
-            if epoch == 0:
-                raise ReproError(f"batch_size must be at most the samples of {dataset}.")
-            works.append(dataclasses.replace(one, steps=min(steps or enough, epoch)))
+        one = Workload(dataset, width, number, 1, batch_size, synthetic)
+        enough = max(_FEWEST_STEPS, math.ceil(_CALL_OPERATIONS / one.operations_per_step))
+        if one.steps_per_epoch < 1:
+            raise ReproError(f"batch_size must be at most the samples of {dataset}.")
+        works.append(replace(one, steps=min(steps or enough, int(one.steps_per_epoch))))
     if not synthetic:
         datasets.load(dataset)  # fetched and prepared once, complains where it must
     return works

@@ -22,7 +22,7 @@ _COLOURS = {
 }  # fmt: skip
 _MARKERS = dict(zip(_COLOURS, "os^<vD", strict=True))
 _COLUMNS = {
-    "width": "width", "replicas": "replicas", "engine": "engine",
+    **{name: name for name in ("width", "replicas", "engine")},
     "seconds_per_epoch": "s/epoch", "ratio_to_keras_fit": "times keras-fit",
     "fraction_of_ceiling": "of ceiling", "fraction_of_products": "of its products",
     "compile_seconds": "compile s", "peak_memory_bytes": "peak MiB",
@@ -73,10 +73,7 @@ def report(measured: dict[str, Any]) -> str:
 
 
 def benchmark_figure(rows: Rows) -> Figure:
-    """Seconds per epoch and replica, and the share of the ceiling, against the width.
-
-    A column of panels for each number of replicas in the rows, which are those of the JSON.
-    """
+    """Seconds per epoch and replica, and share of the ceiling; a column per number of replicas."""
     table = pd.DataFrame(rows)
     table["percent"] = 100 * table["fraction_of_ceiling"].astype(float)
     counts, widths = (sorted(table[name].unique()) for name in ("replicas", "width"))

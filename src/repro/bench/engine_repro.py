@@ -16,11 +16,7 @@ __all__ = ["Engine", "device", "peak_memory", "products", "versions"]
 
 
 class Engine:
-    """The training part of the epoch program: steps in one compiled loop.
-
-    Replicas are shared out as `schedule` does it: on a CPU each in a program of its own, as many at
-    a time as there are cores; on an accelerator all in one program.
-    """
+    """The training part of the epoch program; replicas are shared out as `schedule` does it."""
 
     def __init__(self, work: Workload) -> None:
         size = min(work.replicas, backend.replicas_together())
@@ -72,8 +68,4 @@ def products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
     """What multiplies the pairs of matrices once, and waits for it."""
     on_device = [tuple(map(ops.convert_to_tensor, pair)) for pair in pairs]
     multiply = backend.compiled(lambda pairs: [ops.matmul(*pair) for pair in pairs])
-
-    def once() -> None:
-        ops.convert_to_numpy(multiply(on_device)[-1][..., 0, 0])
-
-    return once
+    return lambda: ops.convert_to_numpy(multiply(on_device)[-1][..., 0, 0])

@@ -1,8 +1,7 @@
-"""A process that measures one engine, or one library's matrix products, as `benchmark` asks it to,
-and the work that all engines get: the same samples, weights, order and steps.
+"""A process that measures one engine, or one library's matrix products, and the work that all get.
 
-Each has its own process, because KERAS_BACKEND can be chosen once in a process and because memory
-is counted by process. Requests and answers are lines of JSON on standard input and output.
+A process each: KERAS_BACKEND can be chosen once in a process, which also is what memory is counted
+by. Requests and answers are lines of JSON on standard input and output.
 """
 
 import contextlib
@@ -31,8 +30,7 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model import network
 
-PEERS = Path(__file__).resolve().parents[3] / "benchmarks"
-"""Where the engines are that are not ours: in a checkout, beside the package."""
+PEERS = Path(__file__).resolve().parents[3] / "benchmarks"  # the engines that are not ours
 
 # Training samples of the datasets, so that synthetic ones are as large.
 _SAMPLES = {"hasyv2": 151_241, "mnist": 60_000, "fashion-mnist": 60_000, "digits": 1_437}
@@ -45,8 +43,7 @@ _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's
 class Workload:
     """So many SGD steps of some replicas; each call of an engine does them with a fresh order.
 
-    The loss is the exact cross-entropy, the only one that every library brings along. ``synthetic``
-    pixels and labels are random, of the dataset's shape, and need no data.
+    The loss is the exact cross-entropy, which every library has. ``synthetic`` samples are random.
     """
 
     dataset: str
@@ -67,8 +64,8 @@ class Workload:
 
     @property
     def products(self) -> list[tuple[int, int, int]]:
-        """The matrix products of one step of one replica, as (rows, contracted, columns): forward,
-        gradient of the weights, and of the inputs where they are not the samples."""
+        """Matrix products of a step of one replica, (rows, contracted, columns): forward, gradient
+        of the weights, and of the inputs where they are not the samples."""
         batch, products = self.batch_size, []
         for fan_in, fan_out in network.layer_shapes(self.experiment).values():
             products += [(batch, fan_in, fan_out), (fan_in, batch, fan_out)]
@@ -77,8 +74,7 @@ class Workload:
 
     @property
     def operations_per_step(self) -> int:
-        """Floating-point operations of the products of one step of all replicas: two per
-        multiply-add pair; activations, loss and update are not counted."""
+        """Floating-point operations of the products of a step of all replicas."""
         return 2 * self.replicas * sum(m * k * n for m, k, n in self.products)
 
     @functools.cached_property
@@ -86,21 +82,19 @@ class Workload:
         """The samples. Raises ReproError where they cannot be read."""
         if not self.synthetic:
             return datasets.load(self.dataset, self.experiment.split, progress=False)
-        generator = np.random.default_rng(0)
+        integers, parts = np.random.default_rng(0).integers, []
         pixels, classes = datasets.shape(self.dataset)
-        parts = []
-        for samples in (_SAMPLES[self.dataset], max(self.batch_size, _JUDGED_SAMPLES)):
-            parts.append(generator.integers(0, 256, (samples, pixels), np.uint8))
-            parts.append(generator.integers(0, classes, samples, np.int32))
+        for samples in (_SAMPLES[self.dataset], _JUDGED_SAMPLES):
+            parts += [integers(0, 256, (samples, pixels), np.uint8)]
+            parts += [integers(0, classes, samples, np.int32)]
         shape = datasets.DATASETS[self.dataset].image_shape
         return datasets.DataSplit(self.dataset, None, *parts, classes, shape, [])
 
     def order(self, call: int) -> np.ndarray:
         """The samples of a call (the first is 0): int32 (replica, steps * batch_size)."""
         samples, used = len(self.data.y_train), self.steps * self.batch_size
-        orders = (network.sample_order(self.experiment, replica, call + 1, samples)
-                  for replica in range(self.replicas))  # fmt: skip
-        return np.stack([order[:used] for order in orders])
+        draw = functools.partial(network.sample_order, self.experiment)
+        return np.stack([draw(n, call + 1, samples)[:used] for n in range(self.replicas)])
 
     def initial_parameters(self) -> tuple[np.ndarray, ...]:
         """Weights (replica, fan-in, fan-out) of the layers, then biases (replica, fan-out)."""
@@ -124,11 +118,12 @@ class Failed(Exception):
     """A process ended before it answered."""
 
 
+@dataclass
 class Process:
     """Its first answer comes unasked: its device and versions, or what is missing."""
 
-    def __init__(self, process: subprocess.Popen, errors: IO[bytes]) -> None:
-        self._process, self._errors = process, errors
+    _process: subprocess.Popen
+    _errors: IO[bytes]
 
     def ask(self, action: str, work: Workload) -> dict[str, Any]:
         """The answer to a request. Raises Failed."""
@@ -157,9 +152,10 @@ def started(module: str, keras_backend: str | None) -> Iterator[Process]:
     path = [str(PEERS), *filter(None, [os.environ.get("PYTHONPATH")])]
     environment = os.environ | {
         "PYTHONPATH": os.pathsep.join(path), "TF_CPP_MIN_LOG_LEVEL": "3",
+        "KERAS_BACKEND": keras_backend or "tensorflow",
         # On a GPU each takes what it needs, not all there is: there are several.
         "TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
-    } | ({"KERAS_BACKEND": keras_backend} if keras_backend else {})  # fmt: skip
+    }  # fmt: skip
     with tempfile.TemporaryFile() as errors:
         process = subprocess.Popen(
             [sys.executable, "-m", "repro.bench.worker", module], env=environment, text=True,
@@ -202,8 +198,7 @@ def main() -> None:
 
 
 def _finish(module: Any, engine: Any, orders: Iterator[np.ndarray]) -> dict[str, Any]:
-    """Peak memory, and what all that `repro train` does besides costs in a call: None of engines
-    that train only."""
+    """Peak memory, and what the rest of an epoch of `repro train` costs; None where it has none."""
 
     def memory() -> int:  # of the accelerator, or else of the process
         return getattr(module, "peak_memory", lambda: None)() or _peak_memory()
@@ -252,12 +247,7 @@ def _big_square(multiply: Callable) -> tuple[int, Callable[[], None]]:
 
 def _numpy_products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
     results = [np.matmul(*pair) for pair in pairs]
-
-    def once() -> None:
-        for pair, result in zip(pairs, results, strict=True):
-            np.matmul(*pair, out=result)
-
-    return once
+    return lambda: [np.matmul(*pair, out=out) for pair, out in zip(pairs, results, strict=True)]
 
 
 def _seconds(once: Callable[[], None]) -> float:

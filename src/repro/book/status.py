@@ -11,10 +11,10 @@ import pandas as pd
 
 from repro import sealed_json
 from repro.analysis.captions import dataset_name, numbers_in_words, short_device, short_version
-from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.places import published_path
 from repro.provenance import FROM_EPOCH
+from repro.training.grid import train_command
 from repro.training.schedule import Wanted, merged
 
 _USUAL = {each.name: each.default for each in fields(Experiment)[3:]}  # after those with columns

@@ -28,8 +28,8 @@ from repro.claims.near import judge_near, judge_traces
 from repro.claims.regimes import judge_regimes
 from repro.claims.verdict import NO_EVENT, Part, Question, reason_of, word_of
 from repro.claims.wider import judge_wider
-from repro.commands import train_command
 from repro.experiment import Experiment
+from repro.training.grid import train_command
 
 _JUDGES = {
     "near": judge_near, "jump": judge_jump, "only-near": judge_only_near, "wider": judge_wider,

@@ -31,14 +31,13 @@ import xarray as xr
 from repro import paper
 from repro.analysis import evidence, regimes
 from repro.analysis.captions import epochs_of, replica_of, width_of
-from repro.commands import train_command
 from repro.experiment import Experiment
 from repro.figures.run_lines import curves_of
 from repro.places import published_path
 from repro.runs import existing_folder, stored
 from repro.store.record import cut, experiment_of
 from repro.store.store import Store
-from repro.training.grid import read_plan
+from repro.training.grid import read_plan, train_command
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")

@@ -72,10 +72,10 @@ def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
     ReproError
         Where a store lacks that run.
     """
-    from repro.training import program, samples
+    from repro.training import loop, program
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=ARMS[1])
-    data = samples.of(one)
+    data = loop.samples(one)
     train, evaluate = program.epoch_program(one), program.evaluation_program(one)
     names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layer_names(2)]
     orders = [(order, 2) for order in ("cycle:1", "mirror")]
@@ -113,12 +113,12 @@ def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None
 
     ``store`` holds the first replica of the order at this width, with its state.
     """
-    from repro.training import backend, program, samples
+    from repro.training import backend, loop, program
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=order)
     place = Store(store)
     run, state = place.load_checkpoint(place.find(one, 0))
-    data, epoch = samples.of(one), int(run["epoch"][-1])
+    data, epoch = loop.samples(one), int(run["epoch"][-1])
     evaluate = program.evaluation_program(one)
     train = backend.compiled(lambda state, drawn, x, y: program.train(one, state, x, y, drawn)[0])
     drawn = sample_order(one, 0, epoch + 1, len(data.y_train))

@@ -28,7 +28,7 @@ from repro.investigations.stability import SharpnessRecord, read
 from repro.model import network
 from repro.store.run_file import Run, State
 from repro.store.store import Store
-from repro.training import backend, loop, program, samples
+from repro.training import backend, loop, program
 from repro.training.backend import ops
 
 TOLERANCE = 1e-3  # of the eigenvalue, relative
@@ -72,7 +72,7 @@ def measure(
     ReproError
         Where data or store cannot be used, or another process is at the same run.
     """
-    images = samples.of(experiment)
+    images = loop.samples(experiment)
     size = min(sample_size, len(images.y_train))
     record = SharpnessRecord(experiment.with_epochs(1), replica, size, sample_seed, TOLERANCE)
     if (folder / record.file).is_file():
@@ -124,7 +124,7 @@ def largest_eigenvalue(
     return value, float(residual), taken
 
 
-def sample(images: samples.Samples, size: int, seed: int) -> tuple:
+def sample(images: loop.Samples, size: int, seed: int) -> tuple:
     """So many images of the training set and their labels, drawn without repetition."""
     chosen = np.random.default_rng([0, seed]).permutation(len(images.y_train))[:size]
     chosen = ops.convert_to_tensor(np.sort(chosen).astype(np.int32))

@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import ReproError
+from repro.training.schedule import cores
 
 NAMES = ("tensorflow", "jax")
 
@@ -26,22 +27,15 @@ NAME = os.environ["KERAS_BACKEND"]
 if NAME not in NAMES:
     raise ReproError(f"KERAS_BACKEND must be one of {', '.join(NAMES)}, not {NAME!r}.")
 
-if os.environ.get("REPRO_TF32", "0") not in ("0", "1"):
-    raise ReproError(f"REPRO_TF32 must be 0 or 1, not {os.environ['REPRO_TF32']!r}.")
-_TF32 = os.environ.get("REPRO_TF32") == "1"
+if (_asked := os.environ.get("REPRO_TF32", "0")) not in ("0", "1"):
+    raise ReproError(f"REPRO_TF32 must be 0 or 1, not {_asked!r}.")
+_TF32 = _asked == "1"
 
 
 @contextlib.contextmanager
 def _unwelcomed() -> Iterator[None]:
-    """Keep back what TensorFlow's libraries write to file descriptor 2 while they are loaded.
-
-    Where the loading fails it is shown.
-    """
-    try:
-        kept = os.dup(2)
-    except OSError:  # no standard error at all
-        yield
-        return
+    """Keep back what TensorFlow's libraries say as they are loaded, unless that fails."""
+    kept = os.dup(2)
     with tempfile.TemporaryFile() as said:
         os.dup2(said.fileno(), 2)
         try:
@@ -129,8 +123,7 @@ else:
 
 def device() -> str:
     """What the programs run on, in words: the accelerator, or the processor and its cores."""
-    accelerators = _accelerators()
-    return accelerators[0] if accelerators else f"CPU {_processor()}, {_cores()} cores"
+    return (*_accelerators(), f"CPU {_processor()}, {cores()} cores")[0]
 
 
 def precision() -> str:
@@ -139,16 +132,12 @@ def precision() -> str:
 
 
 def lanes() -> int:
-    """How many programs should run at the same time: one per core, or one on an accelerator.
-
-    On a CPU two programs on two cores do more than one on both: a step's products are too small to
-    be shared well. An accelerator runs one after another anyway.
-    """
-    return 1 if _accelerators() else _cores()
+    """How many programs to run at once; two on two cores do more than one on both."""
+    return 1 if _accelerators() else cores()
 
 
 def replicas_together() -> int:
-    """How many replicas one program should train: one on a CPU (see `lanes`), or what fills it."""
+    """How many replicas one program should train: one on a CPU, or what fills an accelerator."""
     return 16 if _accelerators() else 1
 
 
@@ -156,12 +145,6 @@ def versions() -> dict[str, str]:
     """Version of Keras and of the backend."""
     library = tensorflow if NAME == "tensorflow" else jax
     return {"keras": keras.__version__, NAME: library.__version__}
-
-
-def _cores() -> int:
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _processor() -> str:

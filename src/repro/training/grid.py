@@ -1,4 +1,5 @@
-"""Grids of experiments: every combination of the values named, from a command or from a plan.
+"""Grids of experiments: every combination of the values named, from a command or from a plan; and
+the command for one experiment.
 
 A plan is a YAML file: one grid, or a list of them, each a mapping of KEYS to a value or a list.
 """
@@ -7,7 +8,8 @@ import contextlib
 import itertools
 import math
 import os
-from collections.abc import Mapping
+import shlex
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from pathlib import Path
 from types import NoneType
@@ -27,29 +29,21 @@ def plural(name: str) -> str:
 
 
 _NAMES = [field.name for field in fields(Experiment)]
-# Widths change fastest: a figure's widths stand together.
+# From the slowest to the fastest, which is the width: a figure's widths stand together.
 PARAMETERS = {plural(name): name for name in sorted(_NAMES, key=lambda name: name == "width")}
-"""The keys of a grid beside ``replicas``, from the slowest to the fastest, with what they name."""
-
 KEYS = (*PARAMETERS, "replicas")
 _KINDS = {name: get_args(hint) or (hint,) for name, hint in get_type_hints(Experiment).items()}
 NUMBERS = frozenset(name for name, kinds in _KINDS.items() if str not in kinds)
-"""The parameters that are numbers and nothing else."""
-
 EPOCHS = 1000  # the paper's
 _MOST_RUNS = 100_000  # what is more is a slip, and listing it would take for ever
-_LARGEST_PLAN = 2**20  # bytes
 
 
 def experiments(grid: Mapping[str, Any]) -> Wanted:
     """Every experiment of a grid with its replicas, all of them checked.
 
     A grid has KEYS, in the singular if one likes; ``datasets`` and ``widths`` at least. What is
-    left out is as the paper has it, with 1000 epochs and one replica. A value alone stands for a
-    list of one; numbers may be text.
-
-    Raises ReproError for a key that is not known, missing or there twice, for a value that makes no
-    experiment, and for more than 100,000 runs.
+    left out is as the paper has it, with one replica. A value alone stands for a list of one;
+    numbers may be text. Raises ReproError for what makes no experiment, or too many.
     """
     named: dict[str, Any] = {}
     for key, value in grid.items():
@@ -97,19 +91,14 @@ def _read(parameter: str, value: Any) -> Any:
 def read_plan(path: str | os.PathLike) -> Wanted:
     """The experiments of a plan's grids, one grid after another.
 
-    Raises ReproError where the file is no plain YAML of distinct keys without aliases, or has a
-    grid that `experiments` refuses; the message names the grid.
+    Raises ReproError where the file is no plain YAML, or has a grid that `experiments` refuses.
     """
     path = Path(path).expanduser()
     try:
-        with path.open("rb") as file:
-            text = file.read(_LARGEST_PLAN + 1)
+        content = _parsed(path, path.read_bytes())
     except OSError as error:
         reason = os.strerror(error.errno or 0)
         raise ReproError(f"The plan {path} cannot be read ({reason}).") from error
-    if len(text) > _LARGEST_PLAN:
-        raise ReproError(f"The plan {path} must be YAML of at most {_LARGEST_PLAN} bytes.")
-    content = _parsed(path, text)
     found: list = []
     for number, grid in enumerate(content if isinstance(content, list) else [content], 1):
         if not isinstance(grid, dict) or not all(isinstance(key, str) for key in grid):
@@ -156,3 +145,21 @@ def _check_number(runs: int) -> None:
         raise ReproError(
             f"A grid can have {_MOST_RUNS} runs, not {shown(runs)}: split it, or name fewer values."
         )
+
+
+def option(name: str) -> str:
+    """What the command line calls a parameter: ``--learning-rate`` for ``learning_rate``."""
+    return f"--{name.replace('_', '-')}"
+
+
+def train_command(
+    experiment: Experiment, replicas: int = 1, widths: Sequence[int] | None = None
+) -> str:
+    """``repro train ...`` for so many replicas, of these ``widths`` where not its alone."""
+    named = ",".join(map(str, widths or [experiment.width]))
+    words = ["repro", "train", "--dataset", experiment.dataset, "--widths", named]
+    words += ["--replicas", str(replicas)] if replicas != 1 else []
+    words += ["--epochs", str(experiment.epochs)]
+    for name, value in experiment.unusual.items():
+        words += [option(name), str(value)]
+    return shlex.join(words)

@@ -4,24 +4,60 @@ Importing this module imports Keras and its backend; `schedule` does so only whe
 to train.
 """
 
+import functools
+import math
 import threading
 import time
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from repro import provenance
+from repro.data import datasets
+from repro.data.hasyv2 import SYMBOL_IDS
 from repro.experiment import Experiment
 from repro.model import network
 from repro.store.record import Record
 from repro.store.store import Store
-from repro.training import backend, optimizer, program, samples
+from repro.training import backend, program
 from repro.training.backend import ops
-from repro.training.progress import Bar
+from repro.training.schedule import Bar
 
 CHECKPOINT_SECONDS = 60.0  # at most so much work is lost when a run is killed
+_ORDERS = ThreadPoolExecutor(thread_name_prefix="sample-order")
+_ONE_AT_A_TIME = threading.Lock()
+
+
+class Samples(NamedTuple):
+    """On the device: pixels uint8 or float32 (sample, pixel), labels int32 (sample,)."""
+
+    x_train: Any
+    y_train: Any
+    x_test: Any
+    y_test: Any
+
+
+def samples(experiment: Experiment) -> Samples:
+    """Its samples, one copy for all that train. Raises ReproError where they cannot be read."""
+    # The seed is part of the samples only where it draws their split.
+    seed = experiment.seed if isinstance(experiment.split, float) else 0
+    inverted, symbol_ids = experiment.pixels == "inverted", experiment.labels == "symbol-ids"
+    with _ONE_AT_A_TIME:
+        return _kept(experiment.dataset, experiment.split, seed, inverted, symbol_ids)
+
+
+@functools.lru_cache(maxsize=2)
+def _kept(
+    dataset: str, split: str | float | None, seed: int, inverted: bool, symbol_ids: bool
+) -> Samples:
+    data = datasets.load(dataset, split, seed)
+    ids = np.array(SYMBOL_IDS, np.int32)
+    parts = []
+    for pixels, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
+        parts += [255 - pixels if inverted else pixels, ids[labels] if symbol_ids else labels]
+    return Samples(*map(ops.convert_to_tensor, parts))
 
 
 def train(
@@ -30,41 +66,38 @@ def train(
     store: Store,
     source: Store | None = None,
     stop: threading.Event | None = None,
-    deadline: float | None = None,
+    deadline: float = math.inf,
     progress: bool = True,
     line: int = 0,
 ) -> int:
     """Train the replicas to the experiment's epochs, saved as it goes; the last epoch trained.
 
-    Replicas train together along a leading axis; they must have come equally far. Those with a
-    file in ``source`` (the store itself where None) go on from it. At least one epoch is trained.
+    Replicas train together along a leading axis, from their files in ``source`` (the store itself
+    where None), which must have come equally far. Once ``stop`` is set, the current epoch is the
+    last; none but the first is begun that would not end before ``deadline`` (of `time.monotonic`).
+    ``line`` of the terminal has the bar.
 
-    Once ``stop`` is set, the current epoch is the last, and is saved; no epoch is begun that would
-    not end before ``deadline`` (of `time.monotonic`). ``line`` of the terminal has the bar.
     Raises ReproError, before anything is trained, where the data or the store cannot be used.
     """
     store.check_writable()
-    with _Group(experiment, replicas, source or store, store) as group:
-        which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
-        mark = f" mark {experiment.mark}" if experiment.mark else ""
-        name = f"{experiment.dataset} N={experiment.width}{mark} {which}"
-        with Bar(name, group.epoch, experiment.epochs, progress, line) as bar:
-            saved = time.monotonic()
-            while group.epoch < experiment.epochs:
-                began = time.monotonic()
-                group.advance()
-                now = time.monotonic()
-                out_of_time = deadline is not None and now + (now - began) > deadline
-                stopping = out_of_time or (stop is not None and stop.is_set())
-                complete = group.epoch == experiment.epochs
-                if stopping or complete or now - saved >= CHECKPOINT_SECONDS:
-                    group.save()
-                    saved = time.monotonic()
-                bar.set_postfix_str(group.losses(), refresh=False)
-                bar.update()
-                if stopping:
-                    break
-        return group.epoch
+    group = _Group(experiment, replicas, source or store, store)
+    which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
+    mark = f" mark {experiment.mark}" if experiment.mark else ""
+    name = f"{experiment.dataset} N={experiment.width}{mark} {which}"
+    with Bar(name, group.epoch, experiment.epochs, progress, line) as bar:
+        saved, stopping = time.monotonic(), False
+        while group.epoch < experiment.epochs and not stopping:
+            began = time.monotonic()
+            group.advance()
+            now = time.monotonic()
+            stopping = now + (now - began) > deadline or (stop is not None and stop.is_set())
+            complete = group.epoch == experiment.epochs
+            if stopping or complete or now - saved >= CHECKPOINT_SECONDS:
+                group.save()
+                saved = time.monotonic()
+            bar.set_postfix_str(group.losses, refresh=False)
+            bar.update()
+    return group.epoch
 
 
 class _Group:
@@ -75,15 +108,15 @@ class _Group:
     ) -> None:
         self.experiment, self.replicas, self.store = experiment, list(replicas), store
         self._since, self._started = time.monotonic(), provenance.now()
-        self._samples = samples.of(experiment)
+        self._samples = samples(experiment)
         self._sizes = len(self._samples.y_train), len(self._samples.y_test)
         self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
         self._layers = network.layer_names(experiment.hidden_layers)
         parameters = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in self._layers]
-        self._names = optimizer.state_names(experiment.optimizer, parameters)
+        self._names = program.state_names(experiment.optimizer, parameters)
         self._initial_on_device = self._on_device(self._initial, self._layers)
-        self._orders = ThreadPoolExecutor(1, "sample-order")
         self._program = program.epoch_program(experiment)
+        self.losses = ""  # the replicas' means of the last epoch, for the bar
         self._before: list[dict[str, Any]] = [{} for _ in self.replicas]
         runs = [source.find(experiment, replica) for replica in self.replicas]
         if all(run is not None and run.continuable for run in runs):
@@ -92,12 +125,6 @@ class _Group:
             self._begin()
         self._began_at = self.epoch + 1
         self._next_order = self._draw(self._began_at)
-
-    def __enter__(self) -> "_Group":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._orders.shutdown(cancel_futures=True)
 
     @property
     def epoch(self) -> int:
@@ -122,10 +149,6 @@ class _Group:
         )
         self._note(training, test, statistics)
 
-    def losses(self) -> str:
-        """The losses of the last epoch, the mean over replicas, for the progress bar."""
-        return f"train {self._shown[0]:.4g}, test {self._shown[1]:.4g}"
-
     def save(self) -> None:
         """Write every replica's file, with the state to continue from."""
         values = [self._by_replica(each) for each in self._state]
@@ -138,7 +161,7 @@ class _Group:
         biases = [network.initial_biases(self.experiment)] * len(self.replicas)
         parameters = self._initial_on_device + self._on_device(biases, self._layers)
         networks = (len(self.replicas),) if len(self.replicas) > 1 else ()
-        self._state = optimizer.started(self.experiment.optimizer, parameters, networks)
+        self._state = program.started(self.experiment.optimizer, parameters, networks)
         evaluation = program.evaluation_program(self.experiment)
         training, test = (
             evaluation(parameters, *each) for each in (self._samples[:2], self._samples[2:])
@@ -156,7 +179,6 @@ class _Group:
         self._records = [Record.from_dataset(self.experiment, dataset) for dataset in datasets]
         self._before = [dataset.attrs for dataset in datasets]
         self._state = self._on_device(states, self._names)
-        self._shown = (float("nan"), float("nan"))
 
     def _on_device(self, replicas: Sequence[dict], names: Sequence[str]) -> tuple:
         arrays = (program.together([one[name] for one in replicas]) for name in names)
@@ -172,7 +194,7 @@ class _Group:
             drawn = [network.sample_order(self.experiment, n, epoch, size) for n in self.replicas]
             return program.together(drawn)
 
-        return self._orders.submit(orders)
+        return _ORDERS.submit(orders)
 
     def _note(self, training: program.Tally, test: program.Tally, statistics: tuple) -> None:
         training, test = (
@@ -188,7 +210,8 @@ class _Group:
             "dead_fraction": training.dead / train_size,
             "max_batch_loss": training.max_batch_loss,
         }
-        self._shown = curves["train_loss"].mean(), curves["test_loss"].mean()
+        means = (curves[name].mean() for name in ("train_loss", "test_loss"))
+        self.losses = "train {:.4g}, test {:.4g}".format(*means)
         values, ranks = (self._by_replica(part) for part in statistics)
         for index, record in enumerate(self._records):
             noted = {name: float(curve[index]) for name, curve in curves.items()}
@@ -206,11 +229,9 @@ class _Group:
     def _attributes(self, index: int) -> dict[str, str | float | int]:
         before = self._before[index]
         made = {
-            "code_version": provenance.code_version(),
-            "backend": backend.NAME,
-            "device": backend.device(),
-            "precision": backend.precision(),
-        }
+            "code_version": provenance.code_version(), "backend": backend.NAME,
+            "device": backend.device(), "precision": backend.precision(),
+        }  # fmt: skip
         versions = backend.versions(), before.get("library_versions")
         return {
             name: provenance.continued(before.get(name), value, self._began_at)

@@ -16,13 +16,15 @@ import numpy as np
 from repro.experiment import Experiment
 from repro.model import deviation
 from repro.model.network import glorot_standard_deviation, layer_shapes
-from repro.training import backend, optimizer
+from repro.training import backend
 from repro.training.backend import ops
 
 Parameters = tuple  # weights (..., fan-in, fan-out) of every layer, then biases (..., fan-out)
-State = tuple  # Parameters, then what the optimizer keeps of them (`optimizer.state_names`)
+State = tuple  # Parameters, then what the optimizer keeps of them (`state_names`)
 
 _NARROW = 200  # columns, below which the weights are held turned: faster there, slower above
+_MOMENTUM = 0.9
+_BETA_1, _BETA_2, _ADAM_EPSILON = 0.9, 0.999, 1e-7
 _EVALUATION_CHUNK = 2048  # samples at a time: fills the cores, stays small for many replicas
 
 
@@ -43,10 +45,7 @@ class Tally(NamedTuple):
 
 
 def logits(parameters: Parameters, pixels: Any) -> Any:
-    """Output before the softmax: (..., sample, class).
-
-    ``pixels`` is (..., sample, pixel), or (sample, pixel) where all replicas see the same.
-    """
+    """Output before the softmax, (..., sample, class), for pixels (..., sample, pixel)."""
     layers = len(parameters) // 2
     for index in range(layers):
         pixels = ops.matmul(ops.relu(pixels) if index else pixels, parameters[index])
@@ -66,10 +65,9 @@ def cross_entropy(outputs: Any, labels: Any) -> Outcome:
 
 
 def sample_loss(exact: Any, loss: str, epsilon: float) -> Any:
-    """The loss of each sample from its exact cross-entropy.
+    """The loss of each sample; ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as in Keras 2.2.
 
-    ``clipped`` is -ln(clip(p, epsilon, 1 - epsilon)), as Keras 2.2 had it; outside, the gradient is
-    zero. -ln p is clipped here: it keeps float32 digits that p close to 1 does not have.
+    -ln p is clipped here: it keeps float32 digits that p close to 1 does not have.
     """
     if loss == "logits":
         return exact
@@ -91,8 +89,61 @@ def step(experiment: Experiment, turned: State, pixels: Any, labels: Any) -> tup
         return ops.sum(ops.mean(losses, axis=-1)), outcome
 
     gradients, outcome = backend.gradient(batch_loss, parameters_of(experiment, turned))
-    turned = optimizer.step(experiment.optimizer, experiment.learning_rate, turned, gradients)
-    return turned, outcome
+    return _descended(experiment, turned, gradients), outcome
+
+
+# The optimizers as Keras computes them: a parameter, and what is kept of it, after a step.
+def _sgd(rate: float, _: Any, parameter: Any, gradient: Any) -> tuple:
+    # Added, not subtracted: a GPU then adds the step while it multiplies the gradient, in place.
+    return (parameter + (-rate) * gradient,)
+
+
+def _momentum(rate: float, _: Any, parameter: Any, gradient: Any, velocity: Any) -> tuple:
+    velocity = _MOMENTUM * velocity + (-rate) * gradient
+    return parameter + velocity, velocity
+
+
+def _adam(rate: float, steps: Any, parameter: Any, gradient: Any, mean: Any, square: Any) -> tuple:
+    step = ops.cast(steps, "float32") + 1
+    scale = rate * ops.sqrt(1 - _BETA_2**step) / (1 - _BETA_1**step)
+    for _ in range(len(parameter.shape) - len(scale.shape)):
+        scale = ops.expand_dims(scale, -1)
+    mean = mean + (gradient - mean) * (1 - _BETA_1)
+    square = square + (gradient**2 - square) * (1 - _BETA_2)
+    return parameter - mean * scale / (ops.sqrt(square) + _ADAM_EPSILON), mean, square
+
+
+_OPTIMIZERS: dict[str, tuple[Callable[..., tuple], tuple[str, ...]]] = {
+    "sgd": (_sgd, ()),
+    "momentum": (_momentum, ("velocity",)),
+    "adam": (_adam, ("mean", "square")),  # which counts its steps, too
+}
+
+
+def state_names(name: str, parameters: Sequence[str]) -> tuple[str, ...]:
+    """Of what a network is trained with: its parameters, and what the optimizer keeps of them."""
+    kept = (f"{kept}_{parameter}" for kept in _OPTIMIZERS[name][1] for parameter in parameters)
+    return (*parameters, *kept, *(("steps",) if name == "adam" else ()))
+
+
+def started(name: str, parameters: tuple, networks: tuple[int, ...]) -> State:
+    """The state before the first step; ``networks`` is the leading axis of replicas, or nothing."""
+    kept = (ops.zeros_like(each) for _ in _OPTIMIZERS[name][1] for each in parameters)
+    steps = (ops.zeros(networks, dtype="int32"),) if name == "adam" else ()
+    return (*parameters, *kept, *steps)
+
+
+def _descended(experiment: Experiment, state: State, gradients: Sequence[Any]) -> State:
+    """The state after a step along the gradients of its parameters."""
+    update, names = _OPTIMIZERS[experiment.optimizer]
+    steps, size = state[-1] if experiment.optimizer == "adam" else None, len(gradients)
+    parts = (state[start : start + size] for start in range(0, size * (1 + len(names)), size))
+    stepped = [
+        update(experiment.learning_rate, steps, parameter, gradient, *kept)
+        for gradient, parameter, *kept in zip(gradients, *parts, strict=True)
+    ]
+    ordered = tuple(part for group in zip(*stepped, strict=True) for part in group)
+    return ordered if steps is None else (*ordered, steps + 1)
 
 
 def train(
@@ -150,7 +201,7 @@ def statistics(
 
 
 def _shared(program: Callable[[Experiment], Callable]) -> Callable[[Experiment], Callable]:
-    """One compiled program for all experiments that it can train."""
+    """One compiled program for all experiments that differ in what is drawn, or in epochs."""
     kept = functools.lru_cache(maxsize=8)(program)
     drawn = {"initializer": "glorot_uniform", "mark": None, "order": "fresh", "seed": 0}
 
@@ -163,11 +214,9 @@ def _shared(program: Callable[[Experiment], Callable]) -> Callable[[Experiment],
 
 @_shared
 def epoch_program(experiment: Experiment) -> Callable:
-    """The compiled epoch.
+    """The compiled epoch: the new state, the tallies of training and test, and `statistics`.
 
-    ``program(state, initial, order, x_train, y_train, x_test, y_test)`` returns the new state, the
-    tallies of training and test, and `statistics`. Pixels are uint8 or float32, labels and order
-    int32. Experiments that differ in epochs, seed, initial weights or order share it.
+    Pixels are uint8 or float32, labels and order int32.
     """
 
     def epoch(state, initial, order, x_train, y_train, x_test, y_test):
@@ -182,11 +231,7 @@ def epoch_program(experiment: Experiment) -> Callable:
 @_shared
 def evaluation_program(experiment: Experiment) -> Callable:
     """The compiled evaluation, ``program(parameters, pixels, labels)``: a tally."""
-
-    def evaluation(parameters, pixels, labels):
-        return evaluate(experiment, parameters, pixels, labels)
-
-    return backend.compiled(evaluation)
+    return backend.compiled(functools.partial(evaluate, experiment))
 
 
 def parameters_of(experiment: Experiment, state: State) -> Parameters:
@@ -195,10 +240,7 @@ def parameters_of(experiment: Experiment, state: State) -> Parameters:
 
 
 def together(arrays: Sequence[np.ndarray]) -> np.ndarray:
-    """All replicas along a leading axis; one alone has none.
-
-    XLA multiplies plain matrices faster than batches of one.
-    """
+    """All replicas along a leading axis; one alone has none, which XLA multiplies faster."""
     return arrays[0] if len(arrays) == 1 else np.stack(arrays)
 
 
@@ -212,8 +254,7 @@ def scaled(pixels: Any) -> Any:
 def _turned(experiment: Experiment, state: State) -> State:
     """The state with the weights of narrow layers as (..., fan-out, fan-in), or back again.
 
-    The weights' gradient is a product with as many columns as they have, and products with few
-    columns and many rows are slow on a CPU.
+    Their gradient is a product, and those of few columns and many rows are slow on a CPU.
     """
     turned, group = list(state), 2 * (experiment.hidden_layers + 1)
     for index, (fan_in, fan_out) in enumerate(layer_shapes(experiment).values()):
@@ -244,12 +285,6 @@ def _tally(experiment: Experiment, outcome: Outcome, size: int) -> Tally:
     if rest:
         worst = ops.maximum(worst, ops.sum(losses[..., full * size :], axis=-1) / rest)
 
-    def count(flags: Any) -> Any:
-        return ops.sum(ops.cast(flags, "float32"), axis=-1)
-
-    return Tally(
-        ops.sum(losses, axis=-1),
-        count(outcome.correct),
-        count(outcome.exact > -math.log(experiment.epsilon)),
-        worst,
-    )
+    dead = outcome.exact > -math.log(experiment.epsilon)
+    counts = (ops.sum(ops.cast(each, "float32"), axis=-1) for each in (outcome.correct, dead))
+    return Tally(ops.sum(losses, axis=-1), *counts, worst)

@@ -9,12 +9,15 @@ import collections
 import contextlib
 import itertools
 import math
+import os
 import signal
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+
+from tqdm.auto import tqdm
 
 from repro.experiment import Experiment
 from repro.model import network
@@ -25,7 +28,10 @@ from repro.store.store import Store
 Group = tuple[Experiment, Sequence[int]]
 """An experiment, and replicas of it."""
 Wanted = Sequence[Group]
+Left = Sequence[tuple[Experiment, int]]
+"""A run each: its experiment, and how many epochs it has to go."""
 
+_FIRST_SECONDS, _SECONDS = 5.0, 30.0  # from the start to the first line, and between two
 _LOOK_AGAIN_SECONDS = 1.0  # at a run that another process is training
 
 
@@ -77,23 +83,21 @@ def train_missing(
     lanes: int | None = None,
     together: int | None = None,
     finished: Callable[[Group], None] | None = None,
-    begin: Callable[[Wanted], None] | None = None,
+    begin: Callable[[Left], None] | None = None,
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
-    That is nothing, unless the time limit came first. A run that another process is training in
-    the same store is waited for, and what that process leaves undone is taken over.
+    That is nothing, unless the ``time_limit`` (seconds) came first; the same call goes on. A run
+    that another process is training in the same store is waited for, and taken over where it stops.
 
-    ``time_limit`` is in seconds, after which it stops at the end of an epoch, saved; the same call
-    goes on from there. ``lanes`` groups train at the same time, each of ``together`` replicas; None
-    for what suits the device. ``finished`` is called with each group that is complete, from the
-    lane that trained it; ``begin`` with what is going to be trained, once that is known to be
-    possible.
+    ``lanes`` groups train at the same time, each of ``together`` replicas; None for what suits the
+    device. ``finished`` is called with each group that is complete, from the lane that trained it;
+    ``begin`` with what is going to be trained.
 
     Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data or
     store cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is saved.
     """
-    deadline = None if time_limit is None else time.monotonic() + time_limit
+    deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     stores = Store(published_path()), store
     for experiment, _ in wanted:
         store.tidy(experiment)
@@ -104,86 +108,83 @@ def train_missing(
         network.check(experiment)  # told before any training
     store.check_writable()
     if begin is not None:
-        begin(wanted)
-    from repro.training import backend, samples
+        runs = [(experiment, n) for experiment, replicas in wanted for n in replicas]
+        begin([(each, each.epochs - _start(each, n, store)[1]) for each, n in runs])
+    from repro.training import backend, loop
 
     for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
-        samples.of(experiment)  # so is a dataset that is not there
-    queue = collections.deque(groups(wanted, together or backend.replicas_together()))
+        loop.samples(experiment)  # so is a dataset that is not there
+
     with _signals() as stop:
-        work = _Lanes(store, stop, deadline, progress, finished, queue)
-        work.work_off(lanes or backend.lanes())
+
+        def train(experiment: Experiment, replicas: Sequence[int], line: int) -> bool:
+            """Train a group; False where some of it has to be left to another process for now."""
+            with contextlib.ExitStack() as stack:
+                ours = [n for n in replicas if stack.enter_context(store.held(experiment, n))]
+                for source, alike in _starts(experiment, ours, store):
+                    how = stop, deadline, progress, line
+                    if loop.train(experiment, alike, store, source, *how) < experiment.epochs:
+                        return True
+                if finished is not None and ours:
+                    finished((experiment, ours))
+                return len(ours) == len(replicas)
+
+        queue = collections.deque(groups(wanted, together or backend.replicas_together()))
+        _work_off(queue, lanes or backend.lanes(), stop, deadline, train)
         if stop.is_set():
             raise KeyboardInterrupt
     return missing(wanted, stores)
 
 
-@dataclass
-class _Lanes:
-    """Threads that work off a queue of groups, each in a program of its own."""
+def _work_off(
+    queue: collections.deque[Group], lanes: int, stop: threading.Event, deadline: float,
+    train: Callable[[Experiment, Sequence[int], int], bool],
+) -> None:  # fmt: skip
+    """Train the groups in so many threads, until all are done or it is time to stop.
 
-    store: Store
-    stop: threading.Event
-    deadline: float | None
-    progress: bool
-    finished: Callable[[Group], None] | None
-    queue: collections.deque[Group]
+    What goes wrong in one of them is raised once the others have saved and stopped.
+    """
 
-    def work_off(self, lanes: int) -> None:
-        """Train the groups, until all are done or it is time to stop.
-
-        What goes wrong in one lane is raised once the others have saved and stopped.
-        """
-        lanes = min(lanes, len(self.queue))
-        with ThreadPoolExecutor(lanes, "lane") as pool:
-            futures = [pool.submit(self._lane, line) for line in range(lanes)]
-        for future in futures:
-            future.result()
-
-    def _lane(self, line: int) -> None:
+    def lane(line: int) -> None:
         try:
-            while not self.stop.is_set() and time.monotonic() < (self.deadline or math.inf):
+            while not stop.is_set() and time.monotonic() < deadline:
                 try:
-                    group = self.queue.popleft()
+                    group = queue.popleft()
                 except IndexError:
                     return
-                if not self._train(*group, line):
-                    self.queue.append(group)
-                    self.stop.wait(_LOOK_AGAIN_SECONDS)
+                if not train(*group, line):
+                    queue.append(group)
+                    stop.wait(_LOOK_AGAIN_SECONDS)
         except BaseException:
-            self.stop.set()
+            stop.set()
             raise
 
-    def _train(self, experiment: Experiment, replicas: Sequence[int], line: int) -> bool:
-        """Train a group; False where some of it has to be left to another process for now."""
-        from repro.training.loop import train
+    with ThreadPoolExecutor(min(lanes, len(queue)), "lane") as pool:
+        futures = [pool.submit(lane, line) for line in range(min(lanes, len(queue)))]
+    for future in futures:
+        future.result()
 
-        with contextlib.ExitStack() as stack:
-            ours = [n for n in replicas if stack.enter_context(self.store.held(experiment, n))]
-            for source, alike in _starts(experiment, ours, self.store):
-                how = self.stop, self.deadline, self.progress, line
-                if train(experiment, alike, self.store, source, *how) < experiment.epochs:
-                    return True
-            if self.finished is not None and ours:
-                self.finished((experiment, ours))
-            return len(ours) == len(replicas)
+
+def _start(experiment: Experiment, replica: int, store: Store) -> tuple[Store, int]:
+    """From where a run goes on: the store with its longest checkpoint, and the epoch of that."""
+    source, epoch = store, 0
+    for place in (store, Store(published_path())):
+        run = place.find(experiment, replica)
+        if run is not None and run.continuable and run.epochs > epoch:
+            source, epoch = place, run.epochs
+    return source, epoch
 
 
 def _starts(
     experiment: Experiment, replicas: Sequence[int], store: Store
 ) -> list[tuple[Store, list[int]]]:
     """From where to go on: replicas at the same epoch of the same store, which train together."""
-    places = (store, Store(published_path()))
     found: dict[tuple[int, str], tuple[Store, list[int]]] = {}
-    for replica in replicas:
-        if long_enough(experiment, replica, places) is not None:
-            continue  # another process has trained it meanwhile
-        source, epoch = store, 0
-        for place in places:
-            run = place.find(experiment, replica)
-            if run is not None and run.continuable and run.epochs > epoch:
-                source, epoch = place, run.epochs
-        found.setdefault((epoch, str(source.path)), (source, []))[1].append(replica)
+    # Another process may have trained some meanwhile.
+    for _, left in missing([(experiment, replicas)], (store, Store(published_path()))):
+        for replica in left:
+            source, epoch = _start(experiment, replica, store)
+            found.setdefault((epoch, str(source.path)), (source, []))[1].append(replica)
     return [found[key] for key in sorted(found)]
 
 
@@ -201,3 +202,63 @@ def _signals() -> Iterator[threading.Event]:
     finally:
         for number, handler in zip(numbers, before, strict=True):
             signal.signal(number, handler)
+
+
+class Bar(tqdm):
+    """A bar of epochs. Where a notebook draws it, papermill's terminal gets a line now and then.
+
+    Its clock starts after the first epoch, which includes the compiling.
+    """
+
+    def __init__(self, name: str, epoch: int, epochs: int, progress: bool, line: int) -> None:
+        super().__init__(
+            desc=name, initial=epoch, total=epochs, unit="epoch", disable=not progress,
+            mininterval=1.0, position=line, leave=line == 0,
+        )  # fmt: skip
+        self._began, self._next_line = epoch, time.monotonic() + _FIRST_SECONDS
+
+    def update(self, n: float | None = 1) -> bool | None:
+        if self.disable:
+            return None
+        if self.n > self._began:
+            drawn = super().update(n)
+        else:
+            self.n = self.last_print_n = self.initial = self.n + n
+            self.unpause()
+            drawn = self.refresh()
+        if time.monotonic() >= self._next_line and self.n > self.initial:
+            self._next_line = time.monotonic() + _SECONDS
+            seconds = (self._time() - self.start_t) / (self.n - self.initial)
+            _to_terminal(
+                f"{self.desc.removesuffix(': ')}: epoch {self.n} of {self.total}, {self.postfix}; "
+                f"about {duration(seconds * (self.total - self.n))} left"
+            )
+        return drawn
+
+
+def duration(seconds: float) -> str:
+    """In whole minutes, or hours from two on."""
+    number, unit = (seconds / 3600, "hour") if seconds >= 7200 else (seconds / 60, "minute")
+    number = max(1, round(number))
+    return f"{number} {unit}{'s' if number > 1 else ''}"
+
+
+def tell(words: str) -> None:
+    """A line on the error stream, and in the terminal behind a notebook."""
+    print(words, file=sys.stderr, flush=True)
+    _to_terminal(words)
+
+
+def _to_terminal(words: str) -> None:
+    """A line to the error stream that a notebook's kernel was started with; else none."""
+    # A kernel puts what goes to `sys.stderr` into the notebook, and keeps the terminal's here.
+    terminal = getattr(sys.stderr, "_original_stdstream_copy", None)
+    if terminal is not None:
+        os.write(terminal, f"\n{words}\n".encode())
+
+
+def cores() -> int:
+    """How many this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
