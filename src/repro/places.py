@@ -27,7 +27,7 @@ def data_folder() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where downloads and prepared copies go: REPRO_CACHE_DIR, or the platform's cache folder."""
+    """Of downloads and prepared copies: REPRO_CACHE_DIR, or the platform's cache folder."""
     return _named("REPRO_CACHE_DIR") or platformdirs.user_cache_path(_NAME, appauthor=False)
 
 
@@ -61,18 +61,13 @@ def writing(path: Path, named_by: str) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of ``path`` once the block has ended well.
-
-    What is at ``path`` until then stays readable, and stays where the block fails. Folders on the
-    way are made. Raises OSError where it cannot be written.
-    """
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; until then what is there stays. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PART}")
     try:
-        with open(temporary, "xb") as file:
-            yield temporary
+        temporary.write_bytes(content)
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         with contextlib.suppress(OSError):  # the folder's entry, where the file system can
@@ -88,11 +83,10 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path`` while the block runs; whether it could be had.
+    """Hold the lock file ``path`` while the block runs; whether no one else holds it.
 
-    False where another process holds it (or this one, elsewhere). The system releases it when its
-    process ends, however that ends; the file stays, and means nothing by itself. Raises OSError
-    where it cannot be made.
+    The system releases it when its process ends, however that ends; the file stays, and means
+    nothing by itself. Raises OSError where it cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import DamagedFile, ReproError
-from repro.places import replacing
+from repro.places import write_whole
 
 _SEAL = "sha256"
 _ADVICE = "take it from the repository again, or seal it with `python -m repro.sealed_json`"
@@ -35,8 +35,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write the content and its seal, whole or not at all. Raises OSError where that fails."""
-    with replacing(path) as temporary:
-        temporary.write_text(sealed(content, path.name))
+    write_whole(path, sealed(content, path.name).encode())
 
 
 def sealed(content: dict[str, Any], name: str) -> str:

@@ -17,7 +17,7 @@ import xarray as xr
 
 from repro.errors import DamagedFile, Mended
 from repro.experiment import Experiment
-from repro.places import PART, locked, replacing, store_path, writing
+from repro.places import PART, locked, store_path, write_whole, writing
 from repro.store import run_file
 from repro.store.record import experiment_of
 from repro.store.run_file import Run, State
@@ -92,8 +92,8 @@ class Store:
         """
         path = self.file(experiment_of(dataset), int(dataset["replica"].item()))
         content = run_file.written(dataset, state)
-        with writing(path, _ANOTHER), replacing(path) as temporary:
-            temporary.write_bytes(content)
+        with writing(path, _ANOTHER):
+            write_whole(path, content)
         return path
 
     @contextlib.contextmanager
