@@ -11,7 +11,7 @@ import xarray as xr
 
 from repro.commands import train_command
 from repro.data import datasets
-from repro.errors import DamagedFile, ReproError
+from repro.errors import ReproError
 from repro.experiment import Experiment, replica_numbers
 from repro.places import published_path
 from repro.store import run_file
@@ -240,12 +240,7 @@ def _loaded(store: Store, path: Path) -> Loaded:
         run_file.read(path)  # which says what is wrong
         raise
     found, dataset = _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
-    if path != store.file(found.experiment, found.replica):
-        raise DamagedFile(
-            f"{path} holds another run ({found.experiment.name}, replica {found.replica}) than its "
-            "name says"
-        )
-    return found, dataset.copy()
+    return store.checked(found), dataset.copy()
 
 
 @functools.lru_cache(maxsize=2048)

@@ -25,7 +25,7 @@ def test_what_is_saved_is_read_back(tmp_path, experiment):
     found = store.find(experiment, 0)
     assert (found.experiment, found.replica, found.epochs) == (experiment, 0, 5)
     assert store.load(found).identical(dataset)
-    for name, values in store.load_state(found).items():
+    for name, values in store.load_checkpoint(found)[1].items():
         np.testing.assert_array_equal(values, state[name])
     assert [one.path for one in store.runs()] == [found.path]
     assert store.find(experiment, 1) is None
