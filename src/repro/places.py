@@ -11,11 +11,6 @@ import platformdirs
 
 from repro.errors import ReproError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 # Ending of a file that is being written; its name begins with that of the whole one.
 PART = ".part"
 _NAME = "repro-initial-weights"
@@ -48,10 +43,7 @@ def _named(variable: str) -> Path | None:
 
 @contextlib.contextmanager
 def writing(path: Path, named_by: str) -> Iterator[None]:
-    """What the system says against writing there, as a `ReproError`.
-
-    ``named_by`` is what names another folder, such as REPRO_STORE.
-    """
+    """What the system says against it, as a `ReproError`; ``named_by`` names another folder."""
     try:
         yield
     except OSError as error:
@@ -91,12 +83,14 @@ def locked(path: Path) -> Iterator[bool]:
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
+            if os.name == "nt":
                 import msvcrt
 
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             yield False
         else:

@@ -17,10 +17,7 @@ _ADVICE = "take it from the repository again, or seal it with `python -m repro.s
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What the file holds, without its seal.
-
-    Raises ReproError where there is no such file; DamagedFile where the seal is missing or wrong.
-    """
+    """What the file holds, without its seal. Raises ReproError where it is not there or damaged."""
     if not path.exists():
         raise ReproError(f"There is no {path}: take it from the repository.")
     try:
@@ -44,7 +41,7 @@ def sealed(content: dict[str, Any], name: str) -> str:
 
 
 def _laid_out(value: Any, line: str) -> str:
-    """JSON in which only what holds lists or objects has a line for each: curves take less room."""
+    """JSON in which only what holds lists or objects has a line for each, not a curve."""
     items = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list) or not any(isinstance(one, dict | list) for one in items):
         return json.dumps(value)

@@ -17,7 +17,7 @@ keras = pytest.importorskip("keras")
 
 from repro.training import backend, loop, optimizer, program, samples  # noqa: E402
 
-LAYERS = network.LAYERS
+LAYERS = network.layer_names()
 
 
 def _experiment(**changes) -> Experiment:
