@@ -34,8 +34,7 @@ class Dataset:
     def locate(self, file: str, progress: bool = True) -> Path:
         """The path of one of its files: downloaded and verified, or in the folder REPRO_DATA_DIR.
 
-        Nothing is verified there, where files may be packed differently: `read` verifies content.
-        Raises ReproError where the folder lacks it, no mirror has it, or it cannot be kept.
+        There `read` alone verifies it. Raises ReproError where it cannot be had or kept.
         """
         folder, cache, problems = data_folder(), cache_folder() / self.name, []
         if folder is not None:

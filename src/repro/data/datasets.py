@@ -87,16 +87,9 @@ def load(
 ) -> DataSplit:
     """Load a dataset, downloading and preparing it where that has not been done yet.
 
-    Parameters
-    ----------
-    name:
-        One of `NAMES`, or one's own: the path of its .npz file, or what `identified` made of that.
-    split, seed:
-        As `checked_split` has it; of a share, so many of all images, rounded, are drawn from the
-        seed for training without replacement.
-    progress:
-        Whether to show progress bars while downloading and decoding.
-
+    ``name`` is one of `NAMES`, or one's own: the path of its .npz file, or what `identified` made
+    of that; ``split`` as `checked_split` has it, and of a share, so many of all images, rounded,
+    are drawn from the seed for training, without replacement; ``progress`` shows bars on the way.
     Raises ReproError for an unknown name or split, and for files missing, damaged or out of reach.
     """
     name = identified(name)

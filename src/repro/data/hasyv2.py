@@ -46,7 +46,7 @@ def read(dataset: Dataset, split: str | float, seed: int, progress: bool) -> Par
 
 
 def drawn_for_test(images: int, share: float, seed: int) -> np.ndarray:
-    """Whether an image is for testing, bool (images,), where the share for training is drawn."""
+    """Whether an image is for testing, bool (images,): the share for training is drawn."""
     for_training = round(share * images)
     if not 0 < for_training < images:
         raise ReproError(
@@ -84,10 +84,7 @@ def load_content(dataset: Dataset, progress: bool = True) -> tuple[np.ndarray, .
 
 
 def decode(archive: Path, progress: bool = True) -> bytes:
-    """HASYv2.tar.bz2 as the prepared copy, verified; in half a minute, with 0.6 GB of memory.
-
-    Raises ReproError where the archive is cut off, altered or something else altogether.
-    """
+    """HASYv2.tar.bz2 as the prepared copy, in half a minute. Raises ReproError if it is none."""
     try:
         content = _decoded(archive, progress)
         if not _is_sound(content):

@@ -29,7 +29,6 @@ CONTENT = {
 
 
 def _read(dataset: Dataset, split: None, seed: int, progress: bool) -> Parts:
-    """All four files, verified."""
     paths = [dataset.locate(file, progress) for file in FILES]
     contents = [_decompressed(path) for path in paths]
     if hashlib.sha256(b"".join(contents)).hexdigest() != CONTENT[dataset.name]:

@@ -34,7 +34,7 @@ class Doubtful(Mended):
 
 
 def is_file(dataset: object) -> bool:
-    """Whether it is the path of a file of one's own, there or not, rather than a dataset's name."""
+    """Whether it is the path of a file of one's own, there or not."""
     return isinstance(dataset, str | os.PathLike) and Path(dataset).suffix.lower() == SUFFIX
 
 
@@ -69,7 +69,7 @@ def copy_path(name: str) -> Path:
 def load(name: str) -> Parts:
     """The arrays of a dataset by name, verified against the hash in it; a copy of them is kept.
 
-    Raises ReproError where neither that nor the file it was identified from is there and sound.
+    Raises ReproError where neither that nor the file it was identified from is sound.
     """
     copy = copy_path(name)
     for path in (copy, _SEEN[name][0]) if name in _SEEN else (copy,):
@@ -100,9 +100,8 @@ def shape(name: str) -> tuple[int, int]:
 def read(path: Path) -> Parts:
     """The arrays of an .npz file, checked and as they are trained on.
 
-    Samples (samples, inputs), flattened: uint8, which are divided by 255 in training, or float32,
-    as which all other numbers are taken as they are. Labels int32 (samples,), classes from 0; a
-    class may be without samples. Raises ReproError where file or arrays are none of that.
+    Samples (samples, inputs), flattened: uint8, or float32, as which all other numbers are taken;
+    labels int32 (samples,), classes from 0. Raises ReproError where file or arrays are not that.
     """
     if not path.is_file():
         raise ReproError(f"{path} is not there: name an {SUFFIX} file, made by {_HOW}.")
@@ -186,9 +185,8 @@ def _samples(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
     if not np.isfinite(values).all():
-        raise ReproError(
-            f"{path} must have finite numbers in {name}, not NaN or infinity (as float32)."
-        )
+        said = f"{path} must have finite numbers in {name}, not NaN or infinity (as float32)."
+        raise ReproError(said)
     return values
 
 

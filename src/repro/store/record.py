@@ -66,10 +66,7 @@ class Record:
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can change any more: the last two epochs are alike, with no loss left.
-
-        Not-a-number in the weights spreads until every later epoch is the same.
-        """
+        """Whether nothing can change any more: NaN has spread, the last two epochs are alike."""
         if self.epoch < 1 or np.isfinite(self._curves["train_loss"][-1]):
             return False
         series = (*self._curves.values(), self._statistics, self._quantiles)
@@ -132,10 +129,9 @@ class Record:
 
     @classmethod
     def from_dataset(cls, experiment: Experiment, dataset: xr.Dataset) -> "Record":
-        """The record that a run's file holds, to go on with.
+        """The record that a run's file holds, to go on with as if it had never stopped.
 
-        What was kept only because the run ended there is dropped, so that going on leaves the same
-        record as never having stopped.
+        What was kept only because the run ended there is dropped.
         """
         record = cls(experiment, int(dataset["replica"].item()))
         run = dataset.isel(replica=0)
@@ -165,10 +161,10 @@ def cut(dataset: xr.Dataset, epochs: int) -> xr.Dataset:
 
 
 def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
-    """Replicas of one experiment as one dataset; all must have the same epochs.
+    """Replicas of one experiment, of the same epochs, as one dataset.
 
-    Attributes in which they differ become coordinates along ``replica``. A matrix that a replica
-    has not kept (`publication`) is NaN.
+    Attributes in which they differ become coordinates along ``replica``; a matrix that one has not
+    kept (`publication`) is NaN.
     """
     ordered = sorted(datasets, key=lambda one: int(one["replica"].item()))
     names = sorted({name for one in ordered for name in one.attrs})

@@ -1,8 +1,7 @@
 """A run's file: netCDF with the SHA-256 of its content behind it, which readers of netCDF ignore.
 
-Its root holds the results (`record`), its group ``state`` the weights and biases after the last
-epoch and what the optimizer keeps, from which the run can be continued. No damaged file is taken
-for a result.
+Its root holds the results (`record`), its group ``state`` what the run can be continued from: the
+weights and biases after the last epoch, and what the optimizer keeps.
 """
 
 import contextlib
@@ -161,7 +160,7 @@ def _experiment(text: str, epochs: int) -> Experiment:
 
 
 def _attributes(file: Any) -> dict[str, Any]:
-    """The root's attributes, netCDF's own left out; HDF5 keeps a number as an array of one."""
+    """The root's attributes without netCDF's own; HDF5 keeps a number as an array of one."""
     return {
         name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
         for name, value in file.attrs.items()

@@ -36,10 +36,7 @@ class Store:
         return self.path / experiment.name / f"replica-{replica:04d}.nc"
 
     def find(self, experiment: Experiment, replica: int) -> Run | None:
-        """The run, whatever its epochs; None where the store does not have it.
-
-        Raises DamagedFile where its file is damaged, or holds something else.
-        """
+        """The run, whatever its epochs; None where there is none. Raises DamagedFile."""
         path = self.file(experiment, replica)
         if not os.path.lexists(path):
             return None
