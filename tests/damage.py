@@ -125,7 +125,6 @@ def _foreign(kind: Format, generator: np.random.Generator) -> bytes:
 
 BESIDES: dict[str, tuple[Callable[[Format, np.random.Generator], bytes], int]] = {
     "cut off": (lambda kind, g: kind.sound[: g.integers(len(kind.sound) - 1)], 10),
-    "short of a few bytes": (lambda kind, g: kind.sound[: -int(g.integers(2, 20))], 5),
     "emptied": (lambda kind, g: b"", 1),
     "zeros in it": (_zeroed, 5),
     "a foreign file": (_foreign, 10),

@@ -21,7 +21,7 @@ def made_up_run(epochs: int, experiment: Experiment, replica: int = 0):
         curves = dict.fromkeys(CURVES, 1 / (1 + epoch))
         statistics = generator.random((6, LAYERS), dtype=np.float32)
         record.append(curves, statistics, generator.random((LAYERS, 9), dtype=np.float32))
-        if record.wants_weights(epoch == epochs):
+        if record.due(epoch == epochs):
             record.look({n: w + 0.01 for n, w in initial.items()}, initial, epoch == epochs)
     making = {
         "code_version": "test", "library_versions": "{}", "backend": "none", "device": "none",

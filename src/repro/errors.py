@@ -1,6 +1,5 @@
 """What a user's mistake raises, the warning of what was mended, and numbers as people type them."""
 
-import operator
 import reprlib
 from typing import Any
 
@@ -12,8 +11,7 @@ class ReproError(ValueError):
     """A bad parameter, file or download, told in one sentence.
 
     The message names what is wrong, what was expected and what to do; the command line prints it
-    and exits with status 2. It stays on one line whatever names it quotes: characters that cannot
-    be printed are written as escapes.
+    and exits with status 2. Of what it quotes, characters that cannot be printed are escapes.
     """
 
     def __init__(self, message: str) -> None:
@@ -24,10 +22,7 @@ class ReproError(ValueError):
 
 
 class DamagedFile(ReproError):
-    """A file that is not what it should be: damaged, cut off, or another's.
-
-    ``problem`` is what is wrong, without what is to be done.
-    """
+    """A file that is damaged, cut off or another's: ``problem``, and what is to be done."""
 
     def __init__(self, problem: str, advice: str = "move it away") -> None:
         super().__init__(f"{problem}: {advice}.")
@@ -52,25 +47,20 @@ def shown(value: object) -> str:
 
 
 def whole(value: Any) -> int:
-    """A whole number as typed, also as text or as a float: ``3``, ``3.0``, ``1e1``.
-
-    Raises ValueError for what is not whole, or no number.
-    """
+    """A whole number as typed, such as 3, 3.0 or 1e1. Raises ValueError for anything else."""
+    if not real(value).is_integer():
+        raise ValueError(value)
     try:
-        if not isinstance(value, bool | bytes | bytearray):
-            return int(value) if isinstance(value, str) else operator.index(value)
-    except (TypeError, ValueError):
-        number = real(value)
-        if number.is_integer():
-            return int(number)
-    raise ValueError(value)
+        return int(value)
+    except ValueError:  # such as 1e1
+        return int(float(value))
 
 
 def real(value: Any) -> float:
     """A number, also as text. Raises ValueError for what is no number."""
+    if isinstance(value, bool | bytes | bytearray):
+        raise ValueError(value)
     try:
-        if not isinstance(value, bool | bytes | bytearray):
-            return float(value)
+        return float(value)
     except (TypeError, OverflowError) as error:
         raise ValueError(value) from error
-    raise ValueError(value)

@@ -1,8 +1,6 @@
 """The values read off the paper's figures, as data.
 
-R. J. Jesus, M. L. Antunes, R. A. da Costa, S. N. Dorogovtsev, J. F. F. Mendes, R. L. Aguiar,
-*Effect of initial configuration of weights on training and function of artificial neural
-networks*, Mathematics 2021, 9(18), 2246, doi:10.3390/math9182246, arXiv:2012.02550. The paper
+R. J. Jesus et al., Mathematics 2021, 9(18), 2246, doi:10.3390/math9182246, arXiv:2012.02550. It
 prints no tables: every number here was read off a published figure by eye and pixel, to about
 ``READING_ERROR`` of its value. All three figures show HASYv2.
 """
@@ -24,14 +22,10 @@ DATASET = "hasyv2"
 class Reading:
     """One value read off a figure.
 
-    value, source
-        An epoch, a loss in nats or a weight; and where in the paper it is read.
-    error
-        The paper's own error bar (a standard deviation over ten runs), None where none shows.
-    kind
-        What the value says. ``"value"``: this; ``"about"``: roughly this; ``"at least"`` and
-        ``"more than"``: the figure ends here and the mark lies on its edge or beyond;
-        ``"none by"``: had not happened by this epoch.
+    ``value`` is an epoch, a loss in nats or a weight; ``error`` the paper's own error bar (a
+    standard deviation over ten runs), None where none shows; ``kind`` what the value says:
+    ``"at least"`` and ``"more than"`` that the figure ends here and the mark lies on its edge or
+    beyond, ``"none by"`` that it had not happened by this epoch.
     """
 
     value: float
@@ -90,8 +84,7 @@ PLATEAU_LEVEL = Reading(15.7, "Figures 1b and 2a", error=0.35)
 STABLE_WIDTH = 512
 UNSTABLE_WIDTH = 256
 MARK = "a"
-# Width, then the epochs at which Figure 1 pictures the marked matrix, and near which the train loss
-# spikes for a short while and recovers.
+# Width, then the epochs of Figure 1's matrices, and those near which the train loss spikes.
 MATRIX_EPOCHS = {STABLE_WIDTH: (0, 250, 500, 750, 1000), UNSTABLE_WIDTH: (0, 75, 200, 500, 1000)}
 FIGURE_1_SPIKES = {STABLE_WIDTH: (120, 235, 570), UNSTABLE_WIDTH: (255,)}
 FIGURE_1: dict[str, Reading] = {
@@ -125,8 +118,5 @@ FIGURE_3: dict[tuple[float, float], Reading] = {
 
 
 def read(quantity: str, width: int, dataset: str = DATASET) -> Reading | None:
-    """The paper's value of a quantity of ``regimes.summary`` at a width; None where it has none.
-
-    Of other datasets than HASYv2 it has none.
-    """
+    """The paper's value of a quantity of ``regimes.summary`` at a width; None where it has none."""
     return FIGURE_2.get(quantity, {}).get(width) if dataset == DATASET else None

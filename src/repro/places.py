@@ -11,11 +11,6 @@ import platformdirs
 
 from repro.errors import ReproError
 
-try:
-    import fcntl
-except ImportError:  # Windows
-    fcntl = None
-
 # Ending of a file that is being written; its name begins with that of the whole one.
 PART = ".part"
 _NAME = "repro-initial-weights"
@@ -27,7 +22,7 @@ def data_folder() -> Path | None:
 
 
 def cache_folder() -> Path:
-    """Where downloads and prepared copies go: REPRO_CACHE_DIR, or the platform's cache folder."""
+    """Of downloads and prepared copies: REPRO_CACHE_DIR, or the platform's cache folder."""
     return _named("REPRO_CACHE_DIR") or platformdirs.user_cache_path(_NAME, appauthor=False)
 
 
@@ -48,10 +43,7 @@ def _named(variable: str) -> Path | None:
 
 @contextlib.contextmanager
 def writing(path: Path, named_by: str) -> Iterator[None]:
-    """What the system says against writing there, as a `ReproError`.
-
-    ``named_by`` is what names another folder, such as REPRO_STORE.
-    """
+    """What the system says against it, as a `ReproError`; ``named_by`` names another folder."""
     try:
         yield
     except OSError as error:
@@ -61,18 +53,13 @@ def writing(path: Path, named_by: str) -> Iterator[None]:
         ) from error
 
 
-@contextlib.contextmanager
-def replacing(path: Path) -> Iterator[Path]:
-    """A temporary path that takes the place of ``path`` once the block has ended well.
-
-    What is at ``path`` until then stays readable, and stays where the block fails. Folders on the
-    way are made. Raises OSError where it cannot be written.
-    """
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a file whole or not at all; until then what is there stays. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex[:12]}{PART}")
     try:
-        with open(temporary, "xb") as file:
-            yield temporary
+        temporary.write_bytes(content)
+        with open(temporary, "r+b") as file:
             os.fsync(file.fileno())
         os.replace(temporary, path)
         with contextlib.suppress(OSError):  # the folder's entry, where the file system can
@@ -88,21 +75,22 @@ def replacing(path: Path) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def locked(path: Path) -> Iterator[bool]:
-    """Hold the lock file ``path`` while the block runs; whether it could be had.
+    """Hold the lock file ``path`` while the block runs; whether no one else holds it.
 
-    False where another process holds it (or this one, elsewhere). The system releases it when its
-    process ends, however that ends; the file stays, and means nothing by itself. Raises OSError
-    where it cannot be made.
+    The system releases it when its process ends, however that ends; the file stays, and means
+    nothing by itself. Raises OSError where it cannot be made.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     with open(path, "a+b") as file:
         try:
-            if fcntl is not None:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            else:
+            if os.name == "nt":
                 import msvcrt
 
                 msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+            else:
+                import fcntl
+
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except (BlockingIOError, PermissionError):
             yield False
         else:

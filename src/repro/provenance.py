@@ -11,25 +11,24 @@ from pathlib import Path
 from typing import Any
 
 VERSION = "0.1.0"
-# Between what made a run and what went on with it, and between that and the epoch from which.
-THEN = ", then "
+_THEN = ", then "
 FROM_EPOCH = " from epoch "
 
 
 @cache
 def code_version() -> str:
-    """Version of this package, with the commit that last touched it, where there is a checkout.
+    """Version of this package, with the commit that last touched it: ``0.1.0+g1a2b3c4``.
 
-    ``0.1.0+g1a2b3c4``; ``.dirty`` is appended where the package's own files differ from the commit.
+    Behind it ``.dirty`` where the package's own files differ from the commit.
     """
     package = Path(__file__).resolve().parent
     # A hook of another repository sets GIT_DIR: the commit is of this folder, or there is none.
     environment = {name: value for name, value in os.environ.items() if name[:4] != "GIT_"}
 
     def git(*words: str) -> str:
-        command = ["git", *words, "--", "."]
-        options: dict[str, Any] = {"cwd": package, "env": environment, "text": True}
-        return subprocess.run(command, capture_output=True, check=True, **options).stdout.strip()
+        command = ["git", "-C", str(package), *words, "--", "."]
+        done = subprocess.run(command, env=environment, capture_output=True, check=True, text=True)
+        return done.stdout.strip()
 
     try:
         commit = git("log", "-1", "--format=%h", "--abbrev=10")
@@ -59,19 +58,14 @@ def now() -> str:
 
 
 def continued(before: str | None, now: str, epoch: int) -> str:
-    """What made a run: ``now`` alone, or what made it until ``epoch`` and what from there on.
-
-    ``A, then B from epoch 620``: a run that was begun elsewhere does not pass for one made here.
-    """
+    """What made a run: ``now`` alone, or, where others began it, ``A, then B from epoch 620``."""
     if before is None:
         return now
-    if now == handovers(before)[0][-1]:
+    if now == makers(before)[-1]:
         return before
-    return f"{before}{THEN}{now}{FROM_EPOCH}{epoch}"
+    return f"{before}{_THEN}{now}{FROM_EPOCH}{epoch}"
 
 
-def handovers(told: str) -> tuple[tuple[str, ...], tuple[int, ...]]:
-    """What made a run, one after another, and the epochs from which all but the first did."""
-    first, *later = told.split(THEN)
-    parts = [each.rpartition(FROM_EPOCH) for each in later]
-    return (first, *(name for name, _, _ in parts)), tuple(int(epoch) for _, _, epoch in parts)
+def makers(told: str) -> list[str]:
+    """What made a run, one after another."""
+    return [each.partition(FROM_EPOCH)[0] for each in told.split(_THEN)]

@@ -10,7 +10,7 @@ from pathlib import Path
 import xarray as xr
 
 from repro.data import datasets
-from repro.errors import DamagedFile, ReproError
+from repro.errors import ReproError
 from repro.experiment import Experiment, replica_numbers
 from repro.places import published_path
 from repro.store import run_file
@@ -211,10 +211,7 @@ def _loaded(store: Store, path: Path) -> Loaded:
         run_file.read(path)  # which says what is wrong
         raise
     found, dataset = _read(path, status.st_ino, status.st_mtime_ns, status.st_size)
-    if path != store.file(found.experiment, found.replica):
-        other = f"({found.experiment.name}, replica {found.replica})"
-        raise DamagedFile(f"{path} holds another run {other} than its name says")
-    return found, dataset.copy()
+    return store.checked(found), dataset.copy()
 
 
 @functools.lru_cache(maxsize=2048)

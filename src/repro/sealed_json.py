@@ -10,17 +10,14 @@ from pathlib import Path
 from typing import Any
 
 from repro.errors import DamagedFile, ReproError
-from repro.places import replacing
+from repro.places import write_whole
 
 _SEAL = "sha256"
 _ADVICE = "take it from the repository again, or seal it with `python -m repro.sealed_json`"
 
 
 def read(path: Path) -> dict[str, Any]:
-    """What the file holds, without its seal.
-
-    Raises ReproError where there is no such file; DamagedFile where the seal is missing or wrong.
-    """
+    """What the file holds, without its seal. Raises ReproError where it is not there or damaged."""
     if not path.exists():
         raise ReproError(f"There is no {path}: take it from the repository.")
     try:
@@ -35,8 +32,7 @@ def read(path: Path) -> dict[str, Any]:
 
 def write(path: Path, content: dict[str, Any]) -> None:
     """Write the content and its seal, whole or not at all. Raises OSError where that fails."""
-    with replacing(path) as temporary:
-        temporary.write_text(sealed(content, path.name))
+    write_whole(path, sealed(content, path.name).encode())
 
 
 def sealed(content: dict[str, Any], name: str) -> str:
@@ -45,7 +41,7 @@ def sealed(content: dict[str, Any], name: str) -> str:
 
 
 def _laid_out(value: Any, line: str) -> str:
-    """JSON in which only what holds lists or objects has a line for each: curves take less room."""
+    """JSON in which only what holds lists or objects has a line for each, not a curve."""
     items = value.values() if isinstance(value, dict) else value
     if not isinstance(value, dict | list) or not any(isinstance(one, dict | list) for one in items):
         return json.dumps(value)

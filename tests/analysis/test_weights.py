@@ -71,7 +71,6 @@ def test_any_printable_character_has_an_inside_and_an_outside() -> None:
         ("\n", 32, "no such character"),
         ("\N{CJK UNIFIED IDEOGRAPH-5B57}", 32, "no such character"),
         ("a", 7, "at least 8 rows"),
-        ("a", 32.0, "at least 8 rows"),
     ],
 )
 def test_a_mark_that_cannot_be_drawn_is_refused(character: str, size: int, words: str) -> None:

@@ -29,7 +29,7 @@ def test_ones_own_data_stands_beside_the_published(tmp_path, monkeypatch):
     arrays = {"x_train": x[:4], "y_train": [0, 1, 0, 2], "x_test": x[3:], "y_test": [2, 1]}
     np.savez(tmp_path / "mine.npz", **arrays)
     name = datasets.identified(str(tmp_path / "mine.npz"))
-    found = facts.published_with(name)
+    found = facts.published(name)
     assert found.keys() - {name} == facts.published().keys()
     mine = found[name]
     assert (mine["train_images"], mine["classes"], mine["test_images_in_train"]) == (4, 3, 1)
@@ -40,7 +40,7 @@ def test_duplicates_of_a_small_example():
     a, b, c, d = np.arange(16, dtype=np.uint8).reshape(4, 4)
     split = datasets.DataSplit(
         "example", None, np.stack([a, a, b, c]), np.array([0, 1, 1, 2], np.int32),
-        np.stack([a, a, c, d]), np.array([0, 0, 2, 2], np.int32), 3, (2, 2), ["0", "1", "2"],
+        np.stack([a, a, c, d]), np.array([0, 0, 2, 2], np.int32), 3,
     )  # fmt: skip
     # a is there four times under two labels, c in train and test under one.
     assert facts.duplicates(split) == (3, 4)

@@ -8,7 +8,6 @@ import http.server
 import io
 import re
 import shutil
-import struct
 import tarfile
 import threading
 from collections.abc import Callable, Iterator
@@ -72,8 +71,7 @@ def test_every_dataset_is_what_it_is_announced_to_be(name, request):
     pixels, classes = datasets.shape(name)
     train, test = SIZES[name]
     assert (data.x_train.shape, data.x_test.shape) == ((train, pixels), (test, pixels))
-    assert datasets.DATASETS[name].samples == train and np.prod(data.image_shape) == pixels
-    assert data.classes == classes == len(set(data.class_names))
+    assert data.classes == classes
     for images, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
         assert images.dtype == np.uint8 and images.flags.c_contiguous
         assert labels.dtype == np.int32 and labels.shape == images.shape[:1]
@@ -82,19 +80,6 @@ def test_every_dataset_is_what_it_is_announced_to_be(name, request):
             images[0, 0] = 1
     assert np.array_equal(np.unique(data.y_train), np.arange(classes))
     assert data.split == ("fold-1" if name == "hasyv2" else None)
-
-
-def test_mnist_is_the_original_distribution(real_data_dir):
-    data = datasets.load("mnist", progress=False)
-    parts = {
-        "6bbc9ace898e44ae57da46a324031adb": (data.x_train, (2051, 60_000, 28, 28)),
-        "a25bea736e30d166cdddb491f175f624": (data.y_train, (2049, 60_000)),
-        "2646ac647ad5339dbf082846283269ea": (data.x_test, (2051, 10_000, 28, 28)),
-        "27ae3e4e09519cfbb04c329615203637": (data.y_test, (2049, 10_000)),
-    }
-    for md5, (array, header) in parts.items():
-        idx = struct.pack(f">{len(header)}i", *header) + array.astype(np.uint8).tobytes()
-        assert hashlib.md5(idx).hexdigest() == md5
 
 
 def test_digits_are_the_published_ones_and_every_fifth_is_for_testing(cache, monkeypatch):
@@ -133,11 +118,10 @@ def test_hasyv2_follows_the_archive(real_data_dir, prepared_cache):
     ):
         rows = tables[f"classification-task/fold-1/{part}.csv"][1:]
         for row, image, label in zip(rows, images, labels, strict=True):
-            path, symbol, latex, *_ = row.split(",")
+            path, symbol, *_ = row.split(",")
             assert symbols[label] == int(symbol)
             if (name := Path(path).name) in pictures:
                 assert np.array_equal(image, pictures[name])
-                assert loaded.class_names[label] == latex
                 compared += 1
     assert compared == 200
 
@@ -236,16 +220,15 @@ def small(monkeypatch: pytest.MonkeyPatch) -> SmallArchive:
     return archive
 
 
-def load_small() -> hasyv2.Content:
-    return hasyv2.load_content(hasyv2.DATASETS[0], progress=False)
+def load_small() -> tuple[np.ndarray, ...]:
+    return hasyv2.load_content(hasyv2.DATASET, progress=False)
 
 
 def test_an_archive_is_decoded_once_and_again_where_the_copy_is_damaged(small, data_folder, cache):
     small.members = {"README.txt": b"about"} | {f"./{n}": c for n, c in small.members.items()}
     archive = small.write(data_folder)
-    decoded = load_small()
-    assert np.array_equal(np.unpackbits(decoded.packed, axis=1) * 255, small.pixels)
-    assert decoded.class_names == ("A", r"\pi", r"\ddots")
+    packed, labels, _ = load_small()
+    assert np.array_equal(np.unpackbits(packed, axis=1) * 255, small.pixels)
     (copy,) = files_below(cache)
     assert copy.read_bytes() == small.content
     for damaged in (small.content[:-1], b"\0" + small.content[1:]):
@@ -253,7 +236,7 @@ def test_an_archive_is_decoded_once_and_again_where_the_copy_is_damaged(small, d
         with pytest.warns(UserWarning, match="is damaged and is made again"):
             load_small()
     archive.unlink()
-    assert np.array_equal(load_small().labels, decoded.labels)
+    assert np.array_equal(load_small()[1], labels)
     assert files_below(cache) == [copy]
 
 
@@ -285,30 +268,14 @@ def test_an_archive_that_is_not_complete_is_refused(small, data_folder, cache, c
 def test_of_a_damaged_archive_nothing_wrong_is_taken(small, data_folder):
     """Before compression damage has no checksum of bzip2's to stop it; ours must."""
     path = small.write(data_folder)
-    archive, refused = path.read_bytes(), 0
-    tar = bz2.decompress(archive)
-
-    def flipped(content: bytes, place: int) -> bytes:
-        return content[:place] + bytes([content[place] ^ 0x10]) + content[place + 1 :]
-
-    step = len(archive) // 8
-    damaged = [archive[:place] for place in range(0, len(archive), step)]
-    damaged += [flipped(archive, place) for place in range(0, len(archive), step)]
-    damaged += [bz2.compress(flipped(tar, place), 1) for place in range(0, len(tar), 2997)]
-    for content in (*damaged, b"no archive", bz2.compress(b"no tar" * 300)):
+    archive = path.read_bytes()
+    tar = bytearray(bz2.decompress(archive))
+    picture = tar.index(small.members[FIRST])
+    tar[picture : picture + len(small.members[FIRST])] = small.members["hasy-data/v2-00001.png"]
+    damaged = (b"", archive[: len(archive) // 2], b"no archive", bz2.compress(b"no tar" * 300))
+    for content in (*damaged, bz2.compress(tar)):
         path.write_bytes(content)
-        try:
-            assert hasyv2.decode(path, False) == small.content  # the damage is in what is not used
-        except ReproError as error:
-            assert "is not the complete HASYv2 archive" in str(error)
-            refused += 1
-    assert refused > len(damaged) / 2
-
-
-def test_a_cache_that_cannot_be_written_is_named(small, data_folder, cache):
-    small.write(data_folder)
-    cache.write_text("a file in the way")
-    assert_refused(load_small, "REPRO_CACHE_DIR")
+        assert_refused(lambda: hasyv2.decode(path, False), "is not the complete HASYv2 archive")
 
 
 # A local data folder
@@ -386,9 +353,8 @@ def letter(mirrors: list[Mirror]) -> Dataset:
 @pytest.mark.parametrize("first", ["right", "missing", "wrong", "down"])
 def test_a_download_falls_back_to_the_next_mirror(mirrors, letter, cache, first):
     if first in ("right", "wrong"):
-        (mirrors[0].folder / "letter.gz").write_bytes(
-            b"expected" if first == "right" else b"altered"
-        )
+        content = b"expected" if first == "right" else b"altered"
+        (mirrors[0].folder / "letter.gz").write_bytes(content)
     if first == "down":
         mirrors[0].close()
     (mirrors[1].folder / "letter.gz").write_bytes(b"expected")
@@ -420,18 +386,6 @@ def test_a_download_that_cannot_be_had_or_kept_is_told(mirrors, letter, cache):
     shutil.rmtree(cache)
     cache.write_text("a file in the way")
     assert_refused(lambda: letter.locate("letter.gz", False), "set REPRO_CACHE_DIR")
-
-
-def test_hasyv2_is_downloaded_decoded_and_prepared(small, mirrors, tmp_path, cache):
-    archive = small.write(tmp_path / "upstream").read_bytes()
-    (mirrors[0].folder / "HASYv2.tar.bz2").write_bytes(archive)
-    files = {"HASYv2.tar.bz2": hashlib.sha256(archive).hexdigest()}
-    upstream = replace(hasyv2.DATASETS[0], files=files, mirrors=(mirrors[0].url,))
-    labels = hasyv2.load_content(upstream, False).labels
-    # From here on neither the network nor the archive is needed.
-    mirrors[0].close()
-    (cache / "hasyv2" / "HASYv2.tar.bz2").unlink()
-    assert np.array_equal(hasyv2.load_content(upstream, False).labels, labels)
 
 
 def test_upstream_is_secure_or_verified():

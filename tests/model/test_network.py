@@ -32,7 +32,6 @@ def test_layers_follow_from_the_depth():
         ("hidden_hidden_3", (5, 5)), ("hidden_output", (5, 10)),
     ]  # fmt: skip
     assert network.layer_names(1) == ("input_hidden", "hidden_output")
-    assert network.layer_names() == network.LAYERS
 
 
 def test_initial_weights_are_glorot_uniform():

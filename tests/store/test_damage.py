@@ -113,9 +113,3 @@ def test_publishing_takes_the_sound_ones_and_ends_in_an_error(own, tmp_path):
     with pytest.raises(DamagedFile, match=f"Published 2 runs, but not .*{path} is damaged"):
         publication.publish(own, target, 5, unfinished=False)
     assert target.replicas(EXPERIMENT) == [0, 2] and path.exists()
-
-
-def test_verdicts_are_not_given_on_some_of_the_runs(own, capsys):
-    path = _spoil(own)
-    assert command_line.main(["claims", "--store", str(own.path)]) == 2
-    assert f"{path} is damaged" in capsys.readouterr().err

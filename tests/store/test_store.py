@@ -1,8 +1,5 @@
 """The store: whole files or none, found by digest and replica, read only when undamaged."""
 
-import subprocess
-import sys
-
 import numpy as np
 import pytest
 import xarray as xr
@@ -25,7 +22,7 @@ def test_what_is_saved_is_read_back(tmp_path, experiment):
     found = store.find(experiment, 0)
     assert (found.experiment, found.replica, found.epochs) == (experiment, 0, 5)
     assert store.load(found).identical(dataset)
-    for name, values in store.load_state(found).items():
+    for name, values in store.load_checkpoint(found)[1].items():
         np.testing.assert_array_equal(values, state[name])
     assert [one.path for one in store.runs()] == [found.path]
     assert store.find(experiment, 1) is None
@@ -199,16 +196,3 @@ def test_the_published_results_of_this_checkout_are_sound():
         assert np.isfinite(dataset.train_loss.values).all()
         assert dataset.attrs["code_version"] and dataset.attrs["device"]
         assert "dirty" not in dataset.attrs["code_version"]
-
-
-def test_published_results_are_read_where_there_is_no_fcntl():
-    """As on Windows; in a process of its own."""
-    code = """
-import sys
-sys.modules["fcntl"] = None
-import repro
-one = repro.published_runs()[0]
-print(repro.published(one.experiment).sizes["epoch"] == one.epochs + 1)
-"""
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
-    assert done.stdout == "True\n", done.stderr

@@ -17,7 +17,7 @@ keras = pytest.importorskip("keras")
 
 from repro.training import backend, loop, program  # noqa: E402
 
-LAYERS = network.LAYERS
+LAYERS = network.layer_names()
 
 
 def _experiment(**changes) -> Experiment:
@@ -28,7 +28,7 @@ def _train(experiment: Experiment, store: Store, replicas=(0,), **options):
     """Train; the results and the state of the last replica."""
     loop.train(experiment, list(replicas), store, progress=False, **options)
     run = store.find(experiment, replicas[-1])
-    return store.load(run), store.load_state(run)
+    return store.load_checkpoint(run)
 
 
 def _start(experiment: Experiment, replica: int = 0):
@@ -281,7 +281,7 @@ def test_a_replica_is_the_same_run_alone_or_in_company(tmp_path):
         np.testing.assert_allclose(values, among[name], rtol=0, atol=2e-6, err_msg=name)
     for name in ("train_loss", "deviation_std", "deviation_quantiles", "weight_correlation"):
         np.testing.assert_allclose(result[name], result_among[name], rtol=1e-4, atol=1e-6)
-    other = company.load_state(company.find(experiment, 0))
+    other = company.load_checkpoint(company.find(experiment, 0))[1]
     assert np.abs(other["weights_hidden_hidden"] - among["weights_hidden_hidden"]).max() > 0.1
 
 

@@ -87,8 +87,7 @@ class Workload:
         for samples in (_SAMPLES[self.dataset], _JUDGED_SAMPLES):
             parts += [integers(0, 256, (samples, pixels), np.uint8)]
             parts += [integers(0, classes, samples, np.int32)]
-        shape = datasets.DATASETS[self.dataset].image_shape
-        return datasets.DataSplit(self.dataset, None, *parts, classes, shape, [])
+        return datasets.DataSplit(self.dataset, None, *parts, classes)
 
     def order(self, call: int) -> np.ndarray:
         """The samples of a call (the first is 0): int32 (replica, steps * batch_size)."""

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from repro.analysis.captions import dataset_name, numbers_in_words, short_device
 from repro.errors import DamagedFile
-from repro.provenance import handovers
+from repro.provenance import makers
 from repro.store.run_file import Run
 from repro.store.store import Store
 
@@ -64,7 +64,7 @@ def table(listed: Sequence[Mapping[str, Any]]) -> Table:
     for (*what, epochs), group in itertools.groupby(listed, key=alike):
         members = list(group)
         hours = [row["wall_seconds"] / 3600 for row in members if "wall_seconds" in row]
-        devices = [name for row in members for name in handovers(str(row.get("device", "")))[0]]
+        devices = [name for row in members for name in makers(str(row.get("device", "")))]
         found.add_row(
             *what, numbers_in_words(row["replica"] for row in members), epochs,
             f"{max(hours):.2f}" if hours else "",

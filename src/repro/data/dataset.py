@@ -18,28 +18,14 @@ Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_trai
 class Dataset:
     """One dataset.
 
-    name, label
-        What an experiment and what a page calls it.
-    samples
-        Number of training images (of the first fold, where it has folds).
-    image_shape, classes
-        Rows and columns, and the number of classes.
-    class_names
-        By label; where they stand in the files, what reads them there.
-    read
-        ``read(dataset, split, seed, progress)``: its `Parts`, pixels uint8 (images, pixels).
-    folds
-        How many it has; none where the test set is fixed.
-    files, mirrors
-        SHA-256 of each file upstream, and the addresses to try, in order.
+    ``read(dataset, split, seed, progress)`` gives its `Parts`, uint8 (images, pixels) and int32
+    (images,); ``folds`` is none where the test set is fixed; ``files`` has the SHA-256 of each file
+    upstream, ``mirrors`` the addresses to try, in order.
     """
 
     name: str
-    label: str
-    samples: int
-    image_shape: tuple[int, int]
+    pixels: int
     classes: int
-    class_names: Callable[[], tuple[str, ...]]
     read: Callable[["Dataset", str | float | None, int, bool], Parts]
     folds: int = 0
     files: Mapping[str, str] = field(default_factory=dict)
@@ -48,8 +34,7 @@ class Dataset:
     def locate(self, file: str, progress: bool = True) -> Path:
         """The path of one of its files: downloaded and verified, or in the folder REPRO_DATA_DIR.
 
-        Nothing is verified there, where files may be packed differently: `read` verifies content.
-        Raises ReproError where the folder lacks it, no mirror has it, or it cannot be kept.
+        There `read` alone verifies it. Raises ReproError where it cannot be had or kept.
         """
         folder, cache, problems = data_folder(), cache_folder() / self.name, []
         if folder is not None:

@@ -1,30 +1,19 @@
 """The datasets by name: images as rows of pixels, labels, and their division into train and test.
 
-Every file of this folder that has ``DATASETS`` adds its own; any other is one's own, in an .npz
-file (`own`).
+Any other than `DATASETS` is one's own, in an .npz file (`own`).
 """
 
-import importlib
 import numbers
 import os
-import pkgutil
 from dataclasses import dataclass
 
 import numpy as np
 
-import repro.data
-from repro.data import own
-from repro.data.dataset import Dataset, Parts
+from repro.data import hasyv2, mnist, own
 from repro.errors import ReproError, shown
 
-_FILES = [
-    importlib.import_module(f"repro.data.{one.name}")
-    for one in pkgutil.iter_modules(repro.data.__path__)
-    if one.name not in ("datasets", "facts")  # which import this one
-]
-_ALL: list[Dataset] = [one for file in _FILES for one in getattr(file, "DATASETS", ())]
-# By name, from the largest to the smallest.
-DATASETS = {one.name: one for one in sorted(_ALL, key=lambda one: -one.samples)}
+# From the largest to the smallest.
+DATASETS = {one.name: one for one in (hasyv2.DATASET, *mnist.DATASETS)}
 NAMES = tuple(DATASETS)
 
 
@@ -38,7 +27,7 @@ class DataSplit:
     y_train, y_test
         int32 (images,), classes from 0.
     split
-        What divides them: "fold-1" to "fold-10", a share for training, or None (a fixed test set).
+        What divides them, as `checked_split` has it.
     """
 
     name: str
@@ -48,15 +37,12 @@ class DataSplit:
     x_test: np.ndarray
     y_test: np.ndarray
     classes: int
-    image_shape: tuple[int, int]
-    class_names: list[str]
 
 
 def identified(dataset: object) -> str:
     """The name by which a dataset is known: its own, or what `own.identified` makes of a file.
 
-    A file is read, nothing is written. Raises ReproError for what is no dataset, and for a file
-    that cannot be used.
+    Raises ReproError for what is no dataset, and for a file that cannot be used.
     """
     if own.is_file(dataset):
         return own.identified(dataset)
@@ -72,14 +58,13 @@ def shape(name: str) -> tuple[int, int]:
     """(pixels, classes) of a dataset by name. Raises ReproError where one's own is not kept."""
     if own.is_name(name):
         return own.shape(name)
-    rows, columns = DATASETS[name].image_shape
-    return rows * columns, DATASETS[name].classes
+    return DATASETS[name].pixels, DATASETS[name].classes
 
 
 def checked_split(name: str, split: object) -> str | float | None:
-    """The split of a dataset: None, a fold or a share for training; None is the default.
+    """The split of a dataset: a fold ("fold-1" for None) or a share for training, between 0 and 1.
 
-    Raises ReproError where the dataset cannot be divided like this.
+    None for all but hasyv2, whose test set is fixed. Raises ReproError for what cannot be.
     """
     if own.is_name(name) or not DATASETS[name].folds:
         if split is not None:
@@ -102,33 +87,17 @@ def load(
 ) -> DataSplit:
     """Load a dataset, downloading and preparing it where that has not been done yet.
 
-    Parameters
-    ----------
-    name:
-        One of `NAMES`, or one's own: the path of its .npz file, or what `identified` made of that.
-    split:
-        For hasyv2 one of its folds, "fold-1" (the default) to "fold-10", or a share between 0 and
-        1: so many of all images, rounded, are drawn for training without replacement. None for all
-        others, whose test set is fixed.
-    seed:
-        Of that draw.
-    progress:
-        Whether to show progress bars while downloading and decoding.
-
+    ``name`` is one of `NAMES`, or one's own: the path of its .npz file, or what `identified` made
+    of that; ``split`` as `checked_split` has it, and of a share, so many of all images, rounded,
+    are drawn from the seed for training, without replacement; ``progress`` shows bars on the way.
     Raises ReproError for an unknown name or split, and for files missing, damaged or out of reach.
     """
     name = identified(name)
     split = checked_split(name, split)
-    parts: Parts
     if own.is_name(name):
         parts = own.load(name)
-        pixels, classes = own.shape(name)
-        image_shape, class_names = (1, pixels), [str(label) for label in range(classes)]
     else:
-        dataset = DATASETS[name]
-        parts = dataset.read(dataset, split, seed, progress)
-        classes, image_shape = dataset.classes, dataset.image_shape
-        class_names = list(dataset.class_names())
+        parts = DATASETS[name].read(DATASETS[name], split, seed, progress)
     for array in parts:
         array.flags.writeable = False
-    return DataSplit(name, split, *parts, classes, image_shape, class_names)
+    return DataSplit(name, split, *parts, shape(name)[1])

@@ -6,6 +6,7 @@
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from repro import sealed_json
 from repro.data import datasets
@@ -42,31 +43,25 @@ def duplicates(data: datasets.DataSplit) -> tuple[int, int]:
     Those are the images, train and test, that are identical to one with another label: of these no
     classifier gets all right.
     """
-    groups: dict[bytes, int] = {}
-
-    def group(images: np.ndarray) -> np.ndarray:
-        """A number per image, equal for identical images."""
-        return np.array([groups.setdefault(row.tobytes(), len(groups)) for row in images], np.int64)
-
-    train, test = group(data.x_train), group(data.x_test)
-    members = np.concatenate([train, test])
-    labelled = np.column_stack([members, np.concatenate([data.y_train, data.y_test])])
-    labels_in_group = np.bincount(np.unique(labelled, axis=0)[:, 0], minlength=len(groups))
-    return int(np.isin(test, train).sum()), int((labels_in_group[members] > 1).sum())
+    train, test = ([row.tobytes() for row in images] for images in (data.x_train, data.x_test))
+    images = pd.DataFrame({"image": train + test, "label": [*data.y_train, *data.y_test]})
+    ambiguous = images.groupby("image")["label"].transform("nunique") > 1
+    known = set(train)
+    return sum(image in known for image in test), int(ambiguous.sum())
 
 
-def published() -> dict[str, dict[str, Any]]:
+def published(own: str | None = None) -> dict[str, dict[str, Any]]:
     """The published facts by dataset, without the class counts (`published_class_counts`).
 
-    Nothing where the published results are elsewhere, without the facts.
+    With those of a dataset of one's own, by its name in experiments: counted now.
     """
-    return {name: _short(fact) for name, fact in _read().items()}
-
-
-def published_with(dataset: str) -> dict[str, dict[str, Any]]:
-    """The same, with those of a dataset of one's own, by its name in experiments: counted now."""
-    facts = published()
-    return facts if dataset in facts else {**facts, dataset: _short(gather(dataset))}
+    facts = _read()
+    if own is not None and own not in facts:
+        facts[own] = gather(own)
+    return {
+        name: {key: value for key, value in fact.items() if not key.endswith(_COUNTS)}
+        for name, fact in facts.items()
+    }
 
 
 def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
@@ -78,12 +73,8 @@ def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
 
 
 def _read() -> dict[str, dict[str, Any]]:
-    path = published_path() / FILE
+    path = published_path() / FILE  # the published results may be elsewhere, without the facts
     return sealed_json.read(path) if path.is_file() else {}
-
-
-def _short(fact: dict[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in fact.items() if not name.endswith(_COUNTS)}
 
 
 if __name__ == "__main__":

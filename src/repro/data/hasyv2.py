@@ -13,17 +13,16 @@ import re
 import tarfile
 import warnings
 from pathlib import Path
-from typing import NamedTuple
 
 import numpy as np
 
 from repro.data.dataset import Dataset, Parts
 from repro.errors import Mended, ReproError
-from repro.places import cache_folder, replacing, writing
+from repro.places import cache_folder, write_whole, writing
 
 ARCHIVE = "HASYv2.tar.bz2"
 IMAGES = 168_233
-FOLDS = range(1, 11)
+FOLDS = 10
 # SHA-256 of the prepared copy: whatever decoding came by, it is HASYv2 if it has this.
 CONTENT = "522521e0957d2f1c2ebd1dfda06e82be231c36030a3209a3552efa746662dbd1"
 # Keeps the draw of a share apart from any other draw from the same seed.
@@ -34,39 +33,20 @@ _IMAGE = re.compile(r"hasy-data/v2-([0-9]+)\.png")
 _TABLE = re.compile(r"symbols\.csv|hasy-data-labels\.csv|classification-task/fold-[0-9]+/test\.csv")
 
 
-class Content(NamedTuple):
-    """All images of the archive, by rising image number; the prepared copy has it in this order.
-
-    packed
-        uint8 (images, 128), a bit per pixel, rows first, highest bit first; 1 is paper, 0 is ink.
-    labels
-        int16 (images,), the rank of the image's symbol id among all symbol ids.
-    folds
-        int8 (images,), the fold, 1 to 10, that has the image in its test set.
-    class_names
-        The symbols' LaTeX, by label; in the copy a line each.
-    """
-
-    packed: np.ndarray
-    labels: np.ndarray
-    folds: np.ndarray
-    class_names: tuple[str, ...]
-
-
 def read(dataset: Dataset, split: str | float, seed: int, progress: bool) -> Parts:
     """The images divided by a fold, or by a share for training that is drawn from the seed."""
-    content = load_content(dataset, progress)
+    packed, labels, folds = load_content(dataset, progress)
     if isinstance(split, str):
-        test = content.folds == int(split.removeprefix("fold-"))
+        test = folds == int(split.removeprefix("fold-"))
     else:
-        test = drawn_for_test(len(content.folds), split, seed)
-    x_train, x_test = (np.unpackbits(content.packed[part], axis=1) * 255 for part in (~test, test))
-    y_train, y_test = (content.labels[part].astype(np.int32) for part in (~test, test))
+        test = drawn_for_test(len(folds), split, seed)
+    x_train, x_test = (np.unpackbits(packed[part], axis=1) * 255 for part in (~test, test))
+    y_train, y_test = (labels[part].astype(np.int32) for part in (~test, test))
     return x_train, y_train, x_test, y_test
 
 
 def drawn_for_test(images: int, share: float, seed: int) -> np.ndarray:
-    """Whether an image is for testing, bool (images,), where the share for training is drawn."""
+    """Whether an image is for testing, bool (images,): the share for training is drawn."""
     for_training = round(share * images)
     if not 0 < for_training < images:
         raise ReproError(
@@ -78,11 +58,14 @@ def drawn_for_test(images: int, share: float, seed: int) -> np.ndarray:
     return test
 
 
-def load_content(dataset: Dataset, progress: bool = True) -> Content:
+def load_content(dataset: Dataset, progress: bool = True) -> tuple[np.ndarray, ...]:
     """All of HASYv2: the verified prepared copy, or decoded from the archive and then prepared.
 
-    Warns where the prepared copy is damaged, and makes it again. Raises ReproError where the
-    archive cannot be had or is not what it should be, and where the copy cannot be written.
+    By rising image number: pixels, uint8 (images, 128), a bit each, rows first, highest bit first,
+    1 is paper and 0 is ink; labels, int16 (images,), the rank of the symbol id; and the fold, int8
+    (images,), 1 to 10, that has the image in its test set. Behind them the copy has the symbols'
+    LaTeX. Raises ReproError where the archive cannot be had or is not what it should be, and where
+    the copy cannot be written; warns where that is damaged, and makes it again.
     """
     path = cache_folder() / "hasyv2" / f"prepared-{dataset.files[ARCHIVE][:16]}.bin"
     content = path.read_bytes() if path.is_file() else b""
@@ -91,21 +74,17 @@ def load_content(dataset: Dataset, progress: bool = True) -> Content:
             said = f"The prepared copy {path} is damaged and is made again."
             warnings.warn(said, Mended, stacklevel=2)
         content = decode(dataset.locate(ARCHIVE, progress), progress)
-        with writing(path, "REPRO_CACHE_DIR"), replacing(path) as temporary:
-            temporary.write_bytes(content)
-    return Content(
+        with writing(path, "REPRO_CACHE_DIR"):
+            write_whole(path, content)
+    return (
         np.frombuffer(content, np.uint8, IMAGES * _PACKED).reshape(IMAGES, _PACKED),
         np.frombuffer(content, "<i2", IMAGES, offset=IMAGES * _PACKED),
         np.frombuffer(content, np.int8, IMAGES, offset=IMAGES * (_PACKED + 2)),
-        tuple(content[IMAGES * (_PACKED + 3) :].decode().split("\n")),
     )
 
 
 def decode(archive: Path, progress: bool = True) -> bytes:
-    """HASYv2.tar.bz2 as the prepared copy, verified; in half a minute, with 0.6 GB of memory.
-
-    Raises ReproError where the archive is cut off, altered or something else altogether.
-    """
+    """HASYv2.tar.bz2 as the prepared copy, in half a minute. Raises ReproError if it is none."""
     try:
         content = _decoded(archive, progress)
         if not _is_sound(content):
@@ -148,7 +127,7 @@ def _decoded(archive: Path, progress: bool) -> bytes:
     labels, folds = np.zeros(IMAGES, "<i2"), np.zeros(IMAGES, np.int8)
     for row in tables["hasy-data-labels.csv"]:
         labels[_number(row)] = rank[int(row["symbol_id"])]
-    for fold in FOLDS:
+    for fold in range(1, FOLDS + 1):
         for row in tables[f"classification-task/fold-{fold}/test.csv"]:
             folds[_number(row)] = fold
     names = "\n".join(latex[symbol] for symbol in rank).encode()
@@ -187,17 +166,12 @@ SYMBOL_IDS: tuple[int, ...] = tuple(
     for number in range(int(first), int(last or first) + 1)
 )
 
-DATASETS = (
-    Dataset(
-        name="hasyv2",
-        label="HASYv2",
-        samples=151_241,
-        image_shape=(32, 32),
-        classes=len(SYMBOL_IDS),
-        class_names=lambda: load_content(DATASETS[0], progress=False).class_names,
-        read=read,
-        folds=len(FOLDS),
-        files={ARCHIVE: "7c3ffe709e8c2b83f6ab7d8afc79f7b5f46421657981b1752d22a0ed0052aa2d"},
-        mirrors=("https://zenodo.org/records/259444/files/",),
-    ),
+DATASET = Dataset(
+    name="hasyv2",
+    pixels=8 * _PACKED,
+    classes=len(SYMBOL_IDS),
+    read=read,
+    folds=FOLDS,
+    files={ARCHIVE: "7c3ffe709e8c2b83f6ab7d8afc79f7b5f46421657981b1752d22a0ed0052aa2d"},
+    mirrors=("https://zenodo.org/records/259444/files/",),
 )

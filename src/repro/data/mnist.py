@@ -1,4 +1,7 @@
-"""MNIST and Fashion-MNIST: four gzipped idx files each, with a fixed test set."""
+"""MNIST and Fashion-MNIST, four gzipped idx files each; and the digits of scikit-learn.
+
+Of those there is nothing to download: 8 x 8 pixels, for tests and first tries.
+"""
 
 import gzip
 import hashlib
@@ -16,20 +19,21 @@ FILES = (
     "t10k-images-idx3-ubyte.gz",
     "t10k-labels-idx1-ubyte.gz",
 )
-# SHA-256 of the four, decompressed and one after another, however they are packed.
+# SHA-256 of the four, decompressed and one after another, however they are packed; of the digits,
+# of pixels and labels, all images in scikit-learn's order.
 CONTENT = {
     "mnist": "b2d8f5bf39174ee5ffeefa97e42d673c35432b411bb5d1f74fbbeddae7f1690a",
     "fashion-mnist": "14410854cf7a289477dcfc7df3f8ec24741e281cdcc425ede0d9a748ca630214",
+    "digits": "ed5d0ee6d5a61b611d6cad96c6bd69386d32550c51b259a59996b65ad132fa6c",
 }
 
 
-def read(dataset: Dataset, split: None, seed: int, progress: bool) -> Parts:
-    """All four files, verified."""
+def _read(dataset: Dataset, split: None, seed: int, progress: bool) -> Parts:
     paths = [dataset.locate(file, progress) for file in FILES]
     contents = [_decompressed(path) for path in paths]
     if hashlib.sha256(b"".join(contents)).hexdigest() != CONTENT[dataset.name]:
         raise ReproError(
-            f"The files in {paths[0].parent} are not those of {dataset.label}: remove them and "
+            f"The files in {paths[0].parent} are not those of {dataset.name}: remove them and "
             "fetch them again."
         )
     x_train, x_test = (
@@ -51,20 +55,26 @@ def _decompressed(path: Path) -> bytes:
         ) from error
 
 
-def _dataset(
-    name: str, label: str, class_names: tuple[str, ...], mirrors: tuple[str, ...], *sha256: str
-) -> Dataset:
+def _read_digits(dataset: Dataset, split: None, seed: int, progress: bool) -> Parts:
+    """Every fifth image, from the first, is for testing; pixels are round(value * 255 / 16)."""
+    from sklearn.datasets import load_digits  # slow, and no other dataset needs it
+
+    values, labels = load_digits(return_X_y=True)
+    pixels, labels = np.rint(values * (255 / 16)).astype(np.uint8), labels.astype(np.int32)
+    if hashlib.sha256(pixels.tobytes() + labels.tobytes()).hexdigest() != CONTENT["digits"]:
+        raise ReproError("scikit-learn's digits are not the published ones: install it again.")
+    test = np.arange(len(labels)) % 5 == 0
+    return pixels[~test], labels[~test], pixels[test], labels[test]
+
+
+def _dataset(name: str, mirrors: tuple[str, ...], *sha256: str) -> Dataset:
     files = dict(zip(FILES, sha256, strict=True))
-    return Dataset(
-        name, label, 60_000, (28, 28), 10, lambda: class_names, read, files=files, mirrors=mirrors
-    )
+    return Dataset(name, 28 * 28, 10, _read, files=files, mirrors=mirrors)
 
 
 DATASETS = (
     _dataset(
         "mnist",
-        "MNIST",
-        tuple("0123456789"),
         (
             "https://storage.googleapis.com/cvdf-datasets/mnist/",
             "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -76,9 +86,6 @@ DATASETS = (
     ),
     _dataset(
         "fashion-mnist",
-        "Fashion-MNIST",
-        ("T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker",
-         "Bag", "Ankle boot"),
         (
             "https://raw.githubusercontent.com/zalandoresearch/fashion-mnist/master/data/fashion/",
             "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
@@ -88,4 +95,5 @@ DATASETS = (
         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
-)  # fmt: skip
+    Dataset("digits", 8 * 8, 10, _read_digits),
+)

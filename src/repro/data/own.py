@@ -1,12 +1,12 @@
 """One's own dataset: arrays in an .npz file, checked, and known by what they hold.
 
-The file has ``x_train``, ``y_train``, ``x_test`` and ``y_test``, as ``numpy.savez`` writes them.
-Its name is made of the file's and of a hash of the arrays, such as ``mine-3f9a2c81d0e4``: that is
-the experiment's dataset. Once they have been loaded, a copy is kept in the cache folder under that
-name, so that a run can go on whatever becomes of the file.
+The file has `ARRAYS`, as ``numpy.savez`` writes them. The dataset's name is made of the file's and
+of a hash of the arrays, such as ``mine-3f9a2c81d0e4``. Once they have been loaded, a copy is kept
+in the cache folder under that name, so that a run can go on whatever becomes of the file.
 """
 
 import hashlib
+import io
 import os
 import re
 import unicodedata
@@ -17,16 +17,14 @@ import numpy as np
 
 from repro.data.dataset import Parts
 from repro.errors import Mended, ReproError
-from repro.places import cache_folder, replacing, writing
+from repro.places import cache_folder, write_whole, writing
 
 SUFFIX = ".npz"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
 MOST_CLASSES = 100_000
 
 _NAME = re.compile(r"[\w-]+-[0-9a-f]{12}")
-_LONGEST_STEM = 40
 _HOW = "numpy.savez(path, x_train=..., y_train=..., x_test=..., y_test=...)"
-_MOST_NAMED = 10  # labels in a warning
 # Of what has been identified: where it is, and its (inputs, classes).
 _SEEN: dict[str, tuple[Path, tuple[int, int]]] = {}
 
@@ -36,7 +34,7 @@ class Doubtful(Mended):
 
 
 def is_file(dataset: object) -> bool:
-    """Whether it is the path of a file of one's own, there or not, rather than a dataset's name."""
+    """Whether it is the path of a file of one's own, there or not."""
     return isinstance(dataset, str | os.PathLike) and Path(dataset).suffix.lower() == SUFFIX
 
 
@@ -54,7 +52,7 @@ def identified(path: str | os.PathLike) -> str:
     parts = read(path)
     digest = _digest(parts)
     stem = unicodedata.normalize("NFC", path.stem.removesuffix(f"-{digest}"))
-    plain = re.sub(r"[^\w]+", "-", stem).strip("-")[:_LONGEST_STEM].strip("-")
+    plain = re.sub(r"[^\w]+", "-", stem).strip("-")[:40].strip("-")
     name = f"{plain or 'data'}-{digest}"
     if name not in _SEEN:
         for doubt in doubts(parts):
@@ -71,8 +69,7 @@ def copy_path(name: str) -> Path:
 def load(name: str) -> Parts:
     """The arrays of a dataset by name, verified against the hash in it; a copy of them is kept.
 
-    Raises ReproError where neither its copy nor the file it was identified from is there, and
-    sound.
+    Raises ReproError where neither that nor the file it was identified from is sound.
     """
     copy = copy_path(name)
     for path in (copy, _SEEN[name][0]) if name in _SEEN else (copy,):
@@ -82,13 +79,9 @@ def load(name: str) -> Parts:
             continue
         if _digest(parts) == name[-12:]:
             if path != copy:
-                arrays = dict(zip(ARRAYS, parts, strict=True))
-                with (
-                    writing(copy, "REPRO_CACHE_DIR"),
-                    replacing(copy) as new,
-                    open(new, "wb") as file,
-                ):
-                    np.savez(file, **arrays)
+                np.savez(archive := io.BytesIO(), **dict(zip(ARRAYS, parts, strict=True)))
+                with writing(copy, "REPRO_CACHE_DIR"):
+                    write_whole(copy, archive.getvalue())
             return parts
     problem = "is damaged" if copy.exists() else "is not there"
     raise ReproError(
@@ -107,9 +100,8 @@ def shape(name: str) -> tuple[int, int]:
 def read(path: Path) -> Parts:
     """The arrays of an .npz file, checked and as they are trained on.
 
-    Samples (samples, inputs), flattened: uint8, which are divided by 255 in training, or float32,
-    as which all other numbers are taken as they are. Labels int32 (samples,), classes from 0; a
-    class may be without samples. Raises ReproError where file or arrays are none of that.
+    Samples (samples, inputs), flattened: uint8, or float32, as which all other numbers are taken;
+    labels int32 (samples,), classes from 0. Raises ReproError where file or arrays are not that.
     """
     if not path.is_file():
         raise ReproError(f"{path} is not there: name an {SUFFIX} file, made by {_HOW}.")
@@ -162,7 +154,7 @@ def doubts(parts: Parts) -> list[str]:
             "0 to 255 as uint8."
         )
     if len(empty):
-        named = ", ".join(map(str, empty[:_MOST_NAMED])) + (", ..." * (len(empty) > _MOST_NAMED))
+        named = ", ".join(map(str, empty[:10])) + (", ..." * (len(empty) > 10))
         found.append(
             f"{len(empty)} of the {classes} labels from 0 to {classes - 1} never occur ({named}); "
             "number the classes from 0 without gaps if that is not meant."
@@ -185,7 +177,6 @@ def _shape(parts: Parts) -> tuple[int, int]:
 
 
 def _samples(path: Path, name: str, array: np.ndarray) -> np.ndarray:
-    """The samples, uint8 or float32, in the shape that they have."""
     if array.dtype.kind not in "buif" or array.ndim < 2 or array.size == 0:
         raise ReproError(
             f"{path} must have samples of numbers in {name}, shaped (samples, ...) such as "
@@ -194,14 +185,12 @@ def _samples(path: Path, name: str, array: np.ndarray) -> np.ndarray:
     with np.errstate(over="ignore"):
         values = np.ascontiguousarray(array, np.uint8 if array.dtype == np.uint8 else np.float32)
     if not np.isfinite(values).all():
-        raise ReproError(
-            f"{path} must have finite numbers in {name}, not NaN or infinity (as float32)."
-        )
+        said = f"{path} must have finite numbers in {name}, not NaN or infinity (as float32)."
+        raise ReproError(said)
     return values
 
 
 def _labels(path: Path, name: str, array: np.ndarray) -> np.ndarray:
-    """The labels, int32 (samples,)."""
     if array.ndim == 2 and array.shape[1] == 1:
         array = array[:, 0]
     if array.ndim != 1 or array.dtype.kind not in "bui" or array.size == 0:

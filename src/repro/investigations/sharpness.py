@@ -171,7 +171,7 @@ def _state_after(
     if run is None or run.epochs < epoch:
         loop.train(experiment.with_epochs(epoch), [replica], store, progress=False)
         run = store.find(experiment, replica)
-    return store.load_state(run), run
+    return store.load_checkpoint(run)[1], run
 
 
 @functools.lru_cache(maxsize=8)

@@ -1,9 +1,8 @@
 """How far the weights of a layer are from where they started: the statistics of d(t) = w(t) - w_i.
 
 The per-epoch statistics are written once against the functions that NumPy and `keras.ops` share, so
-that the device computes in float32 what the tests compute in float64. Histograms are counted in
-NumPy at a few epochs. Lengths are in units of the layer's Glorot standard deviation where said so,
-whatever initializer drew the weights.
+that the device computes in float32 what the tests compute in float64. Glorot standard deviations
+are the layer's, whatever initializer drew the weights.
 """
 
 from types import ModuleType
@@ -43,22 +42,12 @@ def is_kept(variable: str, epoch: int) -> bool:
 
 
 def statistics(weights: Any, initial: Any, glorot_std: float, xp: ModuleType = np) -> dict:
-    """The statistics of one layer's deviation, for each network.
+    """STATISTICS of one layer's deviation, each (...), for each network.
 
-    Parameters
-    ----------
-    weights, initial:
-        (..., fan-in, fan-out), w(t) and w_i; the leading axes, if any, are of networks.
-    glorot_std:
-        The layer's Glorot standard deviation.
-    xp:
-        `numpy` or `keras.ops`.
-
-    Returns
-    -------
-    STATISTICS, each (...): mean and standard deviation of d in units of weight, skewness, excess
-    kurtosis, std(d) / glorot_std (with every initializer), Pearson's correlation of w with w_i.
-    Where d is zero everywhere, skewness and kurtosis are NaN.
+    ``weights`` and ``initial`` are w(t) and w_i, (..., fan-in, fan-out), where the leading axes, if
+    any, are of networks; ``xp`` is `numpy` or `keras.ops`. Mean and standard deviation of d in
+    units of weight, skewness, excess kurtosis (NaN where d is zero everywhere), std(d) /
+    glorot_std, Pearson's correlation of w with w_i.
     """
     deviation, scale = _scaled(weights - initial, xp)
     mean, centred = _centre(deviation, xp)
@@ -127,8 +116,7 @@ def _scaled(values: Any, xp: ModuleType) -> tuple[Any, Any]:
     """The values times a power of two, one for each network, and that power.
 
     Squares of what is very large or very small are neither infinite nor zero then. Of all other
-    values the power is one: they stay as they are, to the last bit. The powers leave room for the
-    square of a spread a hundred-thousandth of its mean.
+    values the power is one: they stay as they are, to the last bit.
     """
     largest = xp.max(xp.max(xp.abs(values), axis=-1), axis=-1)
     one = xp.ones_like(largest)

@@ -8,29 +8,27 @@ import numpy as np
 
 from repro.errors import ReproError
 
-SMALLEST_SIZE = 8  # below this many rows a letter is no longer a letter
-FILLED_SHARE = 0.86  # of the matrix's side, by the longer side of the drawn character
+_SMALLEST_SIZE = 8  # below this many rows a letter is no longer a letter
+_FILLED_SHARE = 0.86  # of the matrix's side, by the longer side of the drawn character
 
 
 def letter_mask(character: str, size: int) -> np.ndarray:
     """The strokes of one character, drawn large and centred: bool (size, size), True on them.
 
-    There weights keep their Glorot values; outside they start at zero. The outline is that of
-    DejaVu Sans as it ships with matplotlib, so the mask depends neither on the fonts of the machine
-    nor on a screen. Row 0 is the top: the letter stands upright where the matrix is drawn with
-    ``imshow(..., origin="upper")``. Raises ReproError for no character, more than one, one without
-    ink or glyph, or a size below ``SMALLEST_SIZE``.
+    The outline is that of DejaVu Sans as it ships with matplotlib, whatever fonts the machine has;
+    row 0 is the top. Raises ReproError for no character, more than one, one without ink or glyph,
+    or a size below 8.
     """
     # "e" and a combining accent are one character.
     composed = unicodedata.normalize("NFC", character) if isinstance(character, str) else ""
     if len(composed) != 1:
         raise ReproError(f"The mark must be exactly one character such as 'a', not {character!r}.")
-    if isinstance(size, bool) or not isinstance(size, int | np.integer) or size < SMALLEST_SIZE:
+    if size < _SMALLEST_SIZE:
         raise ReproError(
-            f"A letter needs a matrix of at least {SMALLEST_SIZE} rows and columns, not {size!r}: "
+            f"A letter needs a matrix of at least {_SMALLEST_SIZE} rows and columns, not {size}: "
             "choose a wider network or no mark."
         )
-    return _strokes(composed, int(size)).copy()
+    return _strokes(composed, size).copy()
 
 
 @functools.lru_cache(maxsize=16)  # a page asks for the same letter for each of its networks
@@ -40,7 +38,7 @@ def _strokes(character: str, size: int) -> np.ndarray:
     polygons = _outline(character)
     corners = np.concatenate(polygons)
     low, high = corners.min(axis=0), corners.max(axis=0)
-    scale = FILLED_SHARE * size / (high - low).max()
+    scale = _FILLED_SHARE * size / (high - low).max()
     shift = size / 2 - scale * (low + high) / 2
 
     centres = np.arange(size) + 0.5

@@ -1,8 +1,7 @@
 """The network: its layers, its initial weights and the order in which it sees the samples.
 
-input - N ReLU - N ReLU - softmax, as in the paper (section 2), fully connected, or with another
-number of hidden layers. Everything here is drawn by NumPy from (seed, replica), so it is the same
-on every backend and device.
+input - N ReLU - N ReLU - softmax, as in the paper (section 2), or with another number of hidden
+layers. All is drawn by NumPy from (seed, replica), the same for every backend and device.
 """
 
 import itertools
@@ -28,11 +27,8 @@ def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
     return ("input_hidden", *between, "hidden_output")
 
 
-LAYERS = layer_names()  # those of the paper's network
-
 _TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
 _TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there
-
 _WEIGHTS, _ORDER = 0, 1  # the two streams of random numbers of a replica
 
 # In training, at the least: weights before and after a step, their gradient, the initial ones on
@@ -58,8 +54,7 @@ def initial_weights(experiment: Experiment, replica: int) -> dict[str, np.ndarra
     """Initial weights of each layer, float32 (fan-in, fan-out), from (seed, replica).
 
     The paper's are Glorot uniform: U(-sqrt(6 / (m + n)), sqrt(6 / (m + n))). With a mark,
-    hidden-to-hidden weights outside the strokes of the letter are zero and those on them are the
-    unmarked network's.
+    hidden-to-hidden weights outside the strokes of the letter are zero.
     """
     generator = _generator(experiment.seed, replica, _WEIGHTS)
     weights = {}
@@ -74,10 +69,9 @@ def initial_weights(experiment: Experiment, replica: int) -> dict[str, np.ndarra
 def _drawn(initializer: str, uniform: np.ndarray) -> np.ndarray:
     """Weights of one layer, float32 (fan-in, fan-out), from numbers uniform in [0, 1).
 
-    As Keras defines its initializers: the standard deviation is sqrt(2 / (m + n)) (glorot),
-    sqrt(2 / m) (he) or sqrt(1 / m) (lecun); the normal ones are cut off at two standard deviations
-    and widened to have it all the same. Ours are the inverse of that distribution function, so
-    that every initializer takes the same numbers from the stream.
+    As Keras defines its initializers; the normal ones are cut off at two standard deviations and
+    widened to have theirs all the same. Ours are the inverse of that distribution function, so that
+    every initializer takes the same numbers from the stream.
     """
     fan_in, fan_out = uniform.shape
     scheme, _, distribution = initializer.partition("_")
@@ -96,10 +90,7 @@ def _drawn(initializer: str, uniform: np.ndarray) -> np.ndarray:
 
 
 def check(experiment: Experiment) -> None:
-    """Raise a `ReproError` where the network cannot be: its mark not drawn, its weights not kept.
-
-    What is far beyond the memory of this machine is refused; what does fit may still be too much.
-    """
+    """Raise a `ReproError` where the mark cannot be drawn, or memory is far too small."""
     weights = sum(fan_in * fan_out for fan_in, fan_out in layer_shapes(experiment).values())
     needed, there = _BYTES_PER_WEIGHT * weights, _memory()
     if needed > there:

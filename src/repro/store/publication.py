@@ -1,13 +1,11 @@
 """From a store to the published results: what is kept, and with how many digits.
 
-Published files are committed, so they must be small. Curves keep every digit; statistics of the
-deviation 12 bits of mantissa, quantiles 8, matrices 6. Joint histograms are kept at the last epoch.
-The first replica of a baseline, marked or not, is the one that is pictured: of its matrices those
-are kept that Figure 1 pictures at some width, that of epoch 25, by which the letter has faded most
-of the way, and the last. Of all others matrices and histograms are kept at the last epoch alone,
-and of joint counts and quantiles those of the layer that the claims are judged on (the others are
-zero or NaN). Of what is no baseline that holds for every statistic, and runs shorter than the
-paper's have no histograms at all.
+Published files are committed, so they must be small. The first replica of a baseline, marked or
+not, is the one that is pictured: of its matrices those are kept that Figure 1 pictures at some
+width, that of epoch 25, by which the letter has faded most of the way, and the last. Of all others
+matrices and histograms are kept at the last epoch alone, and of joint counts and quantiles those of
+the layer that the claims are judged on (the others are zero or NaN). Of what is no baseline that
+holds for every statistic, and runs shorter than the paper's have no histograms at all.
 """
 
 from pathlib import Path
@@ -23,6 +21,7 @@ from repro.store.run_file import Run
 from repro.store.store import Store
 
 _OF_HISTOGRAMS = ("histogram_epoch", "bin_edge", "joint_epoch", "initial_edge", "final_edge")
+_BITS = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}  # of mantissa
 _MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
 
@@ -30,8 +29,8 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
     """Copy the source's runs of at least ``minimum_epochs`` into the target; the paths written.
 
     With ``unfinished``, shorter runs too, with the state to continue them. A run that the target
-    has for as many epochs is left as it is. Raises DamagedFile where the target has a file that is
-    damaged; and at the end, with all else copied, where the source has.
+    has for as many epochs is left as it is. Raises DamagedFile where the target's file is damaged;
+    and at the end, with all else copied, where the source's is.
     """
     written: list[Path] = []
     problems: list[DamagedFile] = []
@@ -41,8 +40,10 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
         if not (complete or unfinished) or (there is not None and there.epochs >= run.epochs):
             continue
         dataset, state = source.load_checkpoint(run)
-        dataset = thinned(dataset)
-        kept = (shown(dataset, run), None) if complete else (dataset, state)
+        for name in _BITS.keys() & dataset.keys():
+            values = rounded(dataset[name].values, _BITS[name])
+            dataset[name] = dataset[name].copy(data=values)
+        kept = (_shown(dataset, run), None) if complete else (dataset, state)
         written.append(target.save(*kept))
     if problems:
         raise DamagedFile(
@@ -53,25 +54,18 @@ def publish(source: Store, target: Store, minimum_epochs: int, unfinished: bool)
     return written
 
 
-def thinned(dataset: xr.Dataset) -> xr.Dataset:
-    """The run with as many digits as are published."""
-    bits = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}
-    there = [(name, dataset[name]) for name in bits if name in dataset]
-    return dataset.assign({n: one.copy(data=rounded(one.values, bits[n])) for n, one in there})
-
-
-def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
+def _shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     """A complete run with the epochs and layers of its statistics and matrices that are kept."""
     # Trained as the paper has it, marked or not, from whatever seed.
     baseline = not set(run.experiment.unusual) - {"mark", "seed"}
     if baseline and run.replica == 0:
-        kept = dataset.isel({name: [-1] for name in ("joint_epoch",) if name in dataset.dims})
+        kept = dataset.isel(joint_epoch=[-1])
         if "matrix" in kept:
             epochs = kept["matrix_epoch"]
             kept = kept.isel(matrix_epoch=epochs.isin(_MATRIX_EPOCHS) | (epochs == epochs[-1]))
         return kept
-    at_last = ("joint_epoch", "histogram_epoch", "matrix_epoch")
-    kept = dataset.isel({name: [-1] for name in at_last if name in dataset.dims})
+    at_last = {name: [-1] for name in ("joint_epoch", "histogram_epoch", "matrix_epoch")}
+    kept = dataset.isel(at_last, missing_dims="ignore")
     empty = {"joint_histogram": np.uint32(0), "deviation_quantiles": np.float32("nan")}
     if not baseline:
         empty |= dict.fromkeys(STATISTICS, np.float32("nan"))
@@ -87,7 +81,6 @@ def shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
 
 def rounded(values: np.ndarray, bits: int) -> np.ndarray:
     """Float32 values rounded to so many bits of mantissa, so that they compress; NaN stays NaN."""
-    assert values.dtype == np.float32
     drop = 23 - bits
     whole = np.ascontiguousarray(values).view(np.uint32)
     half = np.uint32((1 << (drop - 1)) - 1) + ((whole >> np.uint32(drop)) & np.uint32(1))

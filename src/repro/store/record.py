@@ -11,27 +11,19 @@ from repro.model import deviation
 from repro.model.network import JUDGED_LAYER, glorot_standard_deviation, layer_shapes
 
 CURVES = (
-    "train_loss",
-    "train_accuracy",
-    "test_loss",
-    "test_accuracy",
-    "dead_fraction",
-    "max_batch_loss",
-)
-# The dimensions of what every run has; ``replica`` is of length one in a run's file.
+    "train_loss", "train_accuracy", "test_loss", "test_accuracy", "dead_fraction", "max_batch_loss",
+)  # fmt: skip
+# ``replica`` is of length one in a run's file; what has _EDGES is kept at some epochs only.
 DIMENSIONS: dict[str, tuple[str, ...]] = {
     **dict.fromkeys(CURVES, ("replica", "epoch")),
     **dict.fromkeys(deviation.STATISTICS, ("replica", "epoch", "layer")),
     "deviation_quantiles": ("replica", "epoch", "layer", "quantile"),
     "glorot_std": ("layer",),
-}
-# The same of what is kept at some epochs only, and therefore may be missing.
-DIMENSIONS_AT_SOME_EPOCHS: dict[str, tuple[str, ...]] = {
     "deviation_histogram": ("replica", "histogram_epoch", "layer", "bin"),
     "joint_histogram": ("replica", "joint_epoch", "layer", "initial_bin", "final_bin"),
     "matrix": ("replica", "matrix_epoch", "row", "column"),
 }
-# Dimensions that have values; the edges come with what is kept at some epochs.
+# Dimensions that have values.
 COORDINATES = (
     "replica", "epoch", "layer", "quantile", "histogram_epoch", "bin_edge", "joint_epoch",
     "initial_edge", "final_edge", "matrix_epoch",
@@ -54,8 +46,7 @@ class Record:
         self._curves: dict[str, list[float]] = {name: [] for name in CURVES}
         self._statistics: list[np.ndarray] = []
         self._quantiles: list[np.ndarray] = []
-        # By epoch, of DIMENSIONS_AT_SOME_EPOCHS.
-        self._kept: dict[str, dict[int, np.ndarray]] = {name: {} for name in _EDGES}
+        self._kept: dict[str, dict[int, np.ndarray]] = {name: {} for name in _EDGES}  # by epoch
         shapes = layer_shapes(experiment)
         self._glorot = {name: glorot_standard_deviation(*shape) for name, shape in shapes.items()}
 
@@ -75,10 +66,7 @@ class Record:
 
     @property
     def broken(self) -> bool:
-        """Whether nothing can change any more: the last two epochs are alike, with no loss left.
-
-        Not-a-number in the weights spreads until every later epoch is the same.
-        """
+        """Whether nothing can change any more: NaN has spread, the last two epochs are alike."""
         if self.epoch < 1 or np.isfinite(self._curves["train_loss"][-1]):
             return False
         series = (*self._curves.values(), self._statistics, self._quantiles)
@@ -89,15 +77,11 @@ class Record:
         curves = {name: values[-1] for name, values in self._curves.items()}
         self.append(curves, self._statistics[-1], self._quantiles[-1])
 
-    def wants_weights(self, last: bool) -> bool:
-        """Whether the weights of the epoch just appended are to be given to `look`."""
-        return bool(self._due(last))
-
     def look(
         self, weights: dict[str, np.ndarray], initial: dict[str, np.ndarray], last: bool
     ) -> None:
-        """Keep what is kept of the weights themselves, as due at the epoch just appended."""
-        for name in self._due(last):
+        """Keep what is due of the weights themselves."""
+        for name in self.due(last):
             if name == "matrix":
                 found = weights[JUDGED_LAYER].copy()
             else:
@@ -106,7 +90,8 @@ class Record:
                 found = np.stack([counted(weights[n], initial[n], std) for n, std in layers])
             self._kept[name][self.epoch] = found
 
-    def _due(self, last: bool) -> list[str]:
+    def due(self, last: bool) -> list[str]:
+        """What `look` is to keep at the epoch just appended."""
         return [
             name
             for name in self._kept
@@ -120,11 +105,8 @@ class Record:
         ``attributes`` are those of the making (`provenance`); the experiment's are added.
         """
         statistics = np.stack(self._statistics)  # (epoch, statistic, layer)
-        values: dict[str, np.ndarray] = {
-            name: np.asarray([curve], np.float32) for name, curve in self._curves.items()
-        }
-        for index, name in enumerate(deviation.STATISTICS):
-            values[name] = statistics[None, :, index]
+        values = {name: np.asarray([each], np.float32) for name, each in self._curves.items()}
+        values |= {n: statistics[None, :, i] for i, n in enumerate(deviation.STATISTICS)}
         values["deviation_quantiles"] = np.stack(self._quantiles)[None]
         values["glorot_std"] = np.asarray(list(self._glorot.values()))
         coordinates: dict[str, Any] = {
@@ -136,10 +118,9 @@ class Record:
         for name, by_epoch in self._kept.items():
             if by_epoch:
                 values[name] = np.stack(list(by_epoch.values()))[None]
-                coordinates[DIMENSIONS_AT_SOME_EPOCHS[name][1]] = list(by_epoch)
+                coordinates[DIMENSIONS[name][1]] = list(by_epoch)
                 coordinates |= _EDGES[name]
-        dimensions = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS
-        variables = {name: (dimensions[name], array) for name, array in values.items()}
+        variables = {name: (DIMENSIONS[name], array) for name, array in values.items()}
         # The epoch axis tells the epochs; None is written as an empty text.
         told = {n: value for n, value in self.experiment.parameters.items() if n != "epochs"}
         identity = {"experiment": json.dumps(told), "digest": self.experiment.digest}
@@ -148,10 +129,9 @@ class Record:
 
     @classmethod
     def from_dataset(cls, experiment: Experiment, dataset: xr.Dataset) -> "Record":
-        """The record that a run's file holds, to go on with.
+        """The record that a run's file holds, to go on with as if it had never stopped.
 
-        What was kept only because the run ended there is dropped, so that going on leaves the same
-        record as never having stopped.
+        What was kept only because the run ended there is dropped.
         """
         record = cls(experiment, int(dataset["replica"].item()))
         run = dataset.isel(replica=0)
@@ -160,7 +140,7 @@ class Record:
         record._statistics = list(stacked)
         record._quantiles = list(run["deviation_quantiles"].values)
         for name in record._kept.keys() & set(run.data_vars):
-            epochs = map(int, run[DIMENSIONS_AT_SOME_EPOCHS[name][1]].values)
+            epochs = map(int, run[DIMENSIONS[name][1]].values)
             pairs = zip(epochs, run[name].values, strict=True)
             record._kept[name] = {e: values for e, values in pairs if deviation.is_kept(name, e)}
         return record
@@ -181,10 +161,10 @@ def cut(dataset: xr.Dataset, epochs: int) -> xr.Dataset:
 
 
 def joined(datasets: list[xr.Dataset]) -> xr.Dataset:
-    """Replicas of one experiment as one dataset; all must have the same epochs.
+    """Replicas of one experiment, of the same epochs, as one dataset.
 
-    Attributes in which they differ become coordinates along ``replica``. A matrix that a replica
-    has not kept (`publication`) is NaN.
+    Attributes in which they differ become coordinates along ``replica``; a matrix that one has not
+    kept (`publication`) is NaN.
     """
     ordered = sorted(datasets, key=lambda one: int(one["replica"].item()))
     names = sorted({name for one in ordered for name in one.attrs})

@@ -1,8 +1,7 @@
 """A run's file: netCDF with the SHA-256 of its content behind it, which readers of netCDF ignore.
 
-Its root holds the results (`record`), its group ``state`` the weights and biases after the last
-epoch and what the optimizer keeps, from which the run can be continued. No damaged file is taken
-for a result.
+Its root holds the results (`record`), its group ``state`` what the run can be continued from: the
+weights and biases after the last epoch, and what the optimizer keeps.
 """
 
 import contextlib
@@ -21,7 +20,7 @@ import xarray as xr
 
 from repro.errors import DamagedFile, ReproError
 from repro.experiment import Experiment
-from repro.store.record import COORDINATES, DIMENSIONS, DIMENSIONS_AT_SOME_EPOCHS
+from repro.store.record import COORDINATES, DIMENSIONS
 
 State = dict[str, np.ndarray]
 
@@ -30,9 +29,10 @@ _MADE = (
     "code_version", "library_versions", "backend", "device", "precision", "trained_together",
     "wall_seconds", "started", "finished",
 )  # fmt: skip
+_APART = ("layer", "quantile", "joint_epoch", "matrix_epoch")
 _TRAILER = b"\nsha256:"
 _TRAILER_LENGTH = len(_TRAILER) + 64
-_ALONG = DIMENSIONS | DIMENSIONS_AT_SOME_EPOCHS | {name: (name,) for name in COORDINATES}
+_ALONG = DIMENSIONS | {name: (name,) for name in COORDINATES}
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,11 @@ def _write(group: Any, dataset: xr.Dataset, compressed: bool = True) -> None:
             text = variable.values.astype(object)
             kept = group.create_dataset(name, data=text, dtype=h5py.string_dtype())
         else:
-            how = _compression(variable) if compressed else {}
+            how: dict[str, Any] = {}
+            if compressed:  # whole curves, histograms and matrices, each by itself
+                chunks = tuple(1 if n in _APART else size for n, size in variable.sizes.items())
+                how = {"compression": "gzip", "compression_opts": 5, "shuffle": True}
+                how["chunks"] = chunks
             kept = group.create_dataset(name, data=variable.values, **how)
         if name in dataset.coords:
             kept.make_scale(name)
@@ -90,51 +94,53 @@ def _write(group: Any, dataset: xr.Dataset, compressed: bool = True) -> None:
             group[name].dims[axis].attach_scale(group[dimension])
 
 
-def _compression(variable: xr.Variable) -> dict[str, Any]:
-    """Whole curves, histograms and matrices, each by itself."""
-    apart = ("layer", "quantile", "joint_epoch", "matrix_epoch")
-    chunks = tuple(1 if name in apart else size for name, size in variable.sizes.items())
-    return {"compression": "gzip", "compression_opts": 5, "shuffle": True, "chunks": chunks}
-
-
 def described(path: Path) -> Run:
-    """What run a file is of. Raises DamagedFile where it is damaged, or no run of this project."""
+    """What run a file is of. Raises DamagedFile where it is not, or no longer, one of ours."""
     with _opened(path) as file:
         return _run(path, file)
 
 
 def read(path: Path) -> tuple[Run, xr.Dataset]:
-    """What run a file is of, and its results; the file is read once. Raises as `described`."""
+    """What run a file is of, and its results. Raises as `described`."""
     with _opened(path) as file:
         return _run(path, file), _results(file)
 
 
 def checkpoint(run: Run) -> tuple[xr.Dataset, State]:
-    """The results of a run, and the weights and biases, and what else is kept, by name.
+    """The results of a run, and the weights and biases and what else is kept, by name.
 
     Raises DamagedFile where the file is damaged, or has become another run's.
     """
     with _opened(run.path) as file:
-        found = _run(run.path, file)
-        if (found.experiment.digest, found.replica) != (run.experiment.digest, run.replica):
-            raise DamagedFile(f"{run.path} has become another run meanwhile")
-        place = file.get(_STATE, {})
+        found, results, place = _run(run.path, file), _results(file), file.get(_STATE, {})
         # A scale stands for a dimension.
-        kept = {name: np.asarray(one[()]) for name, one in place.items() if not one.is_scale}
-        return _results(file), kept
+        state = {name: np.asarray(one[()]) for name, one in place.items() if not one.is_scale}
+    if (found.experiment.digest, found.replica) != (run.experiment.digest, run.replica):
+        raise DamagedFile(f"{run.path} has become another run meanwhile")
+    return results, state
 
 
 @contextlib.contextmanager
 def _opened(path: Path) -> Iterator[Any]:
-    """A file's verified netCDF content as HDF5; what cannot be read of it raises DamagedFile."""
+    """A file's netCDF content as HDF5, verified; what cannot be read of it raises DamagedFile."""
     import h5py
 
-    content = verified(path)
+    try:
+        whole = path.read_bytes()
+    except OSError as error:
+        problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
+        if isinstance(error, PermissionError):  # it may be sound
+            raise ReproError(f"{problem}: change its permissions.") from error
+        raise DamagedFile(problem) from error
+    content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
+    if trailer != _trailer(content):
+        raise DamagedFile(
+            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
+            "move it away to train the run again",
+        )
     try:
         with h5py.File(io.BytesIO(content)) as file:
             yield file
-    except DamagedFile:
-        raise
     # HDF5 raises RuntimeError for what is not of the form that we write.
     except (OSError, LookupError, TypeError, ValueError, RuntimeError) as error:
         reason = str(error).rstrip(".")
@@ -154,7 +160,7 @@ def _experiment(text: str, epochs: int) -> Experiment:
 
 
 def _attributes(file: Any) -> dict[str, Any]:
-    """The root's attributes, netCDF's own left out; HDF5 keeps a number as an array of one."""
+    """The root's attributes without netCDF's own; HDF5 keeps a number as an array of one."""
     return {
         name: value[0] if isinstance(value, np.ndarray) and value.size == 1 else value
         for name, value in file.attrs.items()
@@ -166,8 +172,7 @@ def _results(file: Any) -> xr.Dataset:
     """What xarray reads from it, in a tenth of the time: a page reads a hundred runs."""
     names = [name for name in file if name in _ALONG]
     read = {name: xr.Variable(_ALONG[name], _values(file, name)) for name in names}
-    coordinates = {name: read.pop(name) for name in COORDINATES if name in read}
-    return xr.Dataset(read, coordinates, _attributes(file))
+    return xr.Dataset(read, attrs=_attributes(file))
 
 
 def _values(file: Any, name: str) -> np.ndarray:
@@ -180,24 +185,6 @@ def _values(file: Any, name: str) -> np.ndarray:
     values = np.empty(variable.shape, variable.dtype)
     variable.read(h5py.h5s.ALL, h5py.h5s.ALL, values)
     return values
-
-
-def verified(path: Path) -> bytes:
-    """The file's netCDF content. Raises DamagedFile where its checksum is not right."""
-    try:
-        whole = path.read_bytes()
-    except OSError as error:
-        problem = f"{path} cannot be read ({os.strerror(error.errno or 0)})"
-        if isinstance(error, PermissionError):  # it may be sound
-            raise ReproError(f"{problem}: change its permissions.") from error
-        raise DamagedFile(problem) from error
-    content, trailer = whole[:-_TRAILER_LENGTH], whole[-_TRAILER_LENGTH:]
-    if trailer != _trailer(content):
-        raise DamagedFile(
-            f"{path} is damaged, or not a run of this project, for its checksum is wrong",
-            "move it away to train the run again",
-        )
-    return content
 
 
 def _trailer(content: bytes) -> bytes:

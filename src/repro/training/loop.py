@@ -221,7 +221,7 @@ class _Group:
     def _look(self, index: int) -> None:
         record = self._records[index]
         last = record.epoch == self.experiment.epochs
-        if record.wants_weights(last):
+        if record.due(last):
             named = zip(self._layers, self._state, strict=False)  # the weights come first
             weights = {layer: self._by_replica(values)[index] for layer, values in named}
             record.look(weights, self._initial[index], last)
