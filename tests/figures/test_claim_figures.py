@@ -7,7 +7,7 @@ from synthetic import synthetic_run
 from repro.analysis import evidence
 from repro.claims import made
 from repro.figures import jump, movement, regimes
-from repro.figures.run_lines import curves_of, ends_of
+from repro.figures.style import curves_of, ends_of
 
 FIGURES = (
     movement.near_figure, movement.area_figure, jump.jump_figure, jump.distribution_figure,

@@ -13,7 +13,6 @@ from repro.data import datasets
 from repro.data.hasyv2 import SYMBOL_IDS
 from repro.investigations import choices, order_search
 from repro.investigations.choices import CHOICES, found
-from repro.investigations.figures import orders_figure
 from repro.model import network
 from repro.store.store import Store
 
@@ -135,7 +134,7 @@ def test_the_papers_own_marks_are_at_no_distance_and_farther_orders_rank_behind(
     curves = order_search.curves(store.path)
     assert set(curves["order"]) == {"buffer:400", "fresh", "cycle:1"}
     assert curves["epoch"].min() == 1 and curves["epoch"].max() == order_search.EPOCHS
-    left, right = orders_figure(curves).axes
+    left, right = order_search.orders_figure(curves).axes
     assert len(left.get_lines()) > len(right.get_lines()), "one order has a run there alone"
 
 

@@ -7,7 +7,6 @@ from matplotlib.figure import Figure
 import repro
 from repro import Experiment
 from repro.investigations import order_mechanism as mechanism
-from repro.investigations.figures import turns_figure
 
 
 def test_push_and_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
@@ -29,5 +28,5 @@ def test_push_and_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
 def test_the_published_measurement_is_drawn():
     curves = mechanism.curves()
     assert set(curves["order"]) == set(mechanism.ARMS)
-    assert isinstance(turns_figure(curves, mechanism.turns()), Figure)
-    assert isinstance(turns_figure(curves[:0], mechanism.turns()), Figure)
+    assert isinstance(mechanism.turns_figure(curves, mechanism.turns()), Figure)
+    assert isinstance(mechanism.turns_figure(curves[:0], mechanism.turns()), Figure)

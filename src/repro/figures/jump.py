@@ -18,7 +18,6 @@ from repro.analysis.intervals import mean_interval
 from repro.analysis.regimes import PLATEAU_EPOCHS, crossing, finite_or_infinite, smoothed
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.figures import style
-from repro.figures.run_lines import colours, curves_of, draw_lines, nothing_to_draw
 from repro.model.network import JUDGED_LAYER as LAYER
 
 BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))  # quantiles, darkness
@@ -29,8 +28,8 @@ CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
 def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
 
-    ``epoch`` counts from the middle of the loss's rise; ``share`` is 0 where the crossing starts, 1
-    where it ends, after a running median; ``lag`` and ``rise`` are each run's (`RiseEpochs`).
+    ``epoch`` counts from there; ``share`` is 0 where the crossing starts, 1 where it ends, after a
+    running median; ``lag`` and ``rise`` are each run's (`RiseEpochs`).
     """
     parts = []
     for number, run in enumerate(evidence.unmarked(runs)):
@@ -52,7 +51,7 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """`crossings`, a panel a width, and their lags with the 95 % interval of each width's mean."""
     curves = crossings(runs)
     if curves.empty:
-        return nothing_to_draw("no run crosses")
+        return style.nothing_to_draw("no run crosses")
     behind = curves.drop_duplicates("run")
     widths = sorted(set(curves["width"]))
     figure = style.new_figure(style.PAGE_WIDTH, max(1.1 * len(widths), 2.8))
@@ -75,7 +74,7 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
     look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
     sns.stripplot(
-        behind, hue="width", palette=colours(widths), size=4, alpha=0.6, jitter=False, **look
+        behind, hue="width", palette=style.colours(widths), size=4, alpha=0.6, jitter=False, **look
     )
     sns.pointplot(
         behind, color="0.15", errorbar=lambda lags: mean_interval(lags) or (np.nan, np.nan),
@@ -95,7 +94,7 @@ def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         if (found := rise_epochs(run)) is not None:
             first.setdefault(width_of(run), (run, found))
     if not first:
-        return nothing_to_draw("no run crosses")
+        return style.nothing_to_draw("no run crosses")
     figure, panels = style.panels(
         4.2, 2, len(first), sharex="col", sharey="row", height_ratios=(1, 1.6)
     )
@@ -127,11 +126,12 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Train loss of every replica, a panel a width; dots where the low loss is left for good."""
     groups = climb.widths_with_several(runs)
     if not groups:
-        return nothing_to_draw("no width with several runs of which one diverges")
+        return style.nothing_to_draw("no width with several runs of which one diverges")
     figure = style.new_figure(style.PAGE_WIDTH, 0.9 * len(groups) + 1.2)
     panels = _panels(figure, groups)
     for axes, group in zip(panels, groups.values(), strict=True):
-        draw_lines(axes, curves_of(group, "train_loss"), "epoch", "train_loss", linewidth=0.6)
+        curves = style.curves_of(group, "train_loss")
+        style.draw_lines(axes, curves, "epoch", "train_loss", linewidth=0.6)
         for loss in map(climb.train_loss, group):
             if found := crossing(loss):
                 axes.plot(found.start, loss[found.start], "o", color=style.DIVERGENCE, markersize=4)
@@ -143,10 +143,7 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Lowest train loss before and after a run leaves it for good or for long (`excursion`).
-
-    By width, runs of the paper's length: means in nats, and in how many it is lower after.
-    """
+    """Mean lowest train loss before and after a run leaves it (`excursion`), by width, in nats."""
     rows = [
         (width_of(run), left.lowest_before, left.lowest_after)
         for run in evidence.complete(runs)

@@ -16,7 +16,6 @@ from repro.analysis.captions import setting
 from repro.analysis.regimes import LOW_LOSS_SHARE
 from repro.claims.regimes import RANKS, boundaries, comparisons
 from repro.figures import style
-from repro.figures.run_lines import draw_points, ends_of, nothing_to_draw, regime_handles
 
 
 @style.styled()
@@ -25,12 +24,12 @@ def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
     Shaded as the widths that part the regimes best have it; below the dashed line a loss is low.
     """
-    ends = ends_of(evidence.unmarked(runs))
+    ends = style.ends_of(evidence.unmarked(runs))
     if ends.empty:
-        return nothing_to_draw("no unmarked run")
+        return style.nothing_to_draw("no unmarked run")
     figure, [panels] = style.panels(3.3, sharey=True)
     for axes, letter, name in zip(panels, "ab", ("lowest", "final"), strict=True):
-        draw_points(axes, ends, name)
+        style.draw_points(axes, ends, name)
         axes.axhline(LOW_LOSS_SHARE, color="0.45", linewidth=0.8, linestyle="--", zorder=1)
         cuts = np.clip([0, *regime_boundaries(ends), np.inf], 0, axes.get_xlim()[1])
         for shade, low, high in zip(style.REGIONS.values(), cuts, cuts[1:], strict=False):
@@ -38,7 +37,7 @@ def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         axes.set_ylabel("train loss / initial loss")
         style.panel_label(axes, letter, name)
         style.plain_log_axis(axes.yaxis)
-    figure.legend(handles=regime_handles(ends), loc="outside lower center", ncols=4)
+    figure.legend(handles=style.regime_handles(ends), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -47,7 +46,7 @@ def agreement_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Ours less the paper's (`agreement_table`) in error bars; inside the band the two agree."""
     table = agreement_table(runs).dropna(subset="difference")
     if table.empty:
-        return nothing_to_draw("no value of the paper to compare with")
+        return style.nothing_to_draw("no value of the paper to compare with")
     table["errors"] = table["difference"] / table["allowed"]
     table["quantity"] = table["quantity"].str.replace("_", " ")
     figure = style.new_figure(style.PAGE_WIDTH, 3.2)
@@ -73,7 +72,7 @@ def agreement_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 def regime_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """By width: unmarked runs of each regime, and the epoch of divergence beside the paper's."""
-    ends = ends_of(evidence.unmarked(runs))
+    ends = style.ends_of(evidence.unmarked(runs))
     counts = pd.crosstab(ends["width"], ends["regime"])
     counts = counts[[name for name in (*RANKS, "undecided") if name in counts]].reset_index()
     counts.columns.name = None

@@ -58,19 +58,9 @@ def measure(
 ) -> SharpnessRecord:
     """Train a run and measure its sharpness after the epochs named; what has been measured stays.
 
-    Parameters
-    ----------
-    folder:
-        Of the record's file, which is written after every measurement.
-    store:
-        For the run's checkpoints: one of its own, since a run that has gone too far is made anew.
-    sample_size, sample_seed:
-        Images of the training set (the whole set where it is smaller), and the seed they are from.
-
-    Raises
-    ------
-    ReproError
-        Where data or store cannot be used, or another process is at the same run.
+    The record's file in ``folder`` is written after every measurement. ``store`` is for checkpoints
+    alone: a run that has gone too far is made anew. The sample is of the training set, or all of
+    it. Raises ReproError where data or store cannot be used, or another process is at the run.
     """
     images = samples.of(experiment)
     size = min(sample_size, len(images.y_train))
@@ -91,11 +81,10 @@ def measure(
 def largest_eigenvalue(
     experiment: Experiment, state: State, pixels: Any, labels: Any
 ) -> tuple[float, float, int]:
-    """The largest eigenvalue of the Hessian of the experiment's mean loss.
+    """The largest eigenvalue of the Hessian of the experiment's mean loss over these samples.
 
-    ``state`` as a store keeps it; ``pixels`` (sample, pixel) and ``labels`` (sample,) as `samples`
-    has them. Returns the eigenvalue, its residual |Hv - value v| / |value v| (NaN where the Hessian
-    is zero), and the products taken.
+    Returns it, its residual |Hv - value v| / |value v| (NaN where the Hessian is zero), and the
+    products taken.
     """
     parameters = _parameters(experiment, state)
     multiply = _product_program(experiment.loss, experiment.epsilon)
