@@ -6,12 +6,14 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from synthetic import synthetic_run
 
+import repro
 from repro import Experiment, ReproError, paper
 from repro.data import datasets
 from repro.data.hasyv2 import SYMBOL_IDS
-from repro.investigations import choices, order_search
+from repro.investigations import choices, order_mechanism, order_search
 from repro.investigations.choices import CHOICES, found
 from repro.model import network
 from repro.store.store import Store
@@ -153,6 +155,32 @@ def test_a_distance_is_in_units_of_the_errors():
 def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
     late = synthetic_run(150, 1000, "unstable", shift=2, noise=0, joint_layers=())
     assert order_search.marks(late)["divergence_epoch"] == order_search.EPOCHS
+
+
+# --- what a repeated order does
+
+
+def test_push_and_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    monkeypatch.setattr(order_mechanism, "WIDTH", 8)
+    monkeypatch.setattr(order_mechanism.paper, "DATASET", "digits")
+    for order in order_mechanism.ARMS[1:3]:
+        repro.run(Experiment("digits", 8, 2, order=order), store=tmp_path / "store", progress=False)
+        order_mechanism.measure_turns(tmp_path / "store", order, stops=4)
+    turns = order_mechanism.turns()
+    assert set(turns["order"]) == {"cycle:1", "batches"} and turns["mean"].gt(0).all()
+    assert set(turns["steps"]) == {-2, -1, 1, 2, 4}  # of eleven batches, stopped every second
+    order_mechanism.measure([tmp_path / "store"] * 2, fresh=2)
+    first, second = order_mechanism.pushes().to_dict("records")
+    assert second["cosine_with_last"] == pytest.approx(1)  # the same run looked at twice
+    assert first["push_over_both"] < 1 and all(np.abs(first["cosine_with_fresh"]) < 1)
+
+
+def test_the_published_measurement_is_drawn():
+    curves = order_mechanism.curves()
+    assert set(curves["order"]) == set(order_mechanism.ARMS)
+    assert isinstance(order_mechanism.turns_figure(curves, order_mechanism.turns()), Figure)
+    assert isinstance(order_mechanism.turns_figure(curves[:0], order_mechanism.turns()), Figure)
 
 
 # --- trials

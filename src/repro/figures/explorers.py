@@ -97,10 +97,7 @@ def picture(matrix: ArrayLike, glorot_std: float) -> bytes:
 
 
 def shares_between(counts: ArrayLike, edge: ArrayLike) -> NDArray[np.float64]:
-    """Share of the weights in each of ``BINS`` even bins, from counts between other edges.
-
-    Counts are taken as spread evenly; the ends of ``edge`` are infinite, and left out.
-    """
+    """Share of the weights in each of ``BINS`` even bins, from counts between other edges."""
     number = np.asarray(counts, dtype=np.float64)
     reached = np.cumsum(number)[:-1]  # by each finite edge
     grid = np.linspace(-LIMIT, LIMIT, BINS + 1)

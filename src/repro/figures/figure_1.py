@@ -116,10 +116,7 @@ def picture_epochs(run: xr.Dataset) -> list[int]:
 
 
 def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
-    """Figure 1 in numbers: what was read off its two panels (``paper``), and the same of ours.
-
-    ``later_than`` is the length of a run that has not diverged; losses in nats.
-    """
+    """Figure 1 in numbers: what was read off its panels (``paper``), and ours, in nats."""
     rows = []
     for panel, name, run in (("a", "stable", stable), ("b", "unstable", unstable)):
         one, last = run.isel(replica=[0]), epochs_of(run)

@@ -90,10 +90,7 @@ def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
 
 
 def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
-    """A row per run: ``width``, ``replica``, ``dataset`` and the columns of `regimes.summary`.
-
-    ``low``: whether it reached a low loss; an epoch is NaN where it had not come by the end.
-    """
+    """A row per run, of one dataset: `regimes.summary`, and whether it reached a ``low`` loss."""
     rows = [
         regimes.summary(run).to_dataframe().reset_index().assign(
             width=width_of(run), dataset=str(setting(run, "dataset")),
@@ -116,8 +113,7 @@ def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
 def means(found: pd.DataFrame) -> pd.DataFrame:
     """The means of `outcomes` by width and quantity, and the paper's `Reading` beside them.
 
-    Where an epoch had not come by the end of more than half of the runs ``later_than`` is their
-    length, and ``ours`` and its standard ``deviation`` are NaN.
+    ``later_than``: the runs' length where more than half of them had not come to an epoch.
     """
     long = found.melt(["width", "epochs"], [*EPOCHS, *LOSSES], "quantity", "value")
     groups = long.groupby(["width", "quantity"])
@@ -198,10 +194,9 @@ def _readings(quantity: str, found: pd.DataFrame, longest: float) -> pd.DataFram
 
 
 def _shade(axes: Axes, found: pd.DataFrame, longest: int) -> None:
-    """Low trainability, high trainability and, after the divergence, untrainability.
+    """Low trainability, high trainability and, after the mean divergence, untrainability.
 
-    The mean divergence epoch (the runs' length where there is none) and the share of runs that
-    reach a low loss are interpolated between widths; what is not decided yet stays blank.
+    Interpolated between widths; what is not decided yet stays blank.
     """
     decided = found[found["regime"] != "undecided"].fillna({"divergence_epoch": longest})
     if decided["width"].nunique() < 2:

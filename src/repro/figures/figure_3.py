@@ -34,10 +34,7 @@ MEDIAN, MIDDLE_HALF, WHOLE = "#D55E00", "#E69F00", "#000000"
 
 
 class Joint:
-    """Joint counts (initial bins, final bins) of a layer, with their edges in the weights' unit.
-
-    ``strips`` are the initial weights of the three thin strips, ``bins`` their places.
-    """
+    """Joint counts (initial bins, final bins) of a layer, their edges, and three thin strips."""
 
     def __init__(self, run: xr.Dataset, layer: str, epoch: int | None = None) -> None:
         counts = joint_counts(run, layer, epoch, int(run["replica"][0]))

@@ -1,8 +1,6 @@
 """A figure's files for reuse: vector graphics, and the values drawn as a table.
 
-Where the environment variable ``REPRO_FIGURES`` names a folder, every figure that a notebook shows
-is written there too, as PDF, SVG and CSV. The book's build sets it and offers the files below the
-figure.
+Every figure that a notebook shows goes where the environment variable ``REPRO_FIGURES`` says.
 """
 
 from __future__ import annotations
@@ -54,10 +52,7 @@ def digest(png: bytes) -> str:
 
 
 def write_where_asked(figure: Figure, png: bytes) -> None:
-    """Write ``figure.pdf``, ``.svg`` and ``.csv`` where ``REPRO_FIGURES`` is set.
-
-    They go to a subfolder named by `digest` of the picture as the notebook shows it.
-    """
+    """Write the figure's files to a folder named by `digest`, where ``REPRO_FIGURES`` is set."""
     if not os.environ.get(_VARIABLE):
         return
     folder = Path(os.environ[_VARIABLE]) / digest(png)
@@ -78,8 +73,7 @@ def write_where_asked(figure: Figure, png: bytes) -> None:
 def drawn_values(figure: Figure) -> pd.DataFrame:
     """The values behind the lines, points, histograms and meshes of a figure, as ``COLUMNS``.
 
-    ``series`` is the label in the legend, or ``line 3`` for the third line without one; ``value``
-    what a mesh's colour says. Pictures of matrices have no rows: the published runs have them.
+    ``series`` is the legend's label, or such as ``line 3``; ``value`` is a mesh's.
     """
     parts = [pd.DataFrame(columns=COLUMNS)]
     for number, axes in enumerate((one for one in figure.axes if one.axison), start=1):

@@ -28,8 +28,7 @@ CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
 def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
 
-    ``epoch`` counts from there; ``share`` is 0 where the crossing starts, 1 where it ends, after a
-    running median; ``lag`` and ``rise`` are each run's (`RiseEpochs`).
+    ``share`` is 0 where the crossing starts, 1 where it ends, after a running median.
     """
     parts = []
     for number, run in enumerate(evidence.unmarked(runs)):

@@ -96,8 +96,7 @@ def at_losses(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Deviation (a) and relative deviation (b) at the first crossing of a loss, against width.
 
-    A line for each loss: medians over the runs of a width, bars from the least to the most. Dashed
-    in (a): how the initial spread falls with width.
+    Medians over the runs of a width, from the least to the most.
     """
     table = at_losses(runs)
     if table.empty:
@@ -147,10 +146,7 @@ def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Loss by loss: the exponents of the dependence on width, and how probable by chance.
-
-    Over unmarked runs of the paper's length that reach the loss, a share of the initial one.
-    """
+    """Loss by loss: the exponents of the dependence on width, and how probable by chance."""
     whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
     table = at_losses(whole)
     rows = []
@@ -176,11 +172,7 @@ def updates_by_size(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) outward update and (b) size of the update against the initial size of the weight.
-
-    Means and standard deviations over the unmarked runs of a width, each at its own end. Zero in
-    (a) is what updates that know nothing of the initial weight give.
-    """
+    """(a) outward update and (b) size of the update against the initial size of the weight."""
     table = updates_by_size(runs)
     if table.empty:
         return style.nothing_to_draw("no unmarked run with joint counts")
@@ -198,10 +190,7 @@ def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The slopes of both ``UPDATES`` of unmarked runs with joint counts, by regime and width.
-
-    Means and standard deviations over runs, and the mean share of weights beyond the bins.
-    """
+    """The slopes of both ``UPDATES`` of unmarked runs with joint counts, by regime and width."""
     rows = []
     for run in filter(large.has_final_counts, evidence.unmarked(runs)):
         found = large.updates_of_run(run)

@@ -20,10 +20,7 @@ from repro.figures import style
 
 @style.styled()
 def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss.
-
-    Shaded as the widths that part the regimes best have it; below the dashed line a loss is low.
-    """
+    """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss."""
     ends = style.ends_of(evidence.unmarked(runs))
     if ends.empty:
         return style.nothing_to_draw("no unmarked run")

@@ -158,9 +158,9 @@ def paper_marker(**changes: Any) -> dict[str, Any]:
 
 
 def curves_of(runs: Sequence[xr.Dataset], *variables: str, layer: str = LAYER) -> pd.DataFrame:
-    """Curves of single runs, from epoch 1 on, one row per run and epoch.
+    """Curves of single runs, from epoch 1 on, one row per run and epoch; infinite values are NaN.
 
-    ``run`` is the place in ``runs``, ``short`` shorter than the paper's; infinite values are NaN.
+    ``run`` is the place in ``runs``, ``short`` shorter than the paper's.
     """
     parts = [pd.DataFrame(columns=["run", "width", "short", "epoch", *variables], dtype=float)]
     for number, run in enumerate(runs):

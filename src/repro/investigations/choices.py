@@ -67,10 +67,7 @@ def experiment(changed: Mapping[str, Any], width: int) -> Experiment:
 
 
 def found(experiment: Experiment, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
-    """Every replica of an experiment by itself, the longest there is of each.
-
-    Of the published results and, beside them, of the folder ``store``; ReproError without it.
-    """
+    """Every replica of an experiment, the longest there is: published, or in ``store``."""
     places = [existing_folder(each) for each in dict.fromkeys((store, None))]
     there = [(place, place.find(experiment, n)) for place in places
              for n in place.replicas(experiment)]  # fmt: skip
@@ -100,10 +97,7 @@ def marks(run: xr.Dataset) -> dict[str, float]:
 
 
 def table(runs: Runs) -> pd.DataFrame:
-    """Every choice at every width: means of its `MARKS`, and its ``distance`` from the paper.
-
-    ``epochs`` are of the longest run, ``compared`` is the number of marks in the distance.
-    """
+    """Every choice at every width: means of its `MARKS`, and its ``distance`` from the paper."""
     rows: list[dict[str, Any]] = []
     for (name, width), there in runs.items():
         row = {"width": width, "choice": name, "runs": len(there)}

@@ -1,18 +1,15 @@
 """Control runs: the baseline with one thing changed, and their outcomes.
 
 A **control** changes the loss, the pixels or the learning rate, and nothing else; its **reference**
-is the baseline of the same width. Which controls are wanted is written in the plan of runs alone.
-The rule by which they are held against each other was written before any control had been trained
-to its reference's divergence:
+is the baseline of the same width. The rule was written before any control had been trained to its
+reference's divergence:
 
 - both diverge: the control *diverges too*.
 - only the reference diverges, and the control has gone on for as long as a plateau must last beyond
-  the reference's divergence epoch: the control *has not diverged*, or, where its loss ends as far
-  above its minimum as a plateau must be (`repro.analysis.regimes`), it *is climbing*, which is no
-  answer.
+  that: it *has not diverged*, or, where its loss ends as far above its minimum as a plateau must be
+  (`repro.analysis.regimes`), it *is climbing*, which is no answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
-- neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
-  tells nothing of what was changed.
+- neither diverges in the paper's thousand epochs: *neither diverges*, which tells nothing.
 - otherwise the runs are *too short to say*, or there is *nothing to compare with*.
 """
 
@@ -60,10 +57,7 @@ def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.D
 def gather(
     plan: str | os.PathLike, runs: Sequence[xr.Dataset], dataset: str = paper.DATASET
 ) -> list[Control]:
-    """The controls that a plan wants at the paper's length, by width, with what runs they have.
-
-    Of a reference there is one run, the first of the longest.
-    """
+    """The controls that a plan wants, by width; of a reference the first of the longest runs."""
     experiments = [one for one, _ in merged(read_plan(plan))
                    if one.dataset == dataset and one.epochs >= paper.EPOCHS]  # fmt: skip
     by_digest: dict[str, list[xr.Dataset]] = {}
@@ -163,9 +157,7 @@ def label(experiment: Experiment) -> str:
 def trained_twice() -> pd.DataFrame:
     """Both trainings of every replica that was trained on two devices, over the same epochs.
 
-    They differ in the last digit of their sums; the second is kept in ``results/again``, so that
-    none counts twice. ``spikes`` are epochs in which the loss has doubled; ``apart`` is the mean of
-    abs(log ratio) of the first `EARLY` epochs of both.
+    ``spikes``: epochs in which the loss has doubled; ``apart``: mean abs(log ratio) to `EARLY`.
     """
     first, second = Store(published_path()), Store(published_path() / "again")
     rows = []

@@ -51,8 +51,8 @@ from repro.store.store import Store
 WIDTH = 250
 COMPARED_AT = 100
 ARMS = ("fresh", "cycle:1", "batches", "mirror")
-LIMIT = (0.118 * 0.208) ** 0.5
-"""Training loss at `COMPARED_AT` that tells the two apart, nats."""
+LIMIT = (0.118 * 0.208) ** 0.5  # training loss at `COMPARED_AT` that tells the two apart, nats
+NAMES = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layer_names(2)]
 
 PUSHES = "order-push.json"
 TURNS = "order-turns.json"
@@ -66,21 +66,19 @@ def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
 def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
     """Measure the push in runs of one order and publish it, as `pushes` reads it.
 
-    ``stores`` hold the first replica of ``cycle:1`` each, with its state; ``fresh`` orders are
-    tried beside its own.
+    ``stores`` hold a run each, with its state; ``fresh`` orders are tried beside its own.
     """
     from repro.training import program, samples
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=ARMS[1])
     data = samples.of(one)
     train, evaluate = program.epoch_program(one), program.evaluation_program(one)
-    names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layer_names(2)]
     orders = [(order, 2) for order in ("cycle:1", "mirror")]
     orders += [("fresh", 10**6 + number) for number in range(fresh)]
     rows, last = [], None
     for store in map(Store, stores):
         run, state = store.load_checkpoint(store.find(one, 0))
-        start = tuple(state[name] for name in names)
+        start = tuple(state[name] for name in NAMES)
         moved, losses = [], []
         for order, epoch in orders:
             drawn = sample_order(replace(one, order=order), 0, epoch, len(data.y_train))
@@ -106,10 +104,7 @@ def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
 
 def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None:
     """Measure how the loss of a batch depends on when its turn comes, in one more epoch of a run,
-    interrupted so many times; publish it, as `turns` reads it.
-
-    ``store`` holds the first replica of the order at this width, with its state.
-    """
+    interrupted so many times; publish it, as `turns` reads it."""
     from repro.training import backend, program, samples
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=order)
@@ -122,7 +117,7 @@ def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None
     batches = drawn[: len(drawn) // one.batch_size * one.batch_size].reshape(-1, one.batch_size)
     stride = len(batches) // stops
     pixels, labels = np.asarray(data.x_train), np.asarray(data.y_train)
-    network = tuple(state[f"{kind}_{n}"] for kind in ("weights", "biases") for n in layer_names(2))
+    network = tuple(state[name] for name in NAMES)
     rows = []
     for here in range(0, stops * stride, stride):
         for steps in 2 ** np.arange(int(np.log2(len(batches)))):

@@ -82,10 +82,7 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
 
 
 def table(store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """A row a candidate and replica that has both widths, by distance; ``store`` as in `found`.
-
-    Columns ``order``, ``replica``, ``distance``, and ``WIDTH mark`` for every mark the paper has.
-    """
+    """A row a candidate and replica that has both widths, by distance; `store` as in `found`."""
     names = [f"{width} {name}" for width in WIDTHS for name in readings(width)]
     rows = []
     for order in ORDERS:
@@ -121,8 +118,7 @@ def curves(
 def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> style.PageFigure:
     """Training loss under each order of the samples (`curves`), and the paper's.
 
-    Cycles and buffers each have a range of colours, the baseline's runs are grey; ``bold`` is drawn
-    thick. A column ``trial`` that is true makes a line dotted.
+    ``bold`` is drawn thick; a column ``trial`` that is true makes a line dotted.
     """
     if curves.empty:
         return style.nothing_to_draw("no run of any order")

@@ -1,10 +1,9 @@
 """The plateau of the clipped loss: its height predicted, and the climb to it.
 
-Under the clipped loss a dead sample costs -ln(epsilon) and pulls on no weight. On the plateau no
-sample that is wrong pulls any more, so that the loss is -ln(epsilon) times the share of dead
-samples, and what the others still cost. A network that gave one answer whatever the input would be
-right on that class alone: -ln(epsilon) x (1 - the class's share of the samples), and at the best,
-with the most frequent class, ``constant``.
+Under the clipped loss a dead sample costs -ln(epsilon) and pulls on no weight. On the plateau all
+that is wrong is dead: the loss is their share of -ln(epsilon), and what the others still cost. A
+network that gave one answer whatever the input would at best lose ``constant``: -ln(epsilon) x (1 -
+the share of the most frequent class).
 """
 
 import math
@@ -46,12 +45,9 @@ def on_plateau(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 def table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
     """Every plateau of the clipped loss, measured and predicted, and the climb to it: `COLUMNS`.
 
-    From ``diverged``, the plateau's first epoch, on: medians of losses (nats) and shares, and the
-    losses predicted from the dead, from the wrong if all are dead, and for one ``constant`` answer;
-    ``one_answer``: how many classes have just as many images in both sets as are right there. From
-    ``at_rest_since`` on the same numbers are right and dead, and the deviation of no layer has
-    ``moved`` more, relative. On the way: epochs of the minimum, of leaving its double for good, and
-    from which on the dead carry half of the loss, with the share dead at each. NaN where unknown.
+    Medians from ``diverged`` on, in nats; ``one_answer``: how many classes have just as many images
+    in both sets as are right there; from ``at_rest_since`` on the same numbers are right and dead,
+    and no layer's deviation has ``moved`` more; from ``half_from`` on the dead carry half the loss.
     """
     return pd.DataFrame([_row(run, counts) for run in on_plateau(runs)], columns=list(COLUMNS))
 

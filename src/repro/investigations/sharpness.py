@@ -1,12 +1,8 @@
 """The sharpness of the loss along a run: the largest eigenvalue of its Hessian, epoch by epoch.
 
-Gradient descent of the whole training set with learning rate r can settle only where the sharpness
-is below 2 / r (Cohen et al. 2021, arXiv:2103.00065). The run is trained again in a store of its own
-and looked at after the epochs named. The Hessian is of the mean loss over a fixed sample of the
-training set, as the experiment defines that loss. It is never formed: SciPy's Lanczos iteration
-(ARPACK) needs only its products with vectors, which the backend differentiates.
-
-Importing this module imports Keras and its backend.
+The run is trained again and looked at after the epochs named. The Hessian is of the mean loss over
+a fixed sample of the training set. It is never formed: SciPy's Lanczos iteration (ARPACK) needs
+only its products with vectors, which the backend differentiates. Imports Keras and its backend.
 """
 
 import functools
@@ -83,8 +79,7 @@ def largest_eigenvalue(
 ) -> tuple[float, float, int]:
     """The largest eigenvalue of the Hessian of the experiment's mean loss over these samples.
 
-    Returns it, its residual |Hv - value v| / |value v| (NaN where the Hessian is zero), and the
-    products taken.
+    Also its residual |Hv - value v| / |value v| (NaN for a Hessian of zero), and products taken.
     """
     parameters = _parameters(experiment, state)
     multiply = _product_program(experiment.loss, experiment.epsilon)

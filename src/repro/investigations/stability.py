@@ -1,18 +1,14 @@
 """What `repro sharpness` measured of a run, and its edge: where is 2 / learning rate?
 
-Nothing here measures or imports a machine-learning library: pages read these files.
-
 On a quadratic bowl gradient descent with learning rate r diverges along every direction whose
 curvature is above 2 / r, and networks trained on their whole training set sharpen until they are
-there (Cohen et al. 2021, arXiv:2103.00065). The rule by which a run is said to be at that edge was
-written before the sharpness of any run had been measured up to its first spike:
+there (Cohen et al. 2021, arXiv:2103.00065). The rule was written before the sharpness of any run
+had been measured up to its first spike:
 
 - The **first spike** is the first epoch whose worst batch has ``SPIKE_RATIO`` times the loss that
   worst batches had in the ``SPIKE_BEFORE`` epochs before it (their median).
 - The sharpness **before the spike** is the median of the measurements in the ``EPOCHS_BEFORE``
-  epochs before it.
-- The run is *at the edge* where that is within ``EDGE`` of 2 / r, *beyond* it where it is higher,
-  and *below* it where it is lower.
+  epochs before it: *at the edge* within ``EDGE`` of 2 / r, else *beyond* or *below* it.
 """
 
 import os
@@ -31,7 +27,6 @@ from repro.experiment import Experiment
 from repro.figures import style
 from repro.investigations.controls import label
 from repro.places import published_path
-from repro.store.store import Store
 
 SPIKE_RATIO = 1.5
 SPIKE_BEFORE = 10
@@ -41,7 +36,7 @@ EDGE = 0.1
 PREFIX = "sharpness-"
 COLUMNS = (
     "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
-    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
+    "measured_before", "ratio", "highest", "highest_at", "above", "residual",
     "answer",
 )  # fmt: skip
 
@@ -163,18 +158,5 @@ def _row(record: SharpnessRecord) -> dict[str, Any]:
         "highest_at": values.idxmax() if values.notna().any() else np.nan,
         "above": int((values > edge).sum()),
         "residual": max((one["residual"] or 0 for one in record.measurements), default=0.0),
-        "same_until": same_until(record), "answer": answer,
+        "answer": answer,
     }  # fmt: skip
-
-
-def same_until(record: SharpnessRecord) -> float:
-    """The last epoch up to which a record's training losses are the published run's, to the last
-    bit; -1: none are, NaN: no such run is published."""
-    place = Store(published_path())
-    run = place.find(record.experiment, record.replica)
-    if run is None:
-        return float("nan")
-    mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
-    shared = min(len(mine), len(theirs))
-    alike = np.array(mine[:shared], np.float32) == theirs[:shared].astype(np.float32)
-    return shared - 1 if alike.all() else int(alike.argmin()) - 1
