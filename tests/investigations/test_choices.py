@@ -105,9 +105,6 @@ def test_the_longest_of_each_replica_is_found(tmp_path, monkeypatch):
         found(experiment, tmp_path / "absent")
 
 
-# --- the order of the samples
-
-
 def paper_like(width: int, order: str, factor: float = 1.0):
     """A run whose losses are made of the paper's marks, times a factor."""
     given = {name: reading.value for name, reading in order_search.readings(width).items()}
@@ -157,9 +154,6 @@ def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
     assert order_search.marks(late)["divergence_epoch"] == order_search.EPOCHS
 
 
-# --- what a repeated order does
-
-
 def test_push_and_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     monkeypatch.setattr(order_mechanism, "WIDTH", 8)
@@ -183,9 +177,6 @@ def test_the_published_measurement_is_drawn():
     assert isinstance(order_mechanism.turns_figure(curves[:0], order_mechanism.turns()), Figure)
 
 
-# --- trials
-
-
 def test_trials_are_compared_where_all_have_got():
     rising = np.linspace(1, 2, 300)
     table = choices.trials([("long", rising), ("short", rising[:99])]).set_index("name")
@@ -207,9 +198,6 @@ def test_the_published_trials_are_as_the_page_says(tmp_path, monkeypatch):
     assert (last["after"] > last["before"]).all() and last["samples"].tolist() == [73, 22]
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     assert choices.last_batch().empty and choices.trials_of_orders().empty
-
-
-# --- labels as symbol ids
 
 
 def test_symbol_ids_are_outputs_of_another_experiment():

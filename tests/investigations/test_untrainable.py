@@ -41,9 +41,6 @@ def some() -> list[xr.Dataset]:
     ]
 
 
-# Controls
-
-
 def test_the_plan_has_each_change_alone_at_both_widths_beside_its_reference():
     found = [(one.experiment.width, controls.label(one.experiment))
              for one in controls.gather(PLAN, [])]  # fmt: skip
@@ -107,6 +104,9 @@ def test_a_control_is_held_against_its_reference(some):
 
 
 def test_what_was_trained_twice_is_told_over_the_same_epochs(tmp_path, monkeypatch):
+    published = controls.trained_twice()
+    assert len(published) >= 2 and published["apart"].between(0, 0.01, inclusive="neither").all()
+    assert published.groupby("replica")["device"].nunique().min() == 2
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     first, second = Store(tmp_path), Store(tmp_path / "again")
     one = synthetic_run(16, 1000, "unstable")
@@ -118,16 +118,6 @@ def test_what_was_trained_twice_is_told_over_the_same_epochs(tmp_path, monkeypat
     assert table["device"].tolist() == ["A", "B"]
     assert table["apart"].tolist() == pytest.approx([np.log(1.1)] * 2)
     assert table["diverged"].between(400, 450).all()
-
-
-def test_what_was_trained_twice_begins_alike():
-    table = controls.trained_twice()
-    assert len(table) >= 2, "results/again has a run"
-    assert table["apart"].between(0, 0.01, inclusive="neither").all()
-    assert table.groupby("replica")["device"].nunique().min() == 2
-
-
-# The plateau
 
 
 def stopped(train_right: int, test_right: int, alive_loss: float = 0.0) -> xr.Dataset:
@@ -187,9 +177,6 @@ def test_the_published_plateaus_are_the_cost_of_their_dead():
     assert len(table) == len(runs) >= 10
     for name in ("from_dead", "from_wrong"):
         assert (table["train_loss"] - table[name]).abs().max() < 0.001
-
-
-# Sharpness
 
 
 def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -> SharpnessRecord:

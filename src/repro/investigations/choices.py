@@ -139,10 +139,10 @@ def recommended(compared: pd.DataFrame) -> str | None:
 
 TRIAL_WIDTH = 150
 COMPARED_AT, LAST = 250, 10  # an epoch that all have; epochs averaged there, since it scatters
+# The trials of what is now the field ``order`` of `Experiment`
 TRIED_ORDERS = {
     "one order": "cycle:1", "a buffer of 10,000": "buffer:10000", "a buffer of 1,000": "buffer:1000"
 }  # fmt: skip
-"""The trials of what is now the field ``order`` of `Experiment`."""
 
 
 def kept(file: str = "trials.json") -> list[dict[str, Any]]:

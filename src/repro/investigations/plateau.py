@@ -20,8 +20,7 @@ from repro.analysis.regimes import crossing
 from repro.figures import style
 
 MARGIN = 0.25  # share of a crossing's length shown before and after it
-Counts = Mapping[str, Mapping[str, np.ndarray]]
-"""Images of each class, by dataset and set, as `repro.data.facts` publishes them."""
+Counts = Mapping[str, Mapping[str, np.ndarray]]  # of images of each class, by dataset and set
 
 COLUMNS = (
     "width", "replica", "mark", "diverged", "train_loss", "test_loss", "dead", "wrong", "from_dead",

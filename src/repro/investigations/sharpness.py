@@ -93,9 +93,7 @@ def largest_eigenvalue(
         parts = zip(np.split(vector.astype(np.float32), ends[:-1]), shapes, strict=True)
         direction = tuple(ops.convert_to_tensor(part.reshape(shape)) for part, shape in parts)
         found = multiply(parameters, direction, pixels, labels)
-        return np.concatenate(
-            [np.asarray(ops.convert_to_numpy(part), np.float64).ravel() for part in found]
-        )
+        return np.concatenate([np.ravel(ops.convert_to_numpy(each)) for each in found], dtype=float)
 
     # Always from the same vector, so that a measurement does not depend on the ones before it.
     first = np.random.default_rng([_START]).standard_normal(ends[-1])
