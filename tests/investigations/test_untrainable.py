@@ -222,12 +222,13 @@ def test_without_a_spike_or_a_measurement_before_it_there_is_no_answer(values, s
     stability.sharpness_figure(record).canvas.draw()
 
 
-def test_what_was_measured_is_the_published_run_bit_by_bit():
-    for record in stability.measured():
-        (run,) = choices.found(record.experiment)[record.replica :][:1]
-        shared = min(len(record.train_loss), run.sizes["epoch"])
-        mine = np.array(record.train_loss[:shared], np.float32)
-        np.testing.assert_array_equal(mine, run.train_loss.values[0, :shared])
+def test_a_record_is_compared_with_the_published_run_bit_by_bit():
+    record = stability.measured()[0]
+    assert stability.same_until(record) == record.experiment.epochs
+    losses = [*record.train_loss[:41], 9.0]
+    assert stability.same_until(replace(record, train_loss=losses)) == 40
+    unknown = replace(record, experiment=replace(record.experiment, seed=9))
+    assert np.isnan(stability.same_until(unknown))
 
 
 def test_a_record_is_read_as_it_was_written_and_a_damaged_one_is_told(tmp_path):

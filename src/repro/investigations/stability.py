@@ -27,6 +27,7 @@ from repro.experiment import Experiment
 from repro.figures import style
 from repro.investigations.controls import label
 from repro.places import published_path
+from repro.store.store import Store
 
 SPIKE_RATIO = 1.5
 SPIKE_BEFORE = 10
@@ -36,7 +37,7 @@ EDGE = 0.1
 PREFIX = "sharpness-"
 COLUMNS = (
     "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
-    "measured_before", "ratio", "highest", "highest_at", "above", "residual",
+    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
     "answer",
 )  # fmt: skip
 
@@ -158,5 +159,19 @@ def _row(record: SharpnessRecord) -> dict[str, Any]:
         "highest_at": values.idxmax() if values.notna().any() else np.nan,
         "above": int((values > edge).sum()),
         "residual": max((one["residual"] or 0 for one in record.measurements), default=0.0),
-        "answer": answer,
+        "same_until": same_until(record), "answer": answer,
     }  # fmt: skip
+
+
+def same_until(record: SharpnessRecord) -> float:
+    """The last epoch to which its training losses are the published run's to the last bit.
+
+    -1: none are; NaN: no such run is published.
+    """
+    place = Store(published_path())
+    if (run := place.find(record.experiment, record.replica)) is None:
+        return float("nan")
+    mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
+    shared = min(len(mine), len(theirs))
+    alike = np.array(mine[:shared], np.float32) == theirs[:shared].astype(np.float32)
+    return shared - 1 if alike.all() else int(alike.argmin()) - 1
