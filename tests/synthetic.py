@@ -53,13 +53,9 @@ def loss_curve(
     classes: int = 369,
     seed: int = 0,
 ) -> np.ndarray:
-    """One loss curve, shape (epochs + 1,); a shorter one is a longer one cut off.
-
-    ``noise`` is relative, epoch by epoch; ``spikes`` last two epochs; ``shift`` stretches the time;
-    fewer ``classes`` scale the learning part to the smaller initial loss.
-    """
+    """One loss curve, shape (epochs + 1,); a shorter one is a longer one cut off."""
     points = np.array(CONTROL_POINTS[kind])
-    values = points[:, 1 if which == "train" else 2].copy()
+    values = points[:, 1 if which == "train" else 2]
     if classes != 369:
         plateau = values > 5.95
         values = np.where(plateau, values * (1 - 1 / classes), values * np.log(classes) / 5.93)

@@ -17,7 +17,7 @@ from repro.analysis.regimes import (
     summary,
 )
 from repro.errors import ReproError
-from repro.figures.jump import climb_figure
+from repro.figures.regimes import climb_figure
 
 
 def joined(*parts) -> np.ndarray:

@@ -6,16 +6,16 @@ from synthetic import synthetic_run
 
 from repro.analysis import evidence
 from repro.claims import made
-from repro.figures import jump, movement, regimes
-from repro.figures.run_lines import curves_of, ends_of
+from repro.figures import movement, regimes
+from repro.figures.style import curves_of, ends_of
 
 FIGURES = (
-    movement.near_figure, movement.area_figure, jump.jump_figure, jump.distribution_figure,
+    movement.near_figure, movement.area_figure, regimes.jump_figure, regimes.distribution_figure,
     movement.wider_figure, movement.learning_figure, movement.large_figure,
-    regimes.regimes_figure, regimes.agreement_figure, jump.climb_figure,
+    regimes.regimes_figure, regimes.agreement_figure, regimes.climb_figure,
 )  # fmt: skip
 TABLES = (
-    movement.near_table, jump.lowest_table, movement.exponent_table, movement.slope_table,
+    movement.near_table, regimes.lowest_table, movement.exponent_table, movement.slope_table,
     regimes.regime_table, regimes.agreement_table,
 )  # fmt: skip
 JOINT = ("hidden_hidden",)
@@ -74,20 +74,20 @@ def test_lines_and_ends_are_those_of_the_runs(runs) -> None:
 
 @pytest.mark.parametrize("lag", [0, -10])
 def test_the_crossing_is_aligned_and_the_lag_is_the_deviations(lag) -> None:
-    table = jump.crossings(made.rises(lag, spikes=False))
+    table = regimes.crossings(made.rises(lag, spikes=False))
     for curve, middle in (("loss", 0), ("deviation", lag)):
         for _, one in table[table["curve"] == curve].groupby("run"):
             assert one.loc[one["share"] >= 0.5, "epoch"].min() == pytest.approx(middle, abs=1.5)
     lags = table.groupby("run")["lag"].first().to_list()
     assert lags == pytest.approx([lag] * 3, abs=1)
-    panel, behind = jump.jump_figure(made.rises(lag, spikes=False)).axes
+    panel, behind = regimes.jump_figure(made.rises(lag, spikes=False)).axes
     assert len(panel.get_lines()) >= 6, "loss and deviation of each run"
     drawn = behind.collections[0].get_offsets()[:, 1]
     assert drawn.tolist() == pytest.approx(lags)
 
 
 def test_the_lowest_loss_before_and_after() -> None:
-    table = jump.lowest_table(made.rises()).iloc[0]
+    table = regimes.lowest_table(made.rises()).iloc[0]
     assert (table["runs"], table["lower after"]) == (3, 0)
     assert table["before"] == pytest.approx(0.29, abs=0.01)
     assert table["after"] > 1

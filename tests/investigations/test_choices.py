@@ -6,14 +6,15 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from matplotlib.figure import Figure
 from synthetic import synthetic_run
 
+import repro
 from repro import Experiment, ReproError, paper
 from repro.data import datasets
 from repro.data.hasyv2 import SYMBOL_IDS
-from repro.investigations import choices, order_search
+from repro.investigations import choices, order_mechanism, order_search
 from repro.investigations.choices import CHOICES, found
-from repro.investigations.figures import orders_figure
 from repro.model import network
 from repro.store.store import Store
 
@@ -104,9 +105,6 @@ def test_the_longest_of_each_replica_is_found(tmp_path, monkeypatch):
         found(experiment, tmp_path / "absent")
 
 
-# --- the order of the samples
-
-
 def paper_like(width: int, order: str, factor: float = 1.0):
     """A run whose losses are made of the paper's marks, times a factor."""
     given = {name: reading.value for name, reading in order_search.readings(width).items()}
@@ -135,7 +133,7 @@ def test_the_papers_own_marks_are_at_no_distance_and_farther_orders_rank_behind(
     curves = order_search.curves(store.path)
     assert set(curves["order"]) == {"buffer:400", "fresh", "cycle:1"}
     assert curves["epoch"].min() == 1 and curves["epoch"].max() == order_search.EPOCHS
-    left, right = orders_figure(curves).axes
+    left, right = order_search.orders_figure(curves).axes
     assert len(left.get_lines()) > len(right.get_lines()), "one order has a run there alone"
 
 
@@ -156,7 +154,27 @@ def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
     assert order_search.marks(late)["divergence_epoch"] == order_search.EPOCHS
 
 
-# --- trials
+def test_push_and_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
+    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    monkeypatch.setattr(order_mechanism, "WIDTH", 8)
+    monkeypatch.setattr(order_mechanism.paper, "DATASET", "digits")
+    for order in order_mechanism.ARMS[1:3]:
+        repro.run(Experiment("digits", 8, 2, order=order), store=tmp_path / "store", progress=False)
+        order_mechanism.measure_turns(tmp_path / "store", order, stops=4)
+    turns = order_mechanism.turns()
+    assert set(turns["order"]) == {"cycle:1", "batches"} and turns["mean"].gt(0).all()
+    assert set(turns["steps"]) == {-2, -1, 1, 2, 4}  # of eleven batches, stopped every second
+    order_mechanism.measure([tmp_path / "store"] * 2, fresh=2)
+    first, second = order_mechanism.pushes().to_dict("records")
+    assert second["cosine_with_last"] == pytest.approx(1)  # the same run looked at twice
+    assert first["push_over_both"] < 1 and all(np.abs(first["cosine_with_fresh"]) < 1)
+
+
+def test_the_published_measurement_is_drawn():
+    curves = order_mechanism.curves()
+    assert set(curves["order"]) == set(order_mechanism.ARMS)
+    assert isinstance(order_mechanism.turns_figure(curves, order_mechanism.turns()), Figure)
+    assert isinstance(order_mechanism.turns_figure(curves[:0], order_mechanism.turns()), Figure)
 
 
 def test_trials_are_compared_where_all_have_got():
@@ -180,9 +198,6 @@ def test_the_published_trials_are_as_the_page_says(tmp_path, monkeypatch):
     assert (last["after"] > last["before"]).all() and last["samples"].tolist() == [73, 22]
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     assert choices.last_batch().empty and choices.trials_of_orders().empty
-
-
-# --- labels as symbol ids
 
 
 def test_symbol_ids_are_outputs_of_another_experiment():

@@ -91,22 +91,6 @@ def test_a_measurement_interrupted_and_resumed_equals_an_undisturbed_one(tmp_pat
     assert whole.measurements[0]["sample_loss"] == pytest.approx(float(run.train_loss[0]), rel=1e-6)
 
 
-def test_ones_own_numbers_are_scaled_as_training_scales_them(tmp_path):
-    """Of float32 as they are: loss and Hessian are those of the same network."""
-    data = datasets.load("digits", None)
-    x = {name: getattr(data, name).astype(np.float32) / 255 for name in ("x_train", "x_test")}
-    np.savez(tmp_path / "own.npz", **x, y_train=data.y_train, y_test=data.y_test)
-    mine, theirs = (
-        sharpness.measure(
-            Experiment(dataset, 4, 4), tmp_path / "out", Store(tmp_path / "store"), 0, [0],
-            progress=False,
-        ).measurements[0]
-        for dataset in (str(tmp_path / "own.npz"), "digits")
-    )  # fmt: skip
-    assert mine["sharpness"] == pytest.approx(theirs["sharpness"], rel=1e-3)
-    assert mine["sample_loss"] == pytest.approx(theirs["sample_loss"], rel=1e-4)
-
-
 def test_samples_are_drawn_from_their_seed_without_repetition():
     images = loop.samples(SMALL)
     one, again, other = (np.asarray(sharpness.sample(images, 100, seed)[0]) for seed in (0, 0, 1))

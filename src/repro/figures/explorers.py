@@ -26,7 +26,7 @@ from repro.model.network import JUDGED_LAYER as LAYER
 from repro.runs import existing_folder, stored
 from repro.store.record import experiment_of
 
-LEVELS = 64  # shades of a picture: more would not be told apart, and take more bytes
+LEVELS = 64  # shades of a picture
 LIMIT, BINS = 6, 61  # of the histogram, in Glorot standard deviations; zero is inside a bin
 EARLY = 10  # before this epoch the histogram is taller than its panel, to be seen at all later
 DRAWN = ["train_loss", "test_loss", "relative_deviation"]
@@ -68,10 +68,7 @@ def rounded(values: ArrayLike, digits: int = 4) -> list[float | None]:
 
 
 def letter_explorer(runs: Mapping[int, xr.Dataset]) -> Explorer:
-    """A slider over the epochs at which something is kept of marked networks.
-
-    ``runs`` by width, at least one; the first replica of each is shown.
-    """
+    """A slider over the epochs at which something is kept of marked networks, by width."""
     if not runs:
         raise ReproError("The letter needs at least one marked run: by_width(..., mark='a').")
     networks = [_network(first_replica(run)) for run in runs.values()]
@@ -88,10 +85,7 @@ def letter_explorer(runs: Mapping[int, xr.Dataset]) -> Explorer:
 
 
 def picture(matrix: ArrayLike, glorot_std: float) -> bytes:
-    """A PNG of the size of the weights: white is zero, darkest twice the Glorot limit and more.
-
-    Its pixels are indices 0 to ``LEVELS`` - 1 into a palette, even in the mean of abs(w).
-    """
+    """A PNG of the size of the weights: white is zero, darkest twice the Glorot limit and more."""
     from PIL import Image
 
     share = block_mean(np.abs(matrix)) / (FULL_INK * GLOROT_LIMIT * glorot_std)
@@ -103,11 +97,7 @@ def picture(matrix: ArrayLike, glorot_std: float) -> bytes:
 
 
 def shares_between(counts: ArrayLike, edge: ArrayLike) -> NDArray[np.float64]:
-    """Share of the weights in each of ``BINS`` even bins, from counts in other bins.
-
-    Within a bin of ``edge`` the counts are taken as spread evenly. ``counts`` (bin,), ``edge``
-    (bin + 1,) increasing, its ends infinite; weights in the open bins are in no bin of the page.
-    """
+    """Share of the weights in each of ``BINS`` even bins, from counts between other edges."""
     number = np.asarray(counts, dtype=np.float64)
     reached = np.cumsum(number)[:-1]  # by each finite edge
     grid = np.linspace(-LIMIT, LIMIT, BINS + 1)
@@ -142,10 +132,7 @@ def published_unmarked() -> list[xr.Dataset]:
 
 
 def phase_explorer(runs: Iterable[xr.Dataset]) -> Explorer:
-    """Choose a dataset and a width; see the curves of every run, and its outcome.
-
-    ``runs``: unmarked networks of any datasets, widths and lengths, such as `published_unmarked`.
-    """
+    """Choose a dataset and a width; see the curves of every unmarked run, and its outcome."""
     sets: dict[str, dict[int, dict[str, Any]]] = {}
     for run in sorted(runs, key=width_of):
         width = width_of(run)
@@ -182,8 +169,7 @@ def shown_epochs(last: int) -> NDArray[np.int64]:
 def _run(run: xr.Dataset) -> dict[str, Any]:
     """One replica: its curves at ``shown_epochs`` and its `regimes.summary`."""
     one = run.isel(replica=0).sel(epoch=shown_epochs(epochs_of(run)), layer=LAYER)
-    curves = {name: rounded(one[name], 3) for name in DRAWN}
     summary = regimes.summary(run).isel(replica=0).reset_coords()
     facts = {name: value.item() for name, value in summary.items()}
     known = {name: value if value == value else None for name, value in facts.items()}
-    return curves | known
+    return {name: rounded(one[name], 3) for name in DRAWN} | known

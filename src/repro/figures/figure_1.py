@@ -34,10 +34,9 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
     """Loss against epoch of two marked networks, with pictures of their hidden-to-hidden matrices.
 
     (a) train and test loss of a wide, stable network; (b) train loss of a narrower, unstable one.
-    Each picture shows the size of the weights and is tied to its epoch; the number above it is the
-    letter's contrast (:func:`repro.analysis.weights.mark_contrast`). Grey: read off the paper's
-    figure, where the widths and the dataset are the paper's. The first replica of each is drawn; a
-    run without a mark is a `ReproError`.
+    Each picture shows the size of the weights and the letter's contrast
+    (:func:`repro.analysis.weights.mark_contrast`). Grey: read off the paper's figure. Of the first
+    replicas; a run without a mark is a `ReproError`.
     """
     runs = [first_replica(run) for run in (stable, unstable)]
     figure = style.new_figure(style.PAGE_WIDTH, 7.8)
@@ -65,10 +64,7 @@ def figure_1(stable: xr.Dataset, unstable: xr.Dataset) -> style.PageFigure:
 
 @style.styled()
 def front_figure(marked: Mapping[int, xr.Dataset], found: pd.DataFrame) -> style.PageFigure:
-    """The letter before and after training, a row for each marked run, and the phase diagram.
-
-    ``marked`` by width; ``found``: unmarked runs, as `repro.figures.figure_2.outcomes` has them.
-    """
+    """The letter before and after training, a row for each marked run, and the phase diagram."""
     figure = style.new_figure(style.PAGE_WIDTH, 3.5)
     left, right = figure.subfigures(1, 2, width_ratios=(1, 1.35))
     panels = left.subplots(max(len(marked), 1), 2, squeeze=False)
@@ -120,11 +116,7 @@ def picture_epochs(run: xr.Dataset) -> list[int]:
 
 
 def figure_1_numbers(stable: xr.Dataset, unstable: xr.Dataset) -> pd.DataFrame:
-    """Figure 1 in numbers: what was read off its two panels (``paper``), and the same of ours.
-
-    Columns ``panel``, ``quantity``, ``paper`` (a `paper.Reading` or None), ``ours`` (NaN: none) and
-    ``later_than`` (the length of a run that has not diverged, NaN otherwise); losses in nats.
-    """
+    """Figure 1 in numbers: what was read off its panels (``paper``), and ours, in nats."""
     rows = []
     for panel, name, run in (("a", "stable", stable), ("b", "unstable", unstable)):
         one, last = run.isel(replica=[0]), epochs_of(run)

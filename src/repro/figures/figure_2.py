@@ -24,34 +24,29 @@ LOOKS = {
     "minimum train loss": (style.TRAIN, "o"),
     "divergence": (style.DIVERGENCE, "X"),
 }
-EPOCHS = {
-    "epoch_of_minimum_test_loss": "minimum test loss",
-    "epoch_of_minimum_train_loss": "minimum train loss",
-    "divergence_epoch": "divergence",
-}
+# Quantities of `regimes.summary`, and what they are called
 LOSSES = {f"minimum_{which}_loss": f"minimum {which} loss" for which in ("test", "train")}
-"""Quantities of `regimes.summary`, and what they are called."""
+EPOCHS = {f"epoch_of_{quantity}": name for quantity, name in LOSSES.items()}
+EPOCHS["divergence_epoch"] = "divergence"
 
 
 @style.styled()
 def figure_2(datasets: Mapping[int, xr.Dataset]) -> style.PageFigure:
     """Four panels on networks of several widths, all of one dataset; ``datasets`` by width.
 
-    (a) train loss and (b) test loss of single runs; (c) phase diagram: width against the epochs of
-    minimum train loss, minimum test loss and divergence, with the regions between them shaded; (d)
-    minimum losses against width. Means and standard deviations over the replicas, filled; hollow:
-    read off the paper's figure. An arrow: later than the end of most runs. A `ReproError` for no
-    runs or runs of several datasets.
+    (a) train loss and (b) test loss of single runs; (c) phase diagram: epochs of the minima and of
+    divergence against width, with the regions between them shaded; (d) minimum losses. Means and
+    standard deviations over the replicas, filled; hollow: read off the paper's figure. An arrow:
+    later than the end of most runs. A `ReproError` for no runs or runs of several datasets.
     """
     found = outcomes(datasets.values())
     drawn = single_run_widths(list(datasets))
     figure = style.new_figure(style.PAGE_WIDTH, 7.0)
     top, bottom = figure.subfigures(2, 1, height_ratios=(1, 1.45))
-    losses = top.subplots(1, 2)
+    losses, last = top.subplots(1, 2), max(epochs_of(datasets[width]) for width in drawn)
     for axes, letter, which in zip(losses, "ab", ("train", "test"), strict=True):
         for width in drawn:
             _single_run(axes, datasets[width], which)
-        last = max(epochs_of(datasets[width]) for width in drawn)
         axes.set(xlim=(0, last), xlabel="epoch")
         style.plain_log_axis(axes.yaxis)
         style.panel_label(axes, letter, f"{which} loss, single runs")
@@ -95,11 +90,7 @@ def _single_run(axes: Axes, run: xr.Dataset, which: str) -> None:
 
 
 def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
-    """A row per run: ``width``, ``replica``, ``dataset`` and the columns of `regimes.summary`.
-
-    ``low`` says whether the run reached a low loss; an epoch is NaN where it had not come by the
-    end of the run. A `ReproError` for no runs or runs of several datasets.
-    """
+    """A row per run, of one dataset: `regimes.summary`, and whether it reached a ``low`` loss."""
     rows = [
         regimes.summary(run).to_dataframe().reset_index().assign(
             width=width_of(run), dataset=str(setting(run, "dataset")),
@@ -120,12 +111,9 @@ def outcomes(runs: Iterable[xr.Dataset]) -> pd.DataFrame:
 
 
 def means(found: pd.DataFrame) -> pd.DataFrame:
-    """The means of `outcomes` by width, and the paper's beside them.
+    """The means of `outcomes` by width and quantity, and the paper's `Reading` beside them.
 
-    Columns ``width``, ``quantity``, ``ours`` (mean over the runs), ``deviation`` (their standard
-    deviation, NaN for one), ``runs``, ``later_than`` (the runs' length where an epoch had not come
-    by the end of more than half of them, else NaN: then the other two are NaN) and ``paper`` (a
-    `paper.Reading` or None).
+    ``later_than``: the runs' length where more than half of them had not come to an epoch.
     """
     long = found.melt(["width", "epochs"], [*EPOCHS, *LOSSES], "quantity", "value")
     groups = long.groupby(["width", "quantity"])
@@ -150,10 +138,7 @@ def phase_diagram(axes: Axes, found: pd.DataFrame) -> None:
 def draw_means(
     axes: Axes, found: pd.DataFrame, quantities: dict[str, str], shift: float = 0.0
 ) -> None:
-    """Means and standard deviations against width, ours and the paper's ``shift`` widths apart.
-
-    Arrows stand for what comes later than the end of the runs.
-    """
+    """Means and standard deviations against width, ours and the paper's ``shift`` widths apart."""
     longest, ours = int(found["epochs"].max()), means(found)
     for place, (quantity, name) in enumerate(quantities.items()):
         for theirs, table, side in (
@@ -209,10 +194,9 @@ def _readings(quantity: str, found: pd.DataFrame, longest: float) -> pd.DataFram
 
 
 def _shade(axes: Axes, found: pd.DataFrame, longest: int) -> None:
-    """Low trainability, high trainability and, after the divergence, untrainability.
+    """Low trainability, high trainability and, after the mean divergence, untrainability.
 
-    The mean divergence epoch (the runs' length where there is none) and the share of runs that
-    reach a low loss are interpolated between widths; what is not decided yet stays blank.
+    Interpolated between widths; what is not decided yet stays blank.
     """
     decided = found[found["regime"] != "undecided"].fillna({"divergence_epoch": longest})
     if decided["width"].nunique() < 2:

@@ -18,7 +18,6 @@ from repro.analysis.captions import dataset_label, setting, width_of
 from repro.analysis.evidence import single_runs
 from repro.analysis.weights import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip_index
 from repro.figures import style
-from repro.figures.run_lines import NEARNESS, colours, curves_of
 from repro.model.network import JUDGED_LAYER as LAYER
 
 LAYER_NAMES = {
@@ -35,11 +34,7 @@ MEDIAN, MIDDLE_HALF, WHOLE = "#D55E00", "#E69F00", "#000000"
 
 
 class Joint:
-    """Joint counts (initial bins, final bins) of a layer, with their edges in the weights' unit.
-
-    Of a run's first replica, at an epoch (None: the last kept). ``strips`` are the initial weights
-    of the three thin strips, ``bins`` their places.
-    """
+    """Joint counts (initial bins, final bins) of a layer, their edges, and three thin strips."""
 
     def __init__(self, run: xr.Dataset, layer: str, epoch: int | None = None) -> None:
         counts = joint_counts(run, layer, epoch, int(run["replica"][0]))
@@ -58,23 +53,18 @@ class Joint:
 def figure_3(dataset: xr.Dataset, layer: str = LAYER, epoch: int | None = None) -> style.PageFigure:
     """Joint counts of final against initial weights of a layer, with three strips above.
 
-    Colour: number of weights in a cell, logarithmic. Lines: median, quartiles and 2-98 % band of
-    the final weight given the initial one. Above: the final weights of three thin strips of initial
-    weights. Grey: read off the paper's figure, for the paper's width, dataset and layer. Of the
-    run's first replica, at the last epoch that kept joint counts, or at ``epoch``; a `ReproError`
-    where it kept none.
+    Lines: median, quartiles and 2-98 % band of the final weight given the initial one. Grey: read
+    off the paper's figure. Of the run's first replica, at the last epoch that kept joint counts, or
+    at ``epoch``; a `ReproError` where it kept none.
     """
     joint = Joint(dataset, layer, epoch)
     figure = style.new_figure(style.PAGE_WIDTH, 6.6)
     figure.get_layout_engine().set(hspace=0.06)  # room for the strips' ties
     grid = figure.add_gridspec(2, 3, height_ratios=(1, 2.7))
     below = figure.add_subplot(grid[1, :], label="joint counts")
-    edges = np.abs(joint.final[1:-1])  # all but a few of the weights are drawn
-    farthest = np.concatenate([[np.inf], np.maximum(edges[1:], edges[:-1]), [np.inf]])
-    order = np.argsort(farthest)
-    reached = np.cumsum(joint.counts.sum(axis=0)[order])
-    last = order[np.searchsorted(reached, 0.9995 * reached[-1])]
-    top = float(min(1.1 * farthest[last], edges.max()))
+    all_but_a_few = (0.00025, 0.99975)
+    ends = conditional_quantiles(joint.counts.sum(axis=0)[None], joint.final, all_but_a_few)
+    top = float(min(1.1 * np.abs(ends).max(), joint.final[-2]))
     _draw_joint(below, joint, top)
     figure.legend(*below.get_legend_handles_labels(), loc="outside lower center", ncols=5)
     for column, bin_ in enumerate(joint.bins):
@@ -87,11 +77,7 @@ def figure_3(dataset: xr.Dataset, layer: str = LAYER, epoch: int | None = None) 
 
 
 def figure_3_numbers(dataset: xr.Dataset, layer: str = LAYER) -> pd.DataFrame:
-    """Figure 3 in numbers: quantiles of the final weight in the three strips.
-
-    Columns ``initial weight``, ``quantile``, ``paper`` (a `paper.Reading` or None) and ``ours``
-    (infinite where the quantile lies in an outermost bin, which has no edge).
-    """
+    """Figure 3 in numbers: quantiles of the final weight in the three strips, theirs and ours."""
     joint = Joint(dataset, layer)
     found = conditional_quantiles(joint.counts[joint.bins], joint.final, QUANTILES)
     rows = [
@@ -105,17 +91,17 @@ def figure_3_numbers(dataset: xr.Dataset, layer: str = LAYER) -> pd.DataFrame:
 
 @style.styled()
 def deviation_figure(runs: Mapping[int, xr.Dataset]) -> style.PageFigure:
-    """Relative deviation (a) and correlation with the initial weights (b) against the epoch.
-
-    ``runs`` by width; every replica is drawn, its layers told apart by the line's style.
-    """
+    """Relative deviation (a) and correlation with the start (b) of every replica and layer."""
     single = single_runs(runs.values())
-    parts = {name: curves_of(single, *NEARNESS, layer=layer) for layer, name in LAYER_NAMES.items()}
+    parts = {
+        name: style.curves_of(single, *style.NEARNESS, layer=layer)
+        for layer, name in LAYER_NAMES.items()
+    }
     curves = pd.concat(parts, names=["layer"]).reset_index("layer").reset_index(drop=True)
     figure, [panels] = style.panels(3.2)
-    for axes, (name, label) in zip(panels, NEARNESS.items(), strict=True):
+    for axes, (name, label) in zip(panels, style.NEARNESS.items(), strict=True):
         sns.lineplot(
-            curves, x="epoch", y=name, hue="width", palette=colours(curves["width"]),
+            curves, x="epoch", y=name, hue="width", palette=style.colours(curves["width"]),
             style="layer", units="run", estimator=None, ax=axes, legend=axes is panels[1],
         )  # fmt: skip
         axes.set_ylabel(label)

@@ -1,8 +1,6 @@
 """A figure's files for reuse: vector graphics, and the values drawn as a table.
 
-Where the environment variable ``REPRO_FIGURES`` names a folder, every figure that a notebook shows
-is written there too, as PDF, SVG and CSV. The book's build sets it and offers the files below the
-figure.
+Every figure that a notebook shows goes where the environment variable ``REPRO_FIGURES`` says.
 """
 
 from __future__ import annotations
@@ -30,8 +28,10 @@ _VARIABLE = "REPRO_FIGURES"
 
 # Without times and random names, so that the same figure is the same bytes; texts stay texts in
 # the PDF, and are outlines in the SVG, where a reader may lack the font.
-_PDF = {"Creator": None, "Producer": None, "CreationDate": None}
-_SVG = {"Creator": None, "Date": None}
+_METADATA = {
+    "pdf": {"Creator": None, "Producer": None, "CreationDate": None},
+    "svg": {"Creator": None, "Date": None},
+}
 _SETTINGS: dict[str, Any] = {"svg.hashsalt": "repro", "pdf.fonttype": 42}
 _PICTURE_DPI = 150  # of pictures and meshes inside the vector graphics
 
@@ -52,11 +52,7 @@ def digest(png: bytes) -> str:
 
 
 def write_where_asked(figure: Figure, png: bytes) -> None:
-    """Write ``figure.pdf``, ``.svg`` and ``.csv`` where ``REPRO_FIGURES`` is set.
-
-    They go to a subfolder named by `digest` of ``png``, the picture as the notebook shows it, by
-    which the book finds them.
-    """
+    """Write the figure's files to a folder named by `digest`, where ``REPRO_FIGURES`` is set."""
     if not os.environ.get(_VARIABLE):
         return
     folder = Path(os.environ[_VARIABLE]) / digest(png)
@@ -66,8 +62,8 @@ def write_where_asked(figure: Figure, png: bytes) -> None:
     figure.set_layout_engine("none")
     try:
         with rc_context(_SETTINGS):
-            figure.savefig(folder / "figure.pdf", metadata=_PDF, dpi=_PICTURE_DPI)
-            figure.savefig(folder / "figure.svg", metadata=_SVG, dpi=_PICTURE_DPI)
+            for suffix, metadata in _METADATA.items():
+                figure.savefig(folder / f"figure.{suffix}", metadata=metadata, dpi=_PICTURE_DPI)
     finally:
         figure.set_layout_engine(layout)
     table = drawn_values(figure)
@@ -77,11 +73,9 @@ def write_where_asked(figure: Figure, png: bytes) -> None:
 def drawn_values(figure: Figure) -> pd.DataFrame:
     """The values behind the lines, points, histograms and meshes of a figure, as ``COLUMNS``.
 
-    ``series`` is the label in the legend, or ``line 3`` for the third line without one; ``value``
-    what a mesh's colour says (empty cells are left out). Pictures of matrices have no rows: they
-    are in the published runs.
+    ``series`` is the legend's label, or such as ``line 3``; ``value`` is a mesh's.
     """
-    parts = []
+    parts = [pd.DataFrame(columns=COLUMNS)]
     for number, axes in enumerate((one for one in figure.axes if one.axison), start=1):
         title = axes.get_title(loc="left") or axes.get_title()
         for artist, name, values in _series(axes):
@@ -90,9 +84,8 @@ def drawn_values(figure: Figure) -> pd.DataFrame:
             named = (number, title, axes.get_xlabel(), axes.get_ylabel(), series)
             part = pd.DataFrame(values, columns=COLUMNS[5 : 5 + values.shape[1]])
             parts.append(part.assign(**dict(zip(COLUMNS, named, strict=False))))
-    if not parts:
-        return pd.DataFrame(columns=COLUMNS)
-    return pd.concat(parts, ignore_index=True).reindex(columns=COLUMNS).dropna(subset=["x", "y"])
+    table = pd.concat(parts[1:] or parts, ignore_index=True)
+    return table.reindex(columns=COLUMNS).dropna(subset=["x", "y"])
 
 
 def _series(axes: Axes) -> Iterator[tuple[Any, str, NDArray[np.float64]]]:

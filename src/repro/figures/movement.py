@@ -15,8 +15,7 @@ from repro.analysis import evidence
 from repro.analysis.captions import width_of
 from repro.analysis.weights import contrast_of_run
 from repro.claims import large, wider
-from repro.figures import run_lines, style
-from repro.figures.run_lines import NEARNESS, colours, curves_of, ends_of, nothing_to_draw
+from repro.figures import style
 
 DEVIATIONS = {
     "deviation_std": "deviation (standard deviation of $d$)",
@@ -33,19 +32,19 @@ def near_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Deviation of unmarked runs, and correlation with their start, over epochs and at the end."""
     plain = evidence.unmarked(runs)
     if not plain:
-        return nothing_to_draw("no unmarked run")
-    curves, ends = curves_of(plain, *NEARNESS), ends_of(plain)
+        return style.nothing_to_draw("no unmarked run")
+    curves, ends = style.curves_of(plain, *style.NEARNESS), style.ends_of(plain)
     figure, panels = style.panels(5.2, 2, sharex="col", sharey="row", width_ratios=(2, 1))
-    for (over, at_end), (name, label), letter in zip(panels, NEARNESS.items(), "bd", strict=True):
-        run_lines.draw_lines(over, curves, "epoch", name)
-        run_lines.draw_points(at_end, ends, name)
-        over.set_ylabel(label)
+    for (over, at_end), name, letter in zip(panels, style.NEARNESS, "bd", strict=True):
+        style.draw_lines(over, curves, "epoch", name)
+        style.draw_points(at_end, ends, name)
+        over.set_ylabel(style.NEARNESS[name])
         style.panel_label(at_end, letter, "at the end")
     style.plain_log_axis(panels[0, 0].yaxis)
     over.set(xlim=(1, max(curves["epoch"].max(), 2)), xlabel="epoch")
     over.set_ylim(min(-0.05, ends["weight_correlation"].min()), 1.03)
     style.plain_log_axis(over.xaxis)
-    at_end.legend(handles=run_lines.regime_handles(ends), loc="best")
+    at_end.legend(handles=style.regime_handles(ends), loc="best")
     style.width_bar(figure, panels, ends["width"])
     return figure
 
@@ -58,12 +57,12 @@ def area_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         for number, run in enumerate(evidence.marked(runs))
     ]
     if not parts:
-        return nothing_to_draw("no marked run")
+        return style.nothing_to_draw("no marked run")
     areas = pd.concat(parts).reset_index()
     figure = style.new_figure(style.PAGE_WIDTH, 2.7)
-    axes = figure.subplots()
+    axes, palette = figure.subplots(), style.colours(areas["width"])
     sns.lineplot(
-        areas, x="matrix_epoch", y="mark_contrast", hue="width", palette=colours(areas["width"]),
+        areas, x="matrix_epoch", y="mark_contrast", hue="width", palette=palette,
         units="run", estimator=None, marker="o", ax=axes,
     )  # fmt: skip
     axes.axhline(0.5, color="0.45", linewidth=0.8, linestyle="--")
@@ -79,7 +78,7 @@ def near_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
         "runs": ("run", "size"), "relative deviation": ("relative_deviation", "mean"),
         "correlation": ("weight_correlation", "mean"),
     }  # fmt: skip
-    return ends_of(strong).groupby("width", as_index=False).agg(**columns)
+    return style.ends_of(strong).groupby("width", as_index=False).agg(**columns)
 
 
 def at_losses(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
@@ -97,12 +96,11 @@ def at_losses(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Deviation (a) and relative deviation (b) at the first crossing of a loss, against width.
 
-    A line for each loss: medians over the runs of a width, bars from the least to the most. Dashed
-    in (a): how the initial spread falls with width.
+    Medians over the runs of a width, from the least to the most.
     """
     table = at_losses(runs)
     if table.empty:
-        return nothing_to_draw("no run reaches a chosen loss")
+        return style.nothing_to_draw("no run reaches a chosen loss")
     norm = LogNorm(min(wider.LOSS_SHARES), max(wider.LOSS_SHARES))
     figure, [panels] = style.panels(3.6, sharex=True)
     for axes, (name, words) in zip(panels, DEVIATIONS.items(), strict=True):
@@ -131,15 +129,15 @@ def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Lowest train loss so far against ``DEVIATIONS``, each unmarked run a path to its lowest."""
     plain = evidence.unmarked(runs)
     if not plain:
-        return nothing_to_draw("no unmarked run")
-    paths = curves_of(plain, "train_loss", *DEVIATIONS)
+        return style.nothing_to_draw("no unmarked run")
+    paths = style.curves_of(plain, "train_loss", *DEVIATIONS)
     of_run = paths.groupby("run")["train_loss"]
     last = of_run.transform("idxmin")
     paths["train_loss"] = of_run.cummin()  # without the spikes
     paths = paths[paths.index <= last]
     figure, [panels] = style.panels(3.4, sharey=True)
     for axes, (name, words) in zip(panels, DEVIATIONS.items(), strict=True):
-        run_lines.draw_lines(axes, paths, name, "train_loss", linewidth=0.6)
+        style.draw_lines(axes, paths, name, "train_loss", linewidth=0.6)
         axes.set(xlabel=words, ylabel="lowest train loss so far")
         style.plain_log_axis(axes.xaxis)
         style.plain_log_axis(axes.yaxis)
@@ -148,10 +146,7 @@ def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def exponent_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """Loss by loss: the exponents of the dependence on width, and how probable by chance.
-
-    Over unmarked runs of the paper's length that reach the loss, a share of the initial one.
-    """
+    """Loss by loss: the exponents of the dependence on width, and how probable by chance."""
     whole = evidence.in_order(evidence.unmarked(evidence.complete(runs)))
     table = at_losses(whole)
     rows = []
@@ -177,19 +172,15 @@ def updates_by_size(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) outward update and (b) size of the update against the initial size of the weight.
-
-    Means and standard deviations over the unmarked runs of a width, each at its own end. Zero in
-    (a) is what updates that know nothing of the initial weight give.
-    """
+    """(a) outward update and (b) size of the update against the initial size of the weight."""
     table = updates_by_size(runs)
     if table.empty:
-        return nothing_to_draw("no unmarked run with joint counts")
+        return style.nothing_to_draw("no unmarked run with joint counts")
     figure, [panels] = style.panels(3.3)
     panels[0].axhline(0, color="0.6", linewidth=0.8, linestyle="--", zorder=1)
     for axes, (name, words) in zip(panels, UPDATES.items(), strict=True):
         sns.lineplot(
-            table, x="initial", y=name, hue="width", palette=colours(table["width"]),
+            table, x="initial", y=name, hue="width", palette=style.colours(table["width"]),
             errorbar="sd", err_kws={"linewidth": 0}, legend=False, ax=axes,
         )  # fmt: skip
         axes.set(xlim=(0, np.sqrt(3)), xlabel="$|w_i|$ / Glorot standard deviation", ylabel=words)
@@ -199,10 +190,7 @@ def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 
 def slope_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
-    """The slopes of both ``UPDATES`` of unmarked runs with joint counts, by regime and width.
-
-    Means and standard deviations over runs, and the mean share of weights beyond the bins.
-    """
+    """The slopes of both ``UPDATES`` of unmarked runs with joint counts, by regime and width."""
     rows = []
     for run in filter(large.has_final_counts, evidence.unmarked(runs)):
         found = large.updates_of_run(run)

@@ -1,44 +1,182 @@
-"""Regimes by width, and how far our values lie from the paper's: claim 6."""
+"""The regimes by width, and the crossing into untrainability: claims 2, 3 and 6."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import NullLocator
 
 from repro import paper
-from repro.analysis import evidence
-from repro.analysis.captions import setting
-from repro.analysis.regimes import LOW_LOSS_SHARE
+from repro.analysis import climb, evidence, regimes
+from repro.analysis.captions import epochs_of, setting, width_of
+from repro.analysis.intervals import mean_interval
+from repro.claims.jump import RiseEpochs, excursion, rise_epochs
 from repro.claims.regimes import RANKS, boundaries, comparisons
 from repro.figures import style
-from repro.figures.run_lines import draw_points, ends_of, nothing_to_draw, regime_handles
+from repro.model.network import JUDGED_LAYER as LAYER
+
+BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))  # quantiles, darkness
+MARGIN = 0.15  # share of the crossing's length shown before and after it
+CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
+
+
+def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Loss and deviation of every unmarked run that crosses, aligned at the middle of its rise.
+
+    ``share`` is 0 where the crossing starts, 1 where it ends, after a running median.
+    """
+    parts = []
+    for number, run in enumerate(evidence.unmarked(runs)):
+        if (found := rise_epochs(run)) is None:
+            continue
+        one = run.isel(replica=0).sel(layer=LAYER)
+        of_run = {"run": number, "width": width_of(run), "lag": found.lag, "rise": found.rise}
+        for curve, name in zip(CURVES, ("train_loss", "deviation_std"), strict=True):
+            values = regimes.smoothed(regimes.finite_or_infinite(one[name]))
+            plateau = np.median(values[found.end :][: regimes.PLATEAU_EPOCHS])
+            start = values[found.start]
+            row = of_run | {"curve": curve, "epoch": np.arange(len(values)) - found.loss[1]}
+            row |= {"share": (values - start) / (plateau - start)}
+            parts.append(pd.DataFrame(row)[_shown(run, found)])
+    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+
+
+@style.styled()
+def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """`crossings`, a panel a width, and their lags with the 95 % interval of each width's mean."""
+    curves = crossings(runs)
+    if curves.empty:
+        return style.nothing_to_draw("no run crosses")
+    behind = curves.drop_duplicates("run")
+    widths = sorted(set(curves["width"]))
+    figure = style.new_figure(style.PAGE_WIDTH, max(1.1 * len(widths), 2.8))
+    left, right = figure.subfigures(1, 2, width_ratios=(2, 0.9))
+    panels, lag = _panels(left, widths), right.subplots()
+    rise = behind["rise"].mean()
+    for axes, width in zip(panels, widths, strict=True):
+        sns.lineplot(
+            curves[curves["width"] == width], x="epoch", y="share", hue="curve", palette=CURVES,
+            units="run", estimator=None, linewidth=0.8, alpha=0.8, ax=axes, legend=False,
+        )  # fmt: skip
+        axes.axvline(0, color="0.6", linewidth=0.7, zorder=0)
+        axes.set(xlim=(-2.5 * rise, 1.5 * rise), ylim=(-0.15, 1.15), xlabel="", ylabel="")
+    for axes in panels[-2:]:
+        axes.set_xlabel("epochs from the\nmiddle of the loss's rise")
+    for axes in panels[::2]:
+        axes.set_ylabel("share of the rise")
+    for place, (name, colour) in zip((0.75, 0.05), CURVES.items(), strict=True):
+        panels[0].text(place, 0.3, name, color=colour, transform=panels[0].transAxes)
+    lag.axhline(0, color="0.6", linewidth=0.7, zorder=0)
+    look: dict[str, Any] = {"x": "width", "y": "lag", "ax": lag, "legend": False}
+    sns.stripplot(
+        behind, hue="width", palette=style.colours(widths), size=4, alpha=0.6, jitter=False, **look
+    )
+    sns.pointplot(
+        behind, color="0.15", errorbar=lambda lags: mean_interval(lags) or (np.nan, np.nan),
+        linestyle="none", marker="_", markersize=12, capsize=0.2, err_kws={"linewidth": 1.2},
+        **look,
+    )  # fmt: skip
+    lag.set(xlabel="width $N$", ylabel="lag of the deviation, epochs")
+    style.panel_label(lag, style.LETTERS[len(widths)], "lag")
+    return figure
+
+
+@style.styled()
+def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """One crossing of each width: loss above, the deviation's quantiles as bands below."""
+    first = {}
+    for run in evidence.unmarked(runs):
+        if (found := rise_epochs(run)) is not None:
+            first.setdefault(width_of(run), (run, found))
+    if not first:
+        return style.nothing_to_draw("no run crosses")
+    figure, panels = style.panels(
+        4.2, 2, len(first), sharex="col", sharey="row", height_ratios=(1, 1.6)
+    )
+    for (above, below), letter, width in zip(panels.T, style.LETTERS, sorted(first), strict=False):
+        run, found = first[width]
+        one = run.isel(replica=0, epoch=_shown(run, found)).sel(layer=LAYER)
+        above.plot(one["epoch"], one["train_loss"], color=style.TRAIN)
+        ranks = one["deviation_quantiles"] / float(one["glorot_std"])
+        for lower, upper, strength in BANDS:
+            below.fill_between(
+                one["epoch"], ranks.sel(quantile=lower), ranks.sel(quantile=upper), linewidth=0,
+                color=style.TEST, alpha=strength, label=f"{lower:.0%} to {upper:.0%}",
+            )  # fmt: skip
+        below.plot(one["epoch"], ranks.sel(quantile=0.5), color="0.15", label="median")
+        for axes in (above, below):
+            axes.axvline(found.loss[1], color="0.6", linewidth=0.7, zorder=0)
+        below.set_xlabel("epoch")
+        style.panel_label(above, letter, f"$N$ = {width}")
+        below.set_title("")
+    panels[0, 0].set_ylabel("train loss")
+    panels[1, 0].set_ylabel("deviation /\nGlorot standard deviation")
+    handles = panels[1, 0].get_legend_handles_labels()
+    figure.legend(*handles, loc="outside lower center", ncols=4)
+    return figure
+
+
+@style.styled()
+def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
+    """Train loss of every replica, a panel a width; dots where the low loss is left for good."""
+    groups = climb.widths_with_several(runs)
+    if not groups:
+        return style.nothing_to_draw("no width with several runs of which one diverges")
+    figure = style.new_figure(style.PAGE_WIDTH, 0.9 * len(groups) + 1.2)
+    panels = _panels(figure, groups)
+    for axes, group in zip(panels, groups.values(), strict=True):
+        curves = style.curves_of(group, "train_loss")
+        style.draw_lines(axes, curves, "epoch", "train_loss", linewidth=0.6)
+        for loss in map(climb.train_loss, group):
+            if found := regimes.crossing(loss):
+                axes.plot(found.start, loss[found.start], "o", color=style.DIVERGENCE, markersize=4)
+        axes.set(xlabel="", ylabel="train loss")
+    for axes in panels[-2:]:
+        axes.set_xlabel("epoch")
+    style.plain_log_axis(panels[0].yaxis)
+    return figure
+
+
+def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Mean lowest train loss before and after a run leaves it (`excursion`), by width, in nats."""
+    rows = [
+        (width_of(run), left.lowest_before, left.lowest_after)
+        for run in evidence.complete(runs)
+        if (left := excursion(run["train_loss"].isel(replica=0)))
+    ]
+    table = pd.DataFrame(rows, columns=["width", "before", "after"])
+    table["lower"] = table["after"] < table["before"]
+    columns = {
+        "runs": ("before", "size"), "before": ("before", "mean"), "after": ("after", "mean"),
+        "lower after": ("lower", "sum"),
+    }  # fmt: skip
+    return table.groupby("width", as_index=False).agg(**columns)
 
 
 @style.styled()
 def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss.
-
-    Shaded as the widths that part the regimes best have it; below the dashed line a loss is low.
-    """
-    ends = ends_of(evidence.unmarked(runs))
+    """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss."""
+    ends = style.ends_of(evidence.unmarked(runs))
     if ends.empty:
-        return nothing_to_draw("no unmarked run")
+        return style.nothing_to_draw("no unmarked run")
     figure, [panels] = style.panels(3.3, sharey=True)
     for axes, letter, name in zip(panels, "ab", ("lowest", "final"), strict=True):
-        draw_points(axes, ends, name)
-        axes.axhline(LOW_LOSS_SHARE, color="0.45", linewidth=0.8, linestyle="--", zorder=1)
+        style.draw_points(axes, ends, name)
+        axes.axhline(regimes.LOW_LOSS_SHARE, color="0.45", linewidth=0.8, linestyle="--", zorder=1)
         cuts = np.clip([0, *regime_boundaries(ends), np.inf], 0, axes.get_xlim()[1])
         for shade, low, high in zip(style.REGIONS.values(), cuts, cuts[1:], strict=False):
             axes.axvspan(low, high, color=shade, alpha=0.6, linewidth=0, zorder=0)
         axes.set_ylabel("train loss / initial loss")
         style.panel_label(axes, letter, name)
         style.plain_log_axis(axes.yaxis)
-    figure.legend(handles=regime_handles(ends), loc="outside lower center", ncols=4)
+    figure.legend(handles=style.regime_handles(ends), loc="outside lower center", ncols=4)
     return figure
 
 
@@ -47,7 +185,7 @@ def agreement_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     """Ours less the paper's (`agreement_table`) in error bars; inside the band the two agree."""
     table = agreement_table(runs).dropna(subset="difference")
     if table.empty:
-        return nothing_to_draw("no value of the paper to compare with")
+        return style.nothing_to_draw("no value of the paper to compare with")
     table["errors"] = table["difference"] / table["allowed"]
     table["quantity"] = table["quantity"].str.replace("_", " ")
     figure = style.new_figure(style.PAGE_WIDTH, 3.2)
@@ -73,7 +211,7 @@ def agreement_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 def regime_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
     """By width: unmarked runs of each regime, and the epoch of divergence beside the paper's."""
-    ends = ends_of(evidence.unmarked(runs))
+    ends = style.ends_of(evidence.unmarked(runs))
     counts = pd.crosstab(ends["width"], ends["regime"])
     counts = counts[[name for name in (*RANKS, "undecided") if name in counts]].reset_index()
     counts.columns.name = None
@@ -90,3 +228,21 @@ def regime_boundaries(ends: pd.DataFrame) -> tuple[float, float]:
     if counted.empty:
         return np.inf, np.inf
     return boundaries(counted["width"].tolist(), counted["regime"].map(RANKS).tolist())[:2]
+
+
+def _panels(figure: FigureBase, widths: Collection[int]) -> list[Axes]:
+    """A panel for each width, two abreast, on the same axes."""
+    grid = figure.subplots((len(widths) + 1) // 2, 2, sharex=True, sharey=True, squeeze=False)
+    for axes, letter, width in zip(grid.flat, style.LETTERS, widths, strict=False):
+        style.panel_label(axes, letter, f"$N$ = {width}")
+    for axes in grid.flat[len(widths) :]:
+        axes.remove()
+    panels = list(grid.flat[: len(widths)])
+    panels[max(len(widths) - 2, 0)].tick_params(labelbottom=True)
+    return panels
+
+
+def _shown(run: xr.Dataset, found: RiseEpochs) -> slice:
+    """The epochs of a picture of a run's crossing, ``MARGIN`` of it on either side."""
+    beside = max(int(MARGIN * (found.end - found.start)), 5)
+    return slice(max(found.start - beside, 1), min(found.end + beside, epochs_of(run)) + 1)

@@ -36,8 +36,7 @@ from repro.paper import EARLY_EPOCHS
 from repro.places import published_path
 from repro.runs import existing_folder
 
-WIDTHS = (50, 150, 275, 500)
-"""Where the choices are compared: a weak, an unstable, a late and a strong width of the paper."""
+WIDTHS = (50, 150, 275, 500)  # a weak, an unstable, a late and a strong one of the paper
 
 EARLY_MARKS = (f"train_loss_at_{EARLY_EPOCHS}", "minimum_test_loss", "epoch_of_minimum_test_loss")
 MARKS = (
@@ -68,11 +67,7 @@ def experiment(changed: Mapping[str, Any], width: int) -> Experiment:
 
 
 def found(experiment: Experiment, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
-    """Every replica of an experiment by itself, the longest there is of each.
-
-    Looks into the published results and, beside them, into the folder ``store``, if any. Raises
-    ReproError where there is no such folder, or a file is damaged.
-    """
+    """Every replica of an experiment, the longest there is: published, or in ``store``."""
     places = [existing_folder(each) for each in dict.fromkeys((store, None))]
     there = [(place, place.find(experiment, n)) for place in places
              for n in place.replicas(experiment)]  # fmt: skip
@@ -92,10 +87,7 @@ def runs_of_choices(
 
 
 def marks(run: xr.Dataset) -> dict[str, float]:
-    """The `MARKS` of a single run, NaN where it is too short for one; losses in nats.
-
-    A minimum counts once the run is past it.
-    """
+    """The `MARKS` of a single run, in nats; NaN where it is too short, or not past a minimum."""
     summary = regimes.summary(run)
     one = {name: float(regimes.happened(summary, name)[0]) for name in MARKS[1:]}
     for which in ("test", "train"):
@@ -105,11 +97,7 @@ def marks(run: xr.Dataset) -> dict[str, float]:
 
 
 def table(runs: Runs) -> pd.DataFrame:
-    """Every choice at every width: its marks, and how far it is from the paper.
-
-    ``epochs`` are of the longest run, `MARKS` means over the runs that have them, ``compared`` is
-    the number of marks in the ``distance``; NaN where there is none.
-    """
+    """Every choice at every width: means of its `MARKS`, and its ``distance`` from the paper."""
     rows: list[dict[str, Any]] = []
     for (name, width), there in runs.items():
         row = {"width": width, "choice": name, "runs": len(there)}
@@ -135,10 +123,8 @@ def deciding_width(compared: pd.DataFrame) -> int | None:
     """The width of a `table` at which most choices have a distance; None where no two have."""
     here = compared.dropna(subset="distance").groupby("width")
     rank = pd.DataFrame({"choices": here.size(), "marks": here["compared"].max()})
-    rank = rank[rank["choices"] >= 2].sort_values(
-        ["choices", "marks"], ascending=False, kind="stable"
-    )
-    return None if rank.empty else int(rank.index[0])
+    rank = rank[rank["choices"] >= 2]
+    return None if rank.empty else int(max(rank.index, key=lambda width: tuple(rank.loc[width])))
 
 
 def recommended(compared: pd.DataFrame) -> str | None:
@@ -153,37 +139,31 @@ def recommended(compared: pd.DataFrame) -> str | None:
 
 TRIAL_WIDTH = 150
 COMPARED_AT, LAST = 250, 10  # an epoch that all have; epochs averaged there, since it scatters
+# The trials of what is now the field ``order`` of `Experiment`
 TRIED_ORDERS = {
     "one order": "cycle:1", "a buffer of 10,000": "buffer:10000", "a buffer of 1,000": "buffer:1000"
 }  # fmt: skip
-"""The trials of what is now the field ``order`` of `Experiment`."""
 
 
 def kept(file: str = "trials.json") -> list[dict[str, Any]]:
-    """The rows of a published file, of trials ``name``, ``train_loss`` by epoch from 1, and what
-    made it; none without the file."""
+    """The rows of a published file, none without it; of trials, losses by epoch from 1."""
     path = published_path() / file
     return sealed_json.read(path)["rows"] if path.is_file() else []
 
 
 def trials_of_orders() -> pd.DataFrame:
     """The trials of orders, as `order_search.curves` has its runs, with a column ``trial``."""
-    parts = [
-        pd.DataFrame({"epoch": np.arange(1, len(row["train_loss"]) + 1)}).assign(
-            width=TRIAL_WIDTH, order=TRIED_ORDERS[row["name"]], run=number, trial=True,
-            train_loss=row["train_loss"],
-        )
-        for number, row in enumerate(kept())
-        if row["name"] in TRIED_ORDERS
-    ]  # fmt: skip
-    return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
+    table = pd.DataFrame(kept(), columns=["name", "train_loss"])
+    table = table.assign(order=table.pop("name").map(TRIED_ORDERS), run=table.index)
+    table = table.dropna(subset="order").explode("train_loss").astype({"train_loss": float})
+    epoch = table.groupby("run").cumcount() + 1
+    return table.assign(epoch=epoch, width=TRIAL_WIDTH, trial=True).reset_index(drop=True)
 
 
 def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
-    """Training losses (nats), by name and from epoch 1 on, compared as far as all trials go.
+    """Training losses (nats), by name and from epoch 1 on, compared up to `COMPARED_AT`.
 
-    ``minimum`` and its epoch ``minimum_at`` are those up to `COMPARED_AT`, ``at_250`` is the mean
-    over the `LAST` epochs up to there; NaN where the curve is shorter.
+    ``at_250`` is the mean over the `LAST` epochs up to there; NaN where the curve is shorter.
     """
     rows = []
     for name, values in curves:
@@ -196,8 +176,8 @@ def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
 
 
 def last_batch() -> pd.DataFrame:
-    """A row a ``split``: the ``samples`` in its last batch, and the lowest test loss (nats) of the
-    first epochs ``before`` and ``after`` the step on them."""
+    """By ``split``: the ``samples`` in the last batch, and the lowest test loss (nats) of the first
+    epochs ``before`` and ``after`` the step on them."""
     names = ["split", "samples", "before", "after"]
     table = pd.DataFrame(kept("last-batch.json"), columns=names)
     return table.assign(before=table["before"].map(min), after=table["after"].map(min))

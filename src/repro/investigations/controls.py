@@ -1,23 +1,16 @@
 """Control runs: the baseline with one thing changed, and their outcomes.
 
 A **control** changes the loss, the pixels or the learning rate, and nothing else; its **reference**
-is the baseline of the same width. Which controls are wanted is written in the plan of runs alone.
-The rule by which a control is held against its reference was written before any of the controls had
-been trained to the reference's divergence:
+is the baseline of the same width. The rule was written before any control had been trained to its
+reference's divergence:
 
 - both diverge: the control *diverges too*.
 - only the reference diverges, and the control has gone on for as long as a plateau must last beyond
-  the reference's divergence epoch: the control *has not diverged*, or, where its loss ends as far
-  above its minimum as a plateau must be (`repro.analysis.regimes`), it *is climbing*, which is no
-  answer.
+  that: it *has not diverged*, or, where its loss ends as far above its minimum as a plateau must be
+  (`repro.analysis.regimes`), it *is climbing*, which is no answer.
 - the control diverges and the reference does not, in as many epochs: the control *diverges alone*.
-- neither diverges, and both have gone on for the paper's thousand epochs: *neither diverges*, which
-  tells nothing of what was changed.
+- neither diverges in the paper's thousand epochs: *neither diverges*, which tells nothing.
 - otherwise the runs are *too short to say*, or there is *nothing to compare with*.
-
-`trained_twice` changes only the device: the same initial weights and order of the samples, but sums
-that differ in their last digit. The second training is kept in ``results/again``, so that no
-replica counts twice.
 """
 
 import os
@@ -26,13 +19,15 @@ from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import xarray as xr
+from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis import evidence, regimes
-from repro.analysis.captions import epochs_of, replica_of, width_of
+from repro.analysis.captions import epochs_of, in_words, replica_of, width_of
 from repro.experiment import Experiment
-from repro.figures.run_lines import curves_of
+from repro.figures import style
 from repro.places import published_path
 from repro.runs import existing_folder, stored
 from repro.store.record import cut, experiment_of
@@ -41,16 +36,11 @@ from repro.training.grid import read_plan, train_command
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")
-COLUMNS = (
-    "width", "run", "replica", "epochs", "minimum", "minimum_at", "end", "dead", "diverged",
-    "outcome",
-)  # fmt: skip
 EARLY = 20  # epochs at the start over which the two trainings of a replica are compared
 
 
 class Control(NamedTuple):
-    """A run of a control, or of a reference (`changed` is empty), beside its reference: single
-    replicas of whatever length, None where there is none."""
+    """A single run of a control, or of a reference (``changed`` is empty), beside its reference."""
 
     experiment: Experiment
     changed: str
@@ -66,10 +56,7 @@ def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.D
 def gather(
     plan: str | os.PathLike, runs: Sequence[xr.Dataset], dataset: str = paper.DATASET
 ) -> list[Control]:
-    """The controls that a plan wants at the paper's length, with their runs, by width.
-
-    Of a reference there is one run, the first of the longest. What has no run stands there without.
-    """
+    """The controls that a plan wants, by width; of a reference the first of the longest runs."""
     experiments = [one for one, _ in merged(read_plan(plan))
                    if one.dataset == dataset and one.epochs >= paper.EPOCHS]  # fmt: skip
     by_digest: dict[str, list[xr.Dataset]] = {}
@@ -105,11 +92,9 @@ def outcome(run: xr.Dataset, against: xr.Dataset | None) -> str:
 
 
 def table(controls: Sequence[Control]) -> pd.DataFrame:
-    """A row a run, `COLUMNS`: its minimum, its end, and its outcome beside the reference.
-
-    ``run`` is its `label`; ``minimum`` and ``end`` are training losses in nats; ``dead`` is the
-    share at the end; ``diverged`` NaN where not by the end; ``outcome`` empty for a reference.
-    """
+    """A row a run: training losses in nats, the share ``dead`` at the end, and its `outcome`."""
+    columns = ["width", "run", "replica", "epochs", "minimum", "minimum_at", "end", "dead",
+               "diverged", "outcome"]  # fmt: skip
     rows = []
     for experiment, changed, run, reference in controls:
         if run is not None:
@@ -120,15 +105,41 @@ def table(controls: Sequence[Control]) -> pd.DataFrame:
                 float(last["train_loss"]), float(last["dead_fraction"]),
                 float(found["divergence_epoch"]), outcome(run, reference) if changed else "",
             ))  # fmt: skip
-    return pd.DataFrame(rows, columns=list(COLUMNS))
+    return pd.DataFrame(rows, columns=columns)
 
 
 def curves(controls: Sequence[Control]) -> pd.DataFrame:
-    """The training loss of the runs of `table`: `curves_of` with ``changed`` and ``label``."""
+    """The training loss of the runs of `table`: `style.curves_of`, ``changed`` and ``label``."""
     there = [one for one in controls if one.run is not None]
     names = [(one.changed, label(one.experiment)) for one in there]
     frame = pd.DataFrame(names, columns=["changed", "label"])
-    return curves_of([one.run for one in there], "train_loss").join(frame, on="run")
+    return style.curves_of([one.run for one in there], "train_loss").join(frame, on="run")
+
+
+@style.styled()
+def controls_figure(curves: pd.DataFrame) -> style.PageFigure:
+    """Training loss of the controls (`curves`), a panel a change, beside the baseline."""
+    if curves.empty:
+        return style.nothing_to_draw("no control run")
+    widths, names = sorted(curves["width"].unique()), list(dict.fromkeys(curves["label"]))
+    colours = dict(zip(names, sns.color_palette("colorblind"), strict=False))
+    colours["baseline"] = style.BASELINE
+    figure, panels = style.panels(
+        1.3 + 1.5 * len(widths), len(widths), len(CHANGES), sharex=True, sharey=True
+    )
+    cells = [(width, change) for width in widths for change in CHANGES]
+    for axes, letter, (width, change) in zip(panels.flat, style.LETTERS, cells, strict=False):
+        here = curves[(curves["width"] == width) & curves["changed"].isin(("", change))]
+        sns.lineplot(
+            here, x="epoch", y="train_loss", hue="label", palette=colours, units="run",
+            estimator=None, linewidth=1.1, legend=False, ax=axes,
+        )  # fmt: skip
+        axes.set(ylabel=f"$N$ = {width}\ntraining loss")
+        style.panel_label(axes, letter, change.replace("_", " "))
+    style.plain_log_axis(panels[0, 0].yaxis)
+    handles = [Line2D([], [], color=colours[name], label=name) for name in names]
+    figure.legend(handles=handles, loc="outside lower center", ncols=5)
+    return figure
 
 
 def missing(controls: Sequence[Control]) -> list[str]:
@@ -139,18 +150,13 @@ def missing(controls: Sequence[Control]) -> list[str]:
 
 def label(experiment: Experiment) -> str:
     """What is changed of the baseline, such as ``exact loss``; ``baseline`` where nothing is."""
-    named = {"loss": "exact loss", "pixels": "inverted pixels"}
-    changed = (named.get(name, f"{name.replace('_', ' ')} {value}")
-               for name, value in experiment.unusual.items())  # fmt: skip
-    return ", ".join(changed) or "baseline"
+    return in_words(experiment.unusual) or "baseline"
 
 
 def trained_twice() -> pd.DataFrame:
     """Both trainings of every replica that was trained on two devices, over the same epochs.
 
-    Of the training loss (nats): its ``minimum``, ``spikes`` (epochs in which it has doubled), where
-    it ``diverged`` (NaN: not by the end), and ``apart``, the mean of abs(log ratio) of the first
-    `EARLY` epochs of both.
+    ``spikes``: epochs in which the loss has doubled; ``apart``: mean abs(log ratio) to `EARLY`.
     """
     first, second = Store(published_path()), Store(published_path() / "again")
     rows = []

@@ -37,9 +37,12 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
+from matplotlib.lines import Line2D
 
 from repro import paper, sealed_json
 from repro.experiment import Experiment
+from repro.figures import style
 from repro.investigations import order_search
 from repro.model.network import layer_names, sample_order
 from repro.places import published_path
@@ -48,9 +51,8 @@ from repro.store.store import Store
 WIDTH = 250
 COMPARED_AT = 100
 ARMS = ("fresh", "cycle:1", "batches", "mirror")
-LIMIT = (0.118 * 0.208) ** 0.5
-"""Training loss at `COMPARED_AT` that tells the two apart, nats."""
-
+LIMIT = (0.118 * 0.208) ** 0.5  # training loss at `COMPARED_AT` that tells the two apart, nats
+NAMES = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layer_names(2)]
 
 PUSHES = "order-push.json"
 TURNS = "order-turns.json"
@@ -64,26 +66,19 @@ def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
 def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
     """Measure the push in runs of one order and publish it, as `pushes` reads it.
 
-    ``stores`` hold the first replica of ``cycle:1`` each, with its state; ``fresh`` orders are
-    tried beside its own.
-
-    Raises
-    ------
-    ReproError
-        Where a store lacks that run.
+    ``stores`` hold a run each, with its state; ``fresh`` orders are tried beside its own.
     """
     from repro.training import loop, program
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=ARMS[1])
     data = loop.samples(one)
     train, evaluate = program.epoch_program(one), program.evaluation_program(one)
-    names = [f"{kind}_{n}" for kind in ("weights", "biases") for n in layer_names(2)]
     orders = [(order, 2) for order in ("cycle:1", "mirror")]
     orders += [("fresh", 10**6 + number) for number in range(fresh)]
     rows, last = [], None
     for store in map(Store, stores):
         run, state = store.load_checkpoint(store.find(one, 0))
-        start = tuple(state[name] for name in names)
+        start = tuple(state[name] for name in NAMES)
         moved, losses = [], []
         for order, epoch in orders:
             drawn = sample_order(replace(one, order=order), 0, epoch, len(data.y_train))
@@ -109,10 +104,7 @@ def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
 
 def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None:
     """Measure how the loss of a batch depends on when its turn comes, in one more epoch of a run,
-    interrupted so many times; publish it, as `turns` reads it.
-
-    ``store`` holds the first replica of the order at this width, with its state.
-    """
+    interrupted so many times; publish it, as `turns` reads it."""
     from repro.training import backend, loop, program
 
     one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=order)
@@ -125,7 +117,7 @@ def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None
     batches = drawn[: len(drawn) // one.batch_size * one.batch_size].reshape(-1, one.batch_size)
     stride = len(batches) // stops
     pixels, labels = np.asarray(data.x_train), np.asarray(data.y_train)
-    network = tuple(state[f"{kind}_{n}"] for kind in ("weights", "biases") for n in layer_names(2))
+    network = tuple(state[name] for name in NAMES)
     rows = []
     for here in range(0, stops * stride, stride):
         for steps in 2 ** np.arange(int(np.log2(len(batches)))):
@@ -144,16 +136,42 @@ def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None
 
 
 def turns() -> pd.DataFrame:
-    """What `measure_turns` found: a row per ``order`` and ``steps`` until the turn of the first of
-    so many batches (1 is the next, -1 the last one seen); ``mean`` of their loss in nats, its
-    standard error ``sem`` and ``size``, the moments looked at."""
+    """What `measure_turns` found: by ``order`` and ``steps`` until the turn of the first of so many
+    batches (1 is the next, -1 the last one seen), their loss in nats."""
     return pd.DataFrame(sealed_json.read(published_path() / TURNS)["rows"])
 
 
 def pushes() -> pd.DataFrame:
-    """A row per epoch at which `measure` looked; cosines, and losses in nats over the training set
-    after one more epoch, in lists for several fresh orders."""
+    """A row per epoch at which `measure` looked; losses in nats after one more epoch."""
     return pd.DataFrame(sealed_json.read(published_path() / PUSHES)["rows"])
+
+
+@style.styled()
+def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> style.PageFigure:
+    """(a) `curves`, and (b) `turns` against the steps to a batch's turn."""
+    if curves.empty:
+        return style.nothing_to_draw("no run of any order")
+    colours = dict(zip(ARMS, sns.color_palette("colorblind"), strict=False))
+    colours["fresh"] = style.BASELINE
+    figure, [[left, right]] = style.panels(3.6, sharey=True)
+    look = {"hue": "order", "palette": colours, "estimator": None, "legend": False}
+    sns.lineplot(curves, x="epoch", y="train_loss", units="run", linewidth=1.1, ax=left, **look)
+    sides = np.sign(turns["steps"])
+    sns.lineplot(turns, x="steps", y="mean", units=sides, marker="o", ax=right, **look)
+    right.set_xscale("symlog", linthresh=1, linscale=0.25)
+    ticks = [-256, -16, -1, 1, 16, 256]
+    right.set_xticks(ticks, [str(abs(steps)) for steps in ticks], minor=False)
+    right.set_xticks([], minor=True)
+    right.set(xlabel="steps since its turn | until its turn", xlim=(-700, 700))
+    right.axvline(0, color=style.PAPER, linewidth=0.9)
+    style.plain_log_axis(left.yaxis)
+    left.set_ylabel("loss")
+    style.panel_label(left, "a", "training")
+    style.panel_label(right, "b", "of a batch")
+    shown = [order for order in colours if order in set(curves["order"])]
+    handles = [Line2D([], [], color=colours[order], label=order) for order in shown]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4)
+    return figure
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -20,13 +20,15 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 import pandas as pd
+import seaborn as sns
 import xarray as xr
+from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis import regimes
 from repro.analysis.captions import epochs_of, replica_of
 from repro.experiment import Experiment
-from repro.figures.run_lines import curves_of
+from repro.figures import style
 from repro.investigations.choices import found
 from repro.paper import Reading
 from repro.store import record
@@ -80,13 +82,7 @@ def distance(by_width: Mapping[int, Mapping[str, float]]) -> float:
 
 
 def table(store: str | os.PathLike | None = None) -> pd.DataFrame:
-    """The candidates with all marks; ``store`` as `found` takes it.
-
-    Returns
-    -------
-    A row a candidate and replica that has both widths: ``order``, ``replica``, ``distance``, and
-    ``WIDTH mark`` for every mark the paper has; sorted by distance.
-    """
+    """A row a candidate and replica that has both widths, by distance; `store` as in `found`."""
     names = [f"{width} {name}" for width in WIDTHS for name in readings(width)]
     rows = []
     for order in ORDERS:
@@ -110,14 +106,50 @@ def curves(
     widths: Sequence[int] = WIDTHS,
     epochs: int = EPOCHS,
 ) -> pd.DataFrame:
-    """The training loss of every run of these orders, as far as it goes, up to so many epochs.
-
-    Returns
-    -------
-    Columns ``order`` and those of `curves_of`: ``run``, ``width``, ``epoch``, ``train_loss``, ...
-    """
+    """The training loss of every run of these orders: `style.curves_of` and ``order``."""
     pairs = [(order, run) for width in widths for order in orders
              for run in found(experiment(order, width), store)]  # fmt: skip
     names = pd.Series([order for order, _ in pairs], dtype=str, name="order")
-    frame = curves_of([run for _, run in pairs], "train_loss")
+    frame = style.curves_of([run for _, run in pairs], "train_loss")
     return frame[frame["epoch"] <= epochs].join(names, on="run")
+
+
+@style.styled()
+def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> style.PageFigure:
+    """Training loss under each order of the samples (`curves`), and the paper's.
+
+    ``bold`` is drawn thick; a column ``trial`` that is true makes a line dotted.
+    """
+    if curves.empty:
+        return style.nothing_to_draw("no run of any order")
+    curves = curves.assign(trial=curves["trial"].eq(True) if "trial" in curves else False)
+    colours = {"fresh": style.BASELINE}
+    for kind, palette in (("cycle", "flare"), ("buffer", "crest")):
+        alike = [order for order in ORDERS if order.startswith(kind)]
+        colours |= zip(alike, sns.color_palette(palette, len(alike)), strict=True)
+    figure, [panels] = style.panels(3.9, sharey=True)
+    for axes, letter, width in zip(panels, "ab", WIDTHS, strict=True):
+        sns.lineplot(
+            curves[curves["width"] == width], x="epoch", y="train_loss", hue="order",
+            hue_order=ORDERS, palette=colours, size="order", size_order=ORDERS,
+            sizes={order: 1.2 for order in ORDERS} | {"fresh": 0.6, bold: 2.4}, style="trial",
+            style_order=[False, True], units="run", estimator=None, legend=False, ax=axes,
+        )  # fmt: skip
+        given, read = readings(width), paper.TRAIN_LOSS.get(width, {})
+        points = [(Reading(epoch, loss.source, 0), loss) for epoch, loss in read.items()]
+        points.append((given["epoch_of_minimum_train_loss"], given["minimum_train_loss"]))
+        points.append((given["divergence_epoch"], paper.PLATEAU_LEVEL))
+        for at, loss in points:
+            axes.errorbar(
+                at.value, loss.value, loss.value * loss.relative_error,
+                at.value * at.relative_error, ecolor=style.PAPER, elinewidth=0.9, capsize=2,
+                zorder=5, **style.paper_marker(),
+            )  # fmt: skip
+        axes.set(xlabel="epoch", ylabel="training loss", xlim=(0, EPOCHS))
+        style.panel_label(axes, letter, f"$N$ = {width}")
+    style.plain_log_axis(panels[0].yaxis)
+    there = set(curves["order"])
+    handles = [Line2D([], [], color=colours[one], label=one) for one in ORDERS if one in there]
+    handles.append(Line2D([], [], label=style.PAPER_LABEL, **style.paper_marker()))
+    figure.legend(handles=handles, loc="outside lower center", ncols=6)
+    return figure

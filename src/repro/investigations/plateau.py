@@ -1,10 +1,9 @@
 """The plateau of the clipped loss: its height predicted, and the climb to it.
 
-Under the clipped loss a dead sample costs -ln(epsilon) and pulls on no weight. On the plateau no
-sample that is wrong pulls any more, so that the loss is -ln(epsilon) times the share of dead
-samples, and what the others still cost. A network that gave one answer whatever the input would be
-right on that class alone: -ln(epsilon) x (1 - the class's share of the samples), and at the best,
-with the most frequent class, ``constant``.
+Under the clipped loss a dead sample costs -ln(epsilon) and pulls on no weight. On the plateau all
+that is wrong is dead: the loss is their share of -ln(epsilon), and what the others still cost. A
+network that gave one answer whatever the input would at best lose ``constant``: -ln(epsilon) x (1 -
+the share of the most frequent class).
 """
 
 import math
@@ -18,9 +17,10 @@ import xarray as xr
 from repro.analysis import regimes
 from repro.analysis.captions import replica_of, setting, width_of
 from repro.analysis.regimes import crossing
+from repro.figures import style
 
-Counts = Mapping[str, Mapping[str, np.ndarray]]
-"""Images of each class, by dataset and set, as `repro.data.facts` publishes them."""
+MARGIN = 0.25  # share of a crossing's length shown before and after it
+Counts = Mapping[str, Mapping[str, np.ndarray]]  # of images of each class, by dataset and set
 
 COLUMNS = (
     "width", "replica", "mark", "diverged", "train_loss", "test_loss", "dead", "wrong", "from_dead",
@@ -42,18 +42,11 @@ def on_plateau(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
 
 
 def table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
-    """Every plateau of the clipped loss, measured and predicted, and the climb to it.
+    """Every plateau of the clipped loss, measured and predicted, and the climb to it: `COLUMNS`.
 
-    Returns
-    -------
-    A row a run, `COLUMNS`: ``diverged`` is the plateau's first epoch. Medians from there on: losses
-    (nats) and the shares ``dead`` and ``wrong``. Predicted losses: ``from_dead``, ``from_wrong``,
-    ``test_from_wrong`` (all that is wrong is dead), ``constant``. ``one_answer``: how many classes
-    have just as many images in training and test set as are right there. The epoch
-    ``at_rest_since`` which the same numbers are right and dead, and how far the deviation of any
-    layer has ``moved`` from then on, relative. On the way: the epochs of the minimum, of leaving
-    twice the minimum for good, and ``half_from``, from which on dead samples carry half of the
-    loss, with the share dead at each. NaN where unknown.
+    Medians from ``diverged`` on, in nats; ``one_answer``: how many classes have just as many images
+    in both sets as are right there; from ``at_rest_since`` on the same numbers are right and dead,
+    and no layer's deviation has ``moved`` more; from ``half_from`` on the dead carry half the loss.
     """
     return pd.DataFrame([_row(run, counts) for run in on_plateau(runs)], columns=list(COLUMNS))
 
@@ -67,6 +60,34 @@ def share_of_dead(run: xr.Dataset) -> np.ndarray:
 def cost_of_dead(run: xr.Dataset) -> float:
     """What one dead sample costs, -ln(epsilon), in nats."""
     return -math.log(float(setting(run, "epsilon")))
+
+
+@style.styled()
+def climb_figure(run: xr.Dataset) -> style.PageFigure:
+    """One run's climb: (a) shares dead and misclassified, (b) its loss and what the dead cost."""
+    between = crossing(run["train_loss"].isel(replica=0))
+    if between is None:
+        return style.nothing_to_draw(f"N = {width_of(run)} does not diverge")
+    margin = max(int(MARGIN * (between.end - between.start)), 5)
+    shown = slice(max(between.start - margin, 1), between.end + margin + 1)
+    one = run.isel(replica=0, epoch=shown)
+    dead = one["dead_fraction"]
+    cost = (cost_of_dead(run) * dead).where(dead > 0)
+    figure, [[left, right]] = style.panels(2.8)
+    for axes, label, values, colour, line in (
+        (left, "dead", dead, style.TEST, "-"),
+        (left, "misclassified", 1 - one["train_accuracy"], style.BASELINE, "--"),
+        (right, "training loss", one["train_loss"], style.TRAIN, "-"),
+        (right, r"$-\ln\,\epsilon\,\cdot$ share dead", cost, style.TEST, "--"),
+    ):
+        axes.plot(one["epoch"], values, color=colour, linestyle=line, linewidth=1.1, label=label)
+    for axes, label in ((left, "share of the training set"), (right, "training loss")):
+        axes.axvline(between.end, color=style.DIVERGENCE, linestyle=":", linewidth=0.9)
+        axes.set(xlabel="epoch", ylabel=label)
+        axes.legend(loc="upper left")
+    style.plain_log_axis(right.yaxis)
+    style.panel_label(left, "a", f"$N$ = {width_of(run)}")
+    return figure
 
 
 def _row(run: xr.Dataset, counts: Counts) -> dict[str, Any]:

@@ -1,12 +1,8 @@
 """The sharpness of the loss along a run: the largest eigenvalue of its Hessian, epoch by epoch.
 
-Gradient descent of the whole training set with learning rate r can settle only where the sharpness
-is below 2 / r (Cohen et al. 2021, arXiv:2103.00065). The run is trained again in a store of its own
-and looked at after the epochs named. The Hessian is of the mean loss over a fixed sample of the
-training set, as the experiment defines that loss. It is never formed: SciPy's Lanczos iteration
-(ARPACK) needs only its products with vectors, which the backend differentiates.
-
-Importing this module imports Keras and its backend.
+The run is trained again and looked at after the epochs named. The Hessian is of the mean loss over
+a fixed sample of the training set. It is never formed: SciPy's Lanczos iteration (ARPACK) needs
+only its products with vectors, which the backend differentiates. Imports Keras and its backend.
 """
 
 import functools
@@ -58,19 +54,9 @@ def measure(
 ) -> SharpnessRecord:
     """Train a run and measure its sharpness after the epochs named; what has been measured stays.
 
-    Parameters
-    ----------
-    folder:
-        Of the record's file, which is written after every measurement.
-    store:
-        For the run's checkpoints: one of its own, since a run that has gone too far is made anew.
-    sample_size, sample_seed:
-        Images of the training set (the whole set where it is smaller), and the seed they are from.
-
-    Raises
-    ------
-    ReproError
-        Where data or store cannot be used, or another process is at the same run.
+    The record's file in ``folder`` is written after every measurement. ``store`` is for checkpoints
+    alone: a run that has gone too far is made anew. The sample is of the training set, or all of
+    it. Raises ReproError where data or store cannot be used, or another process is at the run.
     """
     images = loop.samples(experiment)
     size = min(sample_size, len(images.y_train))
@@ -91,11 +77,9 @@ def measure(
 def largest_eigenvalue(
     experiment: Experiment, state: State, pixels: Any, labels: Any
 ) -> tuple[float, float, int]:
-    """The largest eigenvalue of the Hessian of the experiment's mean loss.
+    """The largest eigenvalue of the Hessian of the experiment's mean loss over these samples.
 
-    ``state`` as a store keeps it; ``pixels`` (sample, pixel) and ``labels`` (sample,) as `samples`
-    has them. Returns the eigenvalue, its residual |Hv - value v| / |value v| (NaN where the Hessian
-    is zero), and the products taken.
+    Also its residual |Hv - value v| / |value v| (NaN for a Hessian of zero), and products taken.
     """
     parameters = _parameters(experiment, state)
     multiply = _product_program(experiment.loss, experiment.epsilon)
@@ -109,9 +93,7 @@ def largest_eigenvalue(
         parts = zip(np.split(vector.astype(np.float32), ends[:-1]), shapes, strict=True)
         direction = tuple(ops.convert_to_tensor(part.reshape(shape)) for part, shape in parts)
         found = multiply(parameters, direction, pixels, labels)
-        return np.concatenate(
-            [np.asarray(ops.convert_to_numpy(part), np.float64).ravel() for part in found]
-        )
+        return np.concatenate([np.ravel(ops.convert_to_numpy(each)) for each in found], dtype=float)
 
     # Always from the same vector, so that a measurement does not depend on the ones before it.
     first = np.random.default_rng([_START]).standard_normal(ends[-1])

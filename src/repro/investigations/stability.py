@@ -1,19 +1,14 @@
 """What `repro sharpness` measured of a run, and its edge: where is 2 / learning rate?
 
-Nothing here measures or imports a machine-learning library: pages read these files. A run's
-measurements are one small JSON file, written whole or not at all.
-
 On a quadratic bowl gradient descent with learning rate r diverges along every direction whose
 curvature is above 2 / r, and networks trained on their whole training set sharpen until they are
-there (Cohen et al. 2021, arXiv:2103.00065). The rule by which a run is said to be at that edge was
-written before the sharpness of any run had been measured up to its first spike:
+there (Cohen et al. 2021, arXiv:2103.00065). The rule was written before the sharpness of any run
+had been measured up to its first spike:
 
 - The **first spike** is the first epoch whose worst batch has ``SPIKE_RATIO`` times the loss that
   worst batches had in the ``SPIKE_BEFORE`` epochs before it (their median).
 - The sharpness **before the spike** is the median of the measurements in the ``EPOCHS_BEFORE``
-  epochs before it.
-- The run is *at the edge* where that is within ``EDGE`` of 2 / r, *beyond* it where it is higher,
-  and *below* it where it is lower.
+  epochs before it: *at the edge* within ``EDGE`` of 2 / r, else *beyond* or *below* it.
 """
 
 import os
@@ -29,6 +24,7 @@ from numpy.typing import ArrayLike
 from repro import sealed_json
 from repro.errors import ReproError
 from repro.experiment import Experiment
+from repro.figures import style
 from repro.investigations.controls import label
 from repro.places import published_path
 from repro.store.store import Store
@@ -48,12 +44,11 @@ COLUMNS = (
 
 @dataclass(frozen=True)
 class SharpnessRecord:
-    """The measurements of one run, and its losses as far as it was trained for them.
+    """The measurements of one run, and its losses as far as it was trained for them, in nats.
 
-    ``train_loss`` and ``max_batch_loss`` are of every epoch trained; ``made`` is what `provenance`
-    tells. A measurement has its ``epoch`` (0 is the initial state), the ``sharpness``, its
-    ``residual`` |Hv - sharpness v| / |sharpness v|, the Hessian-vector ``products`` taken, and the
-    ``sample_loss``, the mean over the sample. None where not finite; losses in nats.
+    A measurement has its ``epoch`` (0 is the initial state), the ``sharpness``, its ``residual``
+    |Hv - sharpness v| / |sharpness v|, the Hessian-vector ``products`` taken, and the
+    ``sample_loss``, the mean over the sample. None where not finite.
     """
 
     experiment: Experiment
@@ -100,10 +95,7 @@ def measured(folder: str | os.PathLike | None = None) -> list[SharpnessRecord]:
 
 
 def first_spike(max_batch_loss: ArrayLike) -> int | None:
-    """The epoch of a run's first spike, by this module's rule; None where there is none.
-
-    ``max_batch_loss`` is of shape (epochs + 1,), in nats; that of epoch 0 is not looked at.
-    """
+    """The epoch of a run's first spike, by this module's rule, from the loss by epoch."""
     worst = np.asarray(max_batch_loss, dtype=float)
     for epoch in range(SPIKE_BEFORE + 1, len(worst)):
         usual = np.median(worst[epoch - SPIKE_BEFORE : epoch])
@@ -118,19 +110,39 @@ def series(record: SharpnessRecord) -> pd.Series:
 
 
 def table(records: Sequence[SharpnessRecord]) -> pd.DataFrame:
-    """Every record beside its edge, by this module's rule.
+    """Every record beside its edge, by this module's rule: `COLUMNS`, NaN where none is.
 
-    Returns
-    -------
-    A row a record, `COLUMNS`: ``measured`` (epochs), ``edge`` (2 / learning rate), ``spike`` (the
-    first one's epoch), sharpness ``before`` it over so many measurements (``measured_before``) and
-    its ``ratio`` to the edge, ``highest`` and its epoch ``highest_at``, how many measurements are
-    ``above`` the edge, the largest ``residual``, `same_until` and ``answer``. NaN where none is.
+    ``measured``, ``measured_before`` and ``above`` (the edge) are numbers of measurements,
+    ``ratio`` is that of the sharpness ``before`` the spike to the edge.
     """
     return pd.DataFrame(map(_row, records), columns=list(COLUMNS))
 
 
-def _row(record: SharpnessRecord) -> dict[str, object]:
+@style.styled()
+def sharpness_figure(record: SharpnessRecord) -> style.PageFigure:
+    """One record: (a) its sharpness and the edge, (b) its training loss and its worst batch."""
+    row = _row(record)
+    figure, [[left, right]] = style.panels(2.8, sharex=True)
+    left.plot(series(record), "o-", color=style.TEST, markersize=3, linewidth=1)
+    left.axhline(row["edge"], color=style.DIVERGENCE, linestyle="--", linewidth=1)
+    place = {"transform": left.get_yaxis_transform(), "ha": "right", "va": "bottom"}
+    left.text(1, row["edge"], " 2 / learning rate", fontsize=8, **place)
+    for losses, colour, what in (
+        (record.max_batch_loss, style.BASELINE, "worst batch"),
+        (record.train_loss, style.TRAIN, "training loss"),
+    ):
+        right.plot(pd.Series(losses, dtype=float)[1:], color=colour, label=what)
+    for axes in (left, right) if row["spike"] > 0 else ():
+        axes.axvline(row["spike"], color=style.DIVERGENCE, linestyle=":", linewidth=0.9)
+    style.plain_log_axis(right.yaxis)
+    left.set(ylim=(0, None), xlabel="epoch", ylabel="largest eigenvalue")
+    right.set(xlabel="epoch", ylabel="loss")
+    right.legend()
+    style.panel_label(left, "a", f"$N$ = {record.experiment.width}, {row['changed']}")
+    return figure
+
+
+def _row(record: SharpnessRecord) -> dict[str, Any]:
     experiment, values = record.experiment, series(record)
     edge, spike = 2 / experiment.learning_rate, first_spike(record.max_batch_loss)
     near = values[:0] if spike is None else values.loc[spike - EPOCHS_BEFORE : spike - 1]
@@ -152,11 +164,12 @@ def _row(record: SharpnessRecord) -> dict[str, object]:
 
 
 def same_until(record: SharpnessRecord) -> float:
-    """The last epoch up to which a record's training losses are the published run's, to the last
-    bit; -1: none are, NaN: no such run is published."""
+    """The last epoch to which its training losses are the published run's to the last bit.
+
+    -1: none are; NaN: no such run is published.
+    """
     place = Store(published_path())
-    run = place.find(record.experiment, record.replica)
-    if run is None:
+    if (run := place.find(record.experiment, record.replica)) is None:
         return float("nan")
     mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
     shared = min(len(mine), len(theirs))
