@@ -1,5 +1,8 @@
 """Asking for runs: what is read, what is trained, and from where training goes on."""
 
+import subprocess
+import sys
+
 import pytest
 from made_up import made_up_run
 
@@ -114,3 +117,9 @@ def test_replicas_are_whole_numbers_once_and_in_order(replicas):
     assert runs.replica_numbers([3, 1, 3]) == [1, 3] and runs.replica_numbers(2) == [0, 1]
     with pytest.raises(ReproError, match="replicas must be"):
         runs.replica_numbers(replicas)
+
+
+def test_published_runs_are_read_where_there_is_no_fcntl():
+    # As on Windows; a process of its own, for the module is imported once.
+    code = "import sys; sys.modules['fcntl'] = None; import repro; assert len(repro.summary())"
+    subprocess.run([sys.executable, "-c", code], check=True)
