@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from repro.data import datasets
+
 REPOSITORY = Path(__file__).resolve().parents[1]
 # Read before any test changes the environment.
 DATA_FOLDER = Path(
@@ -80,6 +82,16 @@ def real_data_dir(own_folders: None, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture(params=datasets.NAMES)
+def dataset(request: pytest.FixtureRequest) -> str:
+    """Each dataset in turn, its real data at hand."""
+    if request.param != "digits":
+        request.getfixturevalue("real_data_dir")
+    if request.param == "hasyv2":
+        request.getfixturevalue("prepared_cache")
+    return request.param
+
+
 @pytest.fixture(scope="session")
 def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The book as HTML, built from a copy of the checkout: EXECUTED now, the rest as committed."""
@@ -106,8 +118,6 @@ def built_book(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def prepared_cache(session_cache: Path) -> Path:
     """The session's cache folder, with the real HASYv2 prepared in it."""
-    from repro.data import datasets
-
     folder = _data_folder()
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("REPRO_DATA_DIR", str(folder))

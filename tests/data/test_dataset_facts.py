@@ -8,13 +8,8 @@ from repro.data import datasets, facts
 from repro.places import published_path
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
-def test_published_facts_are_those_of_the_real_data(name, request):
-    if name != "digits":
-        request.getfixturevalue("real_data_dir")
-    if name == "hasyv2":
-        request.getfixturevalue("prepared_cache")
-    assert facts.gather(name) == sealed_json.read(published_path() / facts.FILE)[name]
+def test_published_facts_are_those_of_the_real_data(dataset):
+    assert facts.gather(dataset) == sealed_json.read(published_path() / facts.FILE)[dataset]
 
 
 def test_of_hasyv2_the_duplicates_are_those_that_the_paper_trained_on():

@@ -61,15 +61,10 @@ def data_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 # What the datasets hold
 
 
-@pytest.mark.parametrize("name", datasets.NAMES)
-def test_every_dataset_is_what_it_is_announced_to_be(name, request):
-    if name != "digits":
-        request.getfixturevalue("real_data_dir")
-    if name == "hasyv2":
-        request.getfixturevalue("prepared_cache")
-    data = datasets.load(name, progress=False)
-    pixels, classes = datasets.shape(name)
-    train, test = SIZES[name]
+def test_every_dataset_is_what_it_is_announced_to_be(dataset):
+    data = datasets.load(dataset, progress=False)
+    pixels, classes = datasets.shape(dataset)
+    train, test = SIZES[dataset]
     assert (data.x_train.shape, data.x_test.shape) == ((train, pixels), (test, pixels))
     assert data.classes == classes
     for images, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):
@@ -79,7 +74,7 @@ def test_every_dataset_is_what_it_is_announced_to_be(name, request):
         with pytest.raises(ValueError, match="read-only"):
             images[0, 0] = 1
     assert np.array_equal(np.unique(data.y_train), np.arange(classes))
-    assert data.split == ("fold-1" if name == "hasyv2" else None)
+    assert data.split == ("fold-1" if dataset == "hasyv2" else None)
 
 
 def test_digits_are_the_published_ones_and_every_fifth_is_for_testing(cache, monkeypatch):

@@ -32,19 +32,20 @@ from __future__ import annotations
 
 import itertools
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
+from numpy.typing import ArrayLike
 
-from repro import paper, sealed_json
+from repro import sealed_json
 from repro.experiment import Experiment
 from repro.figures import style
-from repro.investigations import order_search
-from repro.model.network import layer_names, sample_order
+from repro.investigations import choices, order_search
+from repro.model.network import parameter_names, sample_order
 from repro.places import published_path
 from repro.store.store import Store
 
@@ -52,7 +53,6 @@ WIDTH = 250
 COMPARED_AT = 100
 ARMS = ("fresh", "cycle:1", "batches", "mirror")
 LIMIT = (0.118 * 0.208) ** 0.5  # training loss at `COMPARED_AT` that tells the two apart, nats
-NAMES = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layer_names(2)]
 
 PUSHES = "order-push.json"
 TURNS = "order-turns.json"
@@ -70,27 +70,25 @@ def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
     """
     from repro.training import loop, program
 
-    one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=ARMS[1])
+    one = order_search.experiment(ARMS[1], WIDTH)
     data = loop.samples(one)
     train, evaluate = program.epoch_program(one), program.evaluation_program(one)
     orders = [(order, 2) for order in ("cycle:1", "mirror")]
     orders += [("fresh", 10**6 + number) for number in range(fresh)]
     rows, last = [], None
-    for store in map(Store, stores):
-        run, state = store.load_checkpoint(store.find(one, 0))
-        start = tuple(state[name] for name in NAMES)
+    for store in stores:
+        stands_at, start = _standing(one, store)
         moved, losses = [], []
         for order, epoch in orders:
             drawn = sample_order(replace(one, order=order), 0, epoch, len(data.y_train))
             after = train(start, start[:3], drawn, *data)[0]
-            tally = program.Tally(*evaluate(after, data.x_train, data.y_train))
-            losses.append(float(tally.loss) / len(data.y_train))
+            losses.append(_loss(evaluate, after, data.x_train, data.y_train))
             pairs = zip(after[:3], start[:3], strict=True)
             moved.append(np.concatenate([(np.asarray(a, float) - b).ravel() for a, b in pairs]))
         push, both = (moved[0] - moved[1]) / 2, (moved[0] + moved[1]) / 2
         own = [each - np.mean(moved[2:], axis=0) for each in moved[2:]]
         rows.append({
-            "epoch": int(run["epoch"][-1]),
+            "epoch": stands_at,
             "push_over_both": float(np.linalg.norm(push) / np.linalg.norm(both)),
             "cosine_with_both": _cosine(push, both),
             "cosine_with_last": None if last is None else _cosine(push, last),
@@ -107,32 +105,30 @@ def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None
     interrupted so many times; publish it, as `turns` reads it."""
     from repro.training import backend, loop, program
 
-    one = Experiment(paper.DATASET, WIDTH, COMPARED_AT, order=order)
-    place = Store(store)
-    run, state = place.load_checkpoint(place.find(one, 0))
-    data, epoch = loop.samples(one), int(run["epoch"][-1])
+    one = order_search.experiment(order, WIDTH)
+    epoch, network = _standing(one, store)
+    data = loop.samples(one)
     evaluate = program.evaluation_program(one)
     train = backend.compiled(lambda state, drawn, x, y: program.train(one, state, x, y, drawn)[0])
     drawn = sample_order(one, 0, epoch + 1, len(data.y_train))
     batches = drawn[: len(drawn) // one.batch_size * one.batch_size].reshape(-1, one.batch_size)
     stride = len(batches) // stops
     pixels, labels = np.asarray(data.x_train), np.asarray(data.y_train)
-    network = tuple(state[name] for name in NAMES)
     rows = []
     for here in range(0, stops * stride, stride):
         for steps in 2 ** np.arange(int(np.log2(len(batches)))):
             for first, until in ((here + steps - 1, steps), (here - 2 * steps + 1, -steps)):
                 if 0 <= first <= len(batches) - steps:
                     asked = batches[first : first + steps].ravel()
-                    tally = program.Tally(*evaluate(network, pixels[asked], labels[asked]))
-                    rows.append((int(until), float(tally.loss) / len(asked)))
+                    rows.append(
+                        (int(until), _loss(evaluate, network, pixels[asked], labels[asked]))
+                    )
         network = train(network, batches[here : here + stride].ravel(), data.x_train, data.y_train)
     means = pd.DataFrame(rows, columns=["steps", "train_loss"]).groupby("steps")["train_loss"]
     new = means.agg(["mean", "sem", "size"]).reset_index().assign(order=order, epoch=epoch)
-    path = published_path() / TURNS
-    kept = sealed_json.read(path)["rows"] if path.exists() else []
-    kept = [row for row in kept if row["order"] != order] + new.to_dict("records")
-    sealed_json.write(path, {"width": WIDTH, "rows": kept})
+    others = [row for row in choices.kept(TURNS) if row["order"] != order]
+    content = {"width": WIDTH, "rows": others + new.to_dict("records")}
+    sealed_json.write(published_path() / TURNS, content)
 
 
 def turns() -> pd.DataFrame:
@@ -172,6 +168,20 @@ def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> style.PageFigure:
     handles = [Line2D([], [], color=colours[order], label=order) for order in shown]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
+
+
+def _standing(experiment: Experiment, store: str | os.PathLike) -> tuple[int, tuple]:
+    """The epoch after which the first replica stands in a store, and its parameters."""
+    place = Store(store)
+    run, state = place.load_checkpoint(place.find(experiment, 0))
+    return int(run["epoch"][-1]), tuple(state[name] for name in parameter_names())
+
+
+def _loss(evaluate: Callable, network: tuple, pixels: ArrayLike, labels: ArrayLike) -> float:
+    """The mean over these samples, in nats, by `program.evaluation_program`."""
+    from repro.training import program
+
+    return float(program.Tally(*evaluate(network, pixels, labels)).loss) / len(labels)
 
 
 def _cosine(a: np.ndarray, b: np.ndarray) -> float:

@@ -172,8 +172,7 @@ def _product_program(loss_name: str, epsilon: float) -> Callable:
 
 def _parameters(experiment: Experiment, state: State) -> tuple:
     """The arrays of a state as `program.Parameters`."""
-    layers = network.layer_shapes(experiment)
-    names = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layers]
+    names = network.parameter_names(experiment.hidden_layers)
     return tuple(ops.convert_to_tensor(state[name]) for name in names)
 
 

@@ -27,6 +27,12 @@ def layer_names(hidden_layers: int = 2) -> tuple[str, ...]:
     return ("input_hidden", *between, "hidden_output")
 
 
+def parameter_names(hidden_layers: int = 2) -> tuple[str, ...]:
+    """Of a network's parameters, as a stored state has them: weights by layer, then biases."""
+    layers = layer_names(hidden_layers)
+    return tuple(f"{kind}_{layer}" for kind in ("weights", "biases") for layer in layers)
+
+
 _TRUNCATED = 2.0  # standard deviations at which Keras cuts the normal distribution off
 _TRUNCATED_STD = 0.87962566103423978  # that of the standard normal distribution cut off there
 _WEIGHTS, _ORDER = 0, 1  # the two streams of random numbers of a replica

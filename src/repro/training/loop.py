@@ -112,7 +112,7 @@ class _Group:
         self._sizes = len(self._samples.y_train), len(self._samples.y_test)
         self._initial = [network.initial_weights(experiment, replica) for replica in self.replicas]
         self._layers = network.layer_names(experiment.hidden_layers)
-        parameters = [f"{kind}_{layer}" for kind in ("weights", "biases") for layer in self._layers]
+        parameters = network.parameter_names(experiment.hidden_layers)
         self._names = program.state_names(experiment.optimizer, parameters)
         self._initial_on_device = self._on_device(self._initial, self._layers)
         self._program = program.epoch_program(experiment)
