@@ -288,8 +288,11 @@ def main() -> int:
         rows.append(tried(entry, chosen.examples, chosen.seed))
         print(rows[-1], flush=True)
     if chosen.output:
-        found = {"code_version": provenance.code_version(), "finished": provenance.now(),
-                 "seed": chosen.seed, "examples": chosen.examples, "rows": rows}  # fmt: skip
+        times, failures = (sum(row[name] for row in rows) for name in ("tried", "failed"))
+        attempts = [{"what": "bad input", "times": times, "failures": failures}]
+        found = {"attempts": attempts, "code_version": provenance.code_version(),
+                 "finished": provenance.now(), "seed": chosen.seed,
+                 "examples": chosen.examples, "rows": rows}  # fmt: skip
         sealed_json.write(Path(chosen.output), found)
     return int(any(row["failed"] for row in rows))
 

@@ -158,9 +158,15 @@ def damage(times: int, seed: int, folder: Path) -> dict[str, Any]:
                         failed.append({"format": kind.name, "damage": name, "said": said})
             kind.path.write_bytes(kind.sound)
             assert outcome(kind, expected)[0] == HARMLESS, f"{kind.name} is read when sound"
+    attempts = []
+    for what, there in (("flipped bits", True), ("damaged otherwise", False)):
+        rows = [row for ways in counts.values() for way, row in ways.items()
+                if (way == "flipped bits") is there]  # fmt: skip
+        attempts.append({"what": f"file: {what}", "times": sum(sum(row.values()) for row in rows),
+                         "failures": sum(row[FAILURE] for row in rows)})  # fmt: skip
     return {
         "code_version": code_version(), "seed": seed, "flips": times, "failures": len(failed),
-        "formats": counts, "failed": failed,
+        "formats": counts, "failed": failed, "attempts": attempts,
     }  # fmt: skip
 
 

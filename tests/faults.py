@@ -334,6 +334,10 @@ def disturb(times: int, seed: int, folder: Path) -> dict[str, Any]:
             counts["failed"].append({"number": number, "kind": kind, "problems": scene.problems})
         print(f"{number + 1}: {kind}: {scene.problems or 'survived'}", file=sys.stderr, flush=True)
         shutil.rmtree(scene.folder)
+    counts["attempts"] = [
+        {"what": f"sweep: {kind}", "times": row["faults"], "failures": row["failures"]}
+        for kind, row in counts["kinds"].items()
+    ]
     return counts
 
 

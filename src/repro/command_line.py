@@ -1,4 +1,4 @@
-"""The command line, ``repro``: data, train, sweep, results, claims, sharpness, bench, publish.
+"""The command line, ``repro``: data, train, sweep, results, claims, bench, publish.
 
 Exit codes: 0 done; 2 a mistake in what was asked, told in one sentence; 3 stopped at a checkpoint
 by the time limit (the same command goes on); 130 stopped by Ctrl-C or SIGTERM, saved.
@@ -78,7 +78,7 @@ def _parser() -> argparse.ArgumentParser:
     return command_options.parser(
         {
             "data": _data, "train": _train, "sweep": _train, "results": _results,
-            "claims": _claims, "sharpness": _sharpness, "bench": _bench, "publish": _publish,
+            "claims": _claims, "bench": _bench, "publish": _publish,
         }
     )  # fmt: skip
 
@@ -162,23 +162,6 @@ def _claims(chosen: argparse.Namespace) -> int:
         print(f"{one.claim.number} {one.dataset}, wording: {one.wording_reason}.")
     if commands := list(dict.fromkeys(one.command for one in found if one.command)):
         print("\nTo train what is missing:", *commands, sep="\n")
-    return 0
-
-
-def _sharpness(chosen: argparse.Namespace) -> int:
-    wanted = grid.experiments(_grid(chosen))
-    from repro.investigations import sharpness
-
-    folder = Path(chosen.output).expanduser() if chosen.output else published_path()
-    own = Store(Store(chosen.store).path / "sharpness")
-    for experiment, replicas in wanted:
-        for replica in replicas:
-            record = sharpness.measure(
-                experiment, folder, own, replica,
-                sharpness.measuring_epochs(experiment.epochs, chosen.every, chosen.first),
-                chosen.sample, chosen.sample_seed, progress=not chosen.quiet,
-            )  # fmt: skip
-            print(folder / record.file)
     return 0
 
 

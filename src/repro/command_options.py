@@ -106,20 +106,6 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     claims.text("--store", "DIR", "judge these runs, not the published ones")
     claims.shared("--json")
 
-    sharpness = command(
-        "sharpness", "train networks again and measure their Hessian's largest eigenvalue",
-        "Train the runs named, in a store of their own, and write the largest eigenvalue of the "
-        "Hessian after many of their epochs into a small file each. Stop it at will; the same "
-        "command goes on.",
-    )  # fmt: skip
-    _add_parameters(sharpness, several=False)
-    sharpness.number("--every", "E", "epochs between two measurements, at most", 5)
-    sharpness.number("--from", "E", "measure no earlier epoch", 0, 0, dest="first")
-    sharpness.number("--sample", "IMAGES", "of the training set, for the loss", 4096)
-    sharpness.number("--sample-seed", "SEED", "which of them", 0, 0)
-    sharpness.text("--output", "DIR", "folder of the files (default: the published results)")
-    sharpness.shared("--quiet", "--store")
-
     bench = command("bench", "time our engine, Keras, JAX and PyTorch on the same work")
     wholes = _typed(
         lambda text: [whole(part) for part in _words(text)],

@@ -37,19 +37,7 @@ def write(path: Path, content: dict[str, Any]) -> None:
 
 def sealed(content: dict[str, Any], name: str) -> str:
     """The text of a file of that name with this content."""
-    return _laid_out(content | {_SEAL: _digest(content, name)}, "\n") + "\n"
-
-
-def _laid_out(value: Any, line: str) -> str:
-    """JSON in which only what holds lists or objects has a line for each, not a curve."""
-    items = value.values() if isinstance(value, dict) else value
-    if not isinstance(value, dict | list) or not any(isinstance(one, dict | list) for one in items):
-        return json.dumps(value)
-    texts = [_laid_out(one, line + " ") for one in items]
-    if isinstance(value, dict):
-        texts = [f"{json.dumps(name)}: {text}" for name, text in zip(value, texts, strict=True)]
-    opening, closing = "{}" if isinstance(value, dict) else "[]"
-    return opening + ",".join(f"{line} {text}" for text in texts) + line + closing
+    return json.dumps(content | {_SEAL: _digest(content, name)}, indent=1) + "\n"
 
 
 def _digest(content: dict[str, Any], name: str) -> str:

@@ -6,7 +6,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from synthetic import loss_curve, synthetic_run
 
-from repro.analysis import climb
 from repro.analysis.regimes import (
     PLATEAU_EPOCHS,
     crossing,
@@ -255,17 +254,6 @@ def run_of():
         return run.assign_attrs(width=width)
 
     return made
-
-
-def test_the_table_is_over_the_runs_that_diverge(run_of) -> None:
-    runs = [run_of(225, number, climbing(left)) for number, left in enumerate((200, 300))]
-    runs += [run_of(225, 2, loss_curve("strong")), run_of(500, 0, loss_curve("strong"))]
-    table = climb.table(runs)
-    assert table.width.tolist() == [225] and table.diverged.tolist() == ["2 of 3"]
-    assert table["left at"].tolist() == ["250 ± 71"]
-    assert table["paper: lowest to plateau"].tolist() == ["202"]
-    (climbed,) = table.climb
-    assert 190 <= int(climbed.split(" ± ")[0]) <= 205
 
 
 def test_the_figure_has_a_panel_for_each_width_with_several_runs(run_of) -> None:

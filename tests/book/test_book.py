@@ -3,7 +3,6 @@
 import functools
 import json
 import re
-import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import Mock
@@ -14,12 +13,13 @@ import numpy as np
 import pandas as pd
 import papermill
 import pytest
+import yaml
 from bs4 import BeautifulSoup
 from conftest import EXECUTED
 
 import repro
 from repro import ReproError, by_width
-from repro.book import build, citation
+from repro.book import build
 
 
 def page_with(code: str) -> nbformat.NotebookNode:
@@ -86,7 +86,7 @@ def test_figures_can_be_taken_with_the_values_of_the_runs(built_book):
 
 def test_how_to_cite_is_what_the_citation_file_says(built_book):
     page = soup(built_book, "glossary.html")
-    said = citation.read(build.ROOT / "CITATION.cff")
+    said = yaml.safe_load((build.ROOT / "CITATION.cff").read_text())
     told = " ".join(block.text for block in page.select("div.highlight"))
     assert said["preferred-citation"]["doi"] in told
     assert said["version"] in told
@@ -96,41 +96,6 @@ def test_the_public_interface_is_documented(built_book):
     page = soup(built_book, "api.html")
     for name in repro.__all__:
         assert page.find(id=re.compile(rf"^repro\.(\w+\.)?{name}$")), name
-
-
-@pytest.mark.parametrize(
-    ("remote", "address"),
-    [
-        ("https://github.com/owner/name.git", "https://github.com/owner/name"),
-        ("https://user:secret@github.com/owner/some.name", "https://github.com/owner/some.name"),
-        ("git@github.com:owner/name.git", "https://github.com/owner/name"),
-        ("ssh://git@gitlab.com:22/owner/name.git", "https://gitlab.com/owner/name"),
-        ("https://github.com.example.org/owner/name", None),
-        ("/home/someone/github.com/owner/name", None),
-        ("../name", None),
-        (None, None),
-    ],
-)
-def test_the_repositorys_address_is_that_of_the_clone(tmp_path, remote, address):
-    subprocess.run(["git", "init", "--quiet", tmp_path], check=True)
-    if remote is not None:
-        subprocess.run(["git", "-C", tmp_path, "remote", "add", "origin", remote], check=True)
-    assert citation.repository({}, tmp_path) == address
-    (tmp_path / "inside").mkdir()
-    assert citation.repository({}, tmp_path / "inside") is None, "that is another's repository"
-    said = {"repository-code": "https://example.org/a/b/"}
-    assert citation.repository(said, tmp_path) == "https://example.org/a/b", "the file decides"
-
-
-def test_buttons_lead_to_the_repository_where_its_address_is_known(built_book):
-    assert build.launch_settings(None) == build.launch_settings("https://example.org/a/b") == {}
-    assert build.launch_settings("https://github.com/owner/name")["html"]["use_edit_page_button"]
-    said = citation.read(build.ROOT / "CITATION.cff")
-    known = citation.repository(said, built_book.parents[1]) is not None
-    for name in build.contents():
-        links = targets(soup(built_book, f"{name}.html"))
-        assert any("/edit/" in link for link in links) == known
-        assert any("mybinder" in link for link in links) == (known and name in build.notebooks())
 
 
 def test_every_profile_names_pages_and_their_parameters():

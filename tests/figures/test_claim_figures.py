@@ -10,8 +10,8 @@ from repro.figures import movement, regimes
 from repro.figures.style import curves_of, ends_of
 
 FIGURES = (
-    movement.near_figure, movement.area_figure, regimes.jump_figure, regimes.distribution_figure,
-    movement.wider_figure, movement.learning_figure, movement.large_figure,
+    movement.near_figure, regimes.jump_figure, regimes.distribution_figure,
+    movement.wider_figure, movement.large_figure,
     regimes.regimes_figure, regimes.agreement_figure, regimes.climb_figure,
 )  # fmt: skip
 TABLES = (

@@ -146,7 +146,7 @@ def test_a_folder_without_the_data_is_told(tmp_path, monkeypatch, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    ["", "data", "train", "sweep", "results", "claims", "sharpness", "bench", "publish"],
+    ["", "data", "train", "sweep", "results", "claims", "bench", "publish"],
 )
 def test_every_command_explains_itself(command, capsys):
     with pytest.raises(SystemExit) as stop:

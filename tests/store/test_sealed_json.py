@@ -28,12 +28,11 @@ def test_what_is_written_is_read_back(tmp_path, content):
     assert sealed_json.read(path) == content
 
 
-def test_numbers_are_sealed_whatever_their_layout_and_a_curve_is_one_line(tmp_path):
+def test_numbers_are_sealed_whatever_their_layout(tmp_path):
     path = tmp_path / "some.json"
     content = {"name": "[\n 1\n]", "curve": [1.5, None, 2e-7], "π": []}
     sealed_json.write(path, content)
     text = path.read_text()
-    assert ' "curve": [1.5, null, 2e-07],\n' in text
     path.write_text(json.dumps(json.loads(text), sort_keys=True))
     assert sealed_json.read(path) == content
     path.write_text(text.replace("1.5", "1.6"))

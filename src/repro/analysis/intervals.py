@@ -17,13 +17,6 @@ PERMUTATIONS = 9999  # random orders drawn where there are too many to go throug
 Interval = tuple[float, float]
 
 
-def mean_and_deviation(values: NDArray[np.float64]) -> tuple[float, float]:
-    """Mean and (sample) standard deviation of what is not NaN; NaN where there is too little."""
-    known = values[~np.isnan(values)]
-    mean = float(known.mean()) if known.size else float("nan")
-    return mean, float(known.std(ddof=1)) if known.size > 1 else float("nan")
-
-
 def mean_interval(values: ArrayLike) -> Interval | None:
     """Student's interval of the mean of independent runs; None for fewer than two."""
     sample = np.asarray(values, dtype=np.float64)

@@ -18,12 +18,10 @@ from collections.abc import Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import nbformat
 import yaml
 
-from repro.book import citation
 from repro.errors import ReproError
 from repro.figures import files
 
@@ -40,7 +38,6 @@ _MATHEMATICS = re.compile(
     r"\s*<script>window\.MathJax[^<]*</script>|\s*<script[^>]*/mathjax/[^>]*></script>"
 )
 _EMPTY_HEADER = re.compile(r"<th([^>]*)>(?:&nbsp;)?</th>")
-_EDITED = re.compile(r"(/edit/[^\"]*/book/)([\w-]+)\.ipynb")  # its paired text is edited instead
 _FOR_SCREEN_READERS = {
     # An entry of a list must say so; the other role is no longer part of the standard.
     'role="doc-biblioentry"': 'role="listitem"',
@@ -178,15 +175,7 @@ def build(parameters: Parameters) -> int:
 
 def _set(stage: Path, executed: Path) -> None:
     """Fill the folder that Jupyter Book builds from."""
-
-    reference = citation.read(ROOT / "CITATION.cff")
-    address = citation.repository(reference, ROOT)
-    configuration = yaml.safe_load((ROOT / "_config.yml").read_text())
-    for part, settings in launch_settings(address).items():
-        configuration[part] = configuration.get(part, {}) | settings
-    (stage / "_config.yml").write_text(yaml.safe_dump(configuration))
-    (stage / "citation.bib.txt").write_text(citation.bibtex(reference, address), encoding="utf-8")
-    for file in (ROOT / "_toc.yml", ROOT / "CITATION.cff", *(ROOT / BOOK).glob("*.bib")):
+    for file in (*ROOT.glob("_*.yml"), ROOT / "CITATION.cff", *(ROOT / BOOK).glob("*.bib")):
         shutil.copy(file, stage)
     for folder in ("images", "_static"):
         shutil.copytree(ROOT / BOOK / folder, stage / folder)
@@ -196,19 +185,6 @@ def _set(stage: Path, executed: Path) -> None:
             nbformat.write(dressed(notebook, stage), stage / f"{name}.ipynb")
         else:
             shutil.copy(ROOT / BOOK / f"{name}.md", stage)
-
-
-def launch_settings(repository: str | None) -> dict[str, Any]:
-    """Buttons to open a page on Binder and to edit it; none at an address unknown to the theme."""
-    if repository is None or urlsplit(repository).hostname not in ("github.com", "gitlab.com"):
-        return {}
-    return {
-        "repository": {"url": repository, "path_to_book": BOOK, "branch": "main"},
-        "html": {"use_edit_page_button": True},
-        "launch_buttons": {
-            "notebook_interface": "jupyterlab", "binderhub_url": "https://mybinder.org",
-        },
-    }  # fmt: skip
 
 
 def lasting(notebook: Any) -> Any:
@@ -245,7 +221,7 @@ def dressed(notebook: Any, stage: Path) -> Any:
 
 def mended(html: str) -> str:
     """A page as it is read: without scripts of no use to it, with the roles it should have."""
-    html = _EDITED.sub(r"\1text/\2.md", _UNUSED.sub("", html))
+    html = _UNUSED.sub("", html)
     if not re.search(r'class="[^"]*\bmath\b', html):
         html = _MATHEMATICS.sub("", html)
     for wrong, right in _FOR_SCREEN_READERS.items():

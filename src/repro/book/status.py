@@ -101,22 +101,12 @@ def attempts(folder: str | os.PathLike | None = None) -> pd.DataFrame:
 
     As the harnesses in ``tests/`` wrote it to a folder (None: the published results).
     """
-    rows = []
+    columns = ["what", "times", "failures", "code"]
+    tables = [pd.DataFrame(columns=columns)]
     for name in ("faults", "damage", "bad-input"):
         file = Path(folder or published_path()) / f"{name}.json"
-        if not file.exists():
-            continue
-        found = sealed_json.read(file)
-        counts = [(f"sweep: {kind}", row["faults"], row["failures"])
-                  for kind, row in found.get("kinds", {}).items()]  # fmt: skip
-        for formats in found.get("formats", {}).values():
-            counts += [
-                ("file: flipped bits" if way == "flipped bits" else "file: damaged otherwise",
-                 sum(row.values()), row["failures"])
-                for way, row in formats.items()
-            ]  # fmt: skip
-        counts += [("bad input", row["tried"], row["failed"]) for row in found.get("rows", ())]
-        code = short_version(found["code_version"])
-        rows += [(what, times, failures, code) for what, times, failures in counts]
-    table = pd.DataFrame(rows, columns=["what", "times", "failures", "code"])
-    return table.groupby(["what", "code"], sort=False, as_index=False).sum()[[*table]]
+        if file.exists():
+            found = sealed_json.read(file)
+            code = short_version(found["code_version"])
+            tables.append(pd.DataFrame(found["attempts"]).assign(code=code))
+    return pd.concat(tables[1:] or tables, ignore_index=True)

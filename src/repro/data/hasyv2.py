@@ -12,6 +12,7 @@ import io
 import re
 import tarfile
 import warnings
+from importlib import resources
 from pathlib import Path
 
 import numpy as np
@@ -147,22 +148,11 @@ def _bits(png: bytes) -> np.ndarray:
     return np.frombuffer(image.convert("1", dither=Image.Dither.NONE).tobytes(), np.uint8)
 
 
-# The symbol ids, 369 numbers with gaps that the labels rank: the archive's symbols.csv, which the
-# prepared copy does not keep.
-_RANGES = """
-    31-56 59 70-79 81-82 87-108 110-117 150-171 174-197 254 257 259-269 508 510-514 517 520-521
-    523-524 526-542 544 549-550 553 555 562 564 574 577 582-584 591 595 600-601 603-605 607-618
-    620-622 630-631 634-636 639-640 644 647 650 661 671 678-679 683-684 698 711-713 716 728 739
-    741 743 748 751 753 756-759 761-765 767-768 770-771 775 777-778 783 785-786 788 791-792 801
-    809 812 817 822-823 827 837-838 881-882 884-892 894 901 912-924 934 936 941 943-951 953
-    956-960 965 968 971-974 977 992-1000 1004-1008 1010-1013 1016 1018-1019 1031 1037 1042
-    1045-1046 1051 1053 1062 1064-1066 1074-1075 1077-1080 1082 1086 1090 1093 1101-1103 1111-1112
-    1115-1117 1168-1169 1177 1184-1185 1187 1314-1317 1369 1371 1374 1382 1385 1394-1396 1400
-"""
-# By label, rising.
+# By label, rising: numbers with gaps, of the archive's symbols.csv, which the copy does not keep.
+_RANGES = resources.files("repro.data").joinpath("hasyv2_symbol_ids.txt").read_text().split()
 SYMBOL_IDS: tuple[int, ...] = tuple(
     number
-    for first, _, last in (word.partition("-") for word in _RANGES.split())
+    for first, _, last in (word.partition("-") for word in _RANGES)
     for number in range(int(first), int(last or first) + 1)
 )
 

@@ -1,12 +1,9 @@
-"""Figure 3: where the weights went, given where they started, and how the way grew."""
+"""Figure 3: where the weights went, given where they started."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 import numpy as np
 import pandas as pd
-import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.colors import LinearSegmentedColormap, LogNorm
@@ -15,7 +12,6 @@ from matplotlib.ticker import MaxNLocator
 
 from repro import paper
 from repro.analysis.captions import dataset_label, setting, width_of
-from repro.analysis.evidence import single_runs
 from repro.analysis.weights import GLOROT_LIMIT, conditional_quantiles, joint_counts, strip_index
 from repro.figures import style
 from repro.model.network import JUDGED_LAYER as LAYER
@@ -87,26 +83,6 @@ def figure_3_numbers(dataset: xr.Dataset, layer: str = LAYER) -> pd.DataFrame:
     ]
     table = pd.DataFrame(rows, columns=["initial weight", "quantile", "paper", "ours"])
     return table.round({"initial weight": 4})
-
-
-@style.styled()
-def deviation_figure(runs: Mapping[int, xr.Dataset]) -> style.PageFigure:
-    """Relative deviation (a) and correlation with the start (b) of every replica and layer."""
-    single = single_runs(runs.values())
-    parts = {
-        name: style.curves_of(single, *style.NEARNESS, layer=layer)
-        for layer, name in LAYER_NAMES.items()
-    }
-    curves = pd.concat(parts, names=["layer"]).reset_index("layer").reset_index(drop=True)
-    figure, [panels] = style.panels(3.2)
-    for axes, (name, label) in zip(panels, style.NEARNESS.items(), strict=True):
-        sns.lineplot(
-            curves, x="epoch", y=name, hue="width", palette=style.colours(curves["width"]),
-            style="layer", units="run", estimator=None, ax=axes, legend=axes is panels[1],
-        )  # fmt: skip
-        axes.set_ylabel(label)
-    sns.move_legend(panels[1], "best", fontsize=8)
-    return figure
 
 
 def _draw_joint(axes: Axes, joint: Joint, top: float) -> None:

@@ -13,7 +13,6 @@ from matplotlib.colors import LogNorm
 
 from repro.analysis import evidence
 from repro.analysis.captions import width_of
-from repro.analysis.weights import contrast_of_run
 from repro.claims import large, wider
 from repro.figures import style
 
@@ -46,28 +45,6 @@ def near_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     style.plain_log_axis(over.xaxis)
     at_end.legend(handles=style.regime_handles(ends), loc="best")
     style.width_bar(figure, panels, ends["width"])
-    return figure
-
-
-@style.styled()
-def area_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """How well the mark can be told against the epoch, every marked run."""
-    parts = [
-        contrast_of_run(run.isel(replica=0)).to_dataframe().assign(run=number, width=width_of(run))
-        for number, run in enumerate(evidence.marked(runs))
-    ]
-    if not parts:
-        return style.nothing_to_draw("no marked run")
-    areas = pd.concat(parts).reset_index()
-    figure = style.new_figure(style.PAGE_WIDTH, 2.7)
-    axes, palette = figure.subplots(), style.colours(areas["width"])
-    sns.lineplot(
-        areas, x="matrix_epoch", y="mark_contrast", hue="width", palette=palette,
-        units="run", estimator=None, marker="o", ax=axes,
-    )  # fmt: skip
-    axes.axhline(0.5, color="0.45", linewidth=0.8, linestyle="--")
-    axes.set(xlabel="epoch", ylabel="area under ROC curve", ylim=(0.45, 1.03))
-    axes.legend(title="width $N$")
     return figure
 
 
@@ -121,27 +98,6 @@ def wider_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     bar = figure.colorbar(ScalarMappable(norm, "viridis"), ax=panels, pad=0.02, aspect=30)
     bar.set_label("train loss / initial loss")
     style.plain_log_axis(bar.ax.yaxis)
-    return figure
-
-
-@style.styled()
-def learning_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Lowest train loss so far against ``DEVIATIONS``, each unmarked run a path to its lowest."""
-    plain = evidence.unmarked(runs)
-    if not plain:
-        return style.nothing_to_draw("no unmarked run")
-    paths = style.curves_of(plain, "train_loss", *DEVIATIONS)
-    of_run = paths.groupby("run")["train_loss"]
-    last = of_run.transform("idxmin")
-    paths["train_loss"] = of_run.cummin()  # without the spikes
-    paths = paths[paths.index <= last]
-    figure, [panels] = style.panels(3.4, sharey=True)
-    for axes, (name, words) in zip(panels, DEVIATIONS.items(), strict=True):
-        style.draw_lines(axes, paths, name, "train_loss", linewidth=0.6)
-        axes.set(xlabel=words, ylabel="lowest train loss so far")
-        style.plain_log_axis(axes.xaxis)
-        style.plain_log_axis(axes.yaxis)
-    style.width_bar(figure, panels, paths["width"])
     return figure
 
 

@@ -12,9 +12,10 @@ import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import NullLocator
+from numpy.typing import NDArray
 
 from repro import paper
-from repro.analysis import climb, evidence, regimes
+from repro.analysis import evidence, regimes
 from repro.analysis.captions import epochs_of, setting, width_of
 from repro.analysis.intervals import mean_interval
 from repro.claims.jump import RiseEpochs, excursion, rise_epochs
@@ -125,16 +126,24 @@ def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
 
 @style.styled()
 def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Train loss of every replica, a panel a width; dots where the low loss is left for good."""
-    groups = climb.widths_with_several(runs)
+    """Train loss of every replica, a panel a width; dots where the low loss is left for good.
+
+    Of the widths with three complete unmarked runs or more, of which one climbs.
+    """
+    groups: dict[int, list[xr.Dataset]] = {}
+    for run in evidence.unmarked(evidence.complete(runs)):
+        groups.setdefault(width_of(run), []).append(run)
+    losses = {n: [run["train_loss"].values[0] for run in group] for n, group in groups.items()}
+    groups = {n: group for n, group in groups.items()
+              if len(group) > 2 and any(map(_climbs, losses[n]))}  # fmt: skip
     if not groups:
         return style.nothing_to_draw("no width with several runs of which one diverges")
     figure = style.new_figure(style.PAGE_WIDTH, 0.9 * len(groups) + 1.2)
     panels = _panels(figure, groups)
-    for axes, group in zip(panels, groups.values(), strict=True):
+    for axes, (width, group) in zip(panels, groups.items(), strict=True):
         curves = style.curves_of(group, "train_loss")
         style.draw_lines(axes, curves, "epoch", "train_loss", linewidth=0.6)
-        for loss in map(climb.train_loss, group):
+        for loss in losses[width]:
             if found := regimes.crossing(loss):
                 axes.plot(found.start, loss[found.start], "o", color=style.DIVERGENCE, markersize=4)
         axes.set(xlabel="", ylabel="train loss")
@@ -142,6 +151,10 @@ def climb_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         axes.set_xlabel("epoch")
     style.plain_log_axis(panels[0].yaxis)
     return figure
+
+
+def _climbs(loss: NDArray[np.floating]) -> bool:
+    return regimes.crossing(loss) is not None or regimes.ends_far_above_minimum(loss)
 
 
 def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:

@@ -139,25 +139,12 @@ def recommended(compared: pd.DataFrame) -> str | None:
 
 TRIAL_WIDTH = 150
 COMPARED_AT, LAST = 250, 10  # an epoch that all have; epochs averaged there, since it scatters
-# The trials of what is now the field ``order`` of `Experiment`
-TRIED_ORDERS = {
-    "one order": "cycle:1", "a buffer of 10,000": "buffer:10000", "a buffer of 1,000": "buffer:1000"
-}  # fmt: skip
 
 
 def kept(file: str = "trials.json") -> list[dict[str, Any]]:
     """The rows of a published file, none without it; of trials, losses by epoch from 1."""
     path = published_path() / file
     return sealed_json.read(path)["rows"] if path.is_file() else []
-
-
-def trials_of_orders() -> pd.DataFrame:
-    """The trials of orders, as `order_search.curves` has its runs, with a column ``trial``."""
-    table = pd.DataFrame(kept(), columns=["name", "train_loss"])
-    table = table.assign(order=table.pop("name").map(TRIED_ORDERS), run=table.index)
-    table = table.dropna(subset="order").explode("train_loss").astype({"train_loss": float})
-    epoch = table.groupby("run").cumcount() + 1
-    return table.assign(epoch=epoch, width=TRIAL_WIDTH, trial=True).reset_index(drop=True)
 
 
 def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
@@ -173,11 +160,3 @@ def trials(curves: Iterable[tuple[str, Sequence[float]]]) -> pd.DataFrame:
         rows.append((name, len(curve), curve.get(100), first.min(), at, first[-LAST:].mean()))
     names = ["name", "epochs", "at_100", "minimum", "minimum_at", "at_250"]
     return pd.DataFrame(rows, columns=names).astype({"at_100": float, "minimum_at": float})
-
-
-def last_batch() -> pd.DataFrame:
-    """By ``split``: the ``samples`` in the last batch, and the lowest test loss (nats) of the first
-    epochs ``before`` and ``after`` the step on them."""
-    names = ["split", "samples", "before", "after"]
-    table = pd.DataFrame(kept("last-batch.json"), columns=names)
-    return table.assign(before=table["before"].map(min), after=table["after"].map(min))

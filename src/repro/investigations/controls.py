@@ -24,12 +24,11 @@ import xarray as xr
 from matplotlib.lines import Line2D
 
 from repro import paper
-from repro.analysis import evidence, regimes
+from repro.analysis import regimes
 from repro.analysis.captions import epochs_of, in_words, replica_of, width_of
 from repro.experiment import Experiment
 from repro.figures import style
 from repro.places import published_path
-from repro.runs import existing_folder, stored
 from repro.store.record import cut, experiment_of
 from repro.store.store import Store
 from repro.training.grid import read_plan, train_command
@@ -46,11 +45,6 @@ class Control(NamedTuple):
     changed: str
     run: xr.Dataset | None
     reference: xr.Dataset | None
-
-
-def every_run(dataset: str, store: str | os.PathLike | None = None) -> list[xr.Dataset]:
-    """Every run of a dataset among the published ones, or in a folder, each replica by itself."""
-    return evidence.in_order(run for _, run in stored(existing_folder(store), dataset))
 
 
 def gather(

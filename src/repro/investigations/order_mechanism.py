@@ -12,12 +12,13 @@ batches in fresh sequences (``batches``) and the same sequence to and fro (``mir
 fresh orders do: their loss at epoch 100 lies below the geometric mean of the two, `LIMIT`. If
 instead it matters that the same samples meet in a batch again, both stay above.
 
-The push itself is measured (`measure`) where a run of one order stands after an epoch: half of the
-difference between what its own sequence and the same backwards do to the weights in one more epoch;
-half of their sum is what both do. Predicted, also before it was looked at: the push keeps its
-direction (cosine at least 0.5 with that of ten epochs earlier; with the part of a fresh order that
-is its own, about 0), what both do points against it (a negative cosine), and one epoch in a fresh
-order brings the training loss lower than one in the run's own.
+The push itself was measured (order-push.json; by the code of commit 43c0620) where a run of one
+order stands after an epoch: half of the difference between what its own sequence and the same
+backwards do to the weights in one more epoch; half of their sum is what both do. Predicted, also
+before it was looked at: the push keeps its direction (cosine at least 0.5 with that of ten epochs
+earlier; with the part of a fresh order that is its own, about 0), what both do points against it (a
+negative cosine), and one epoch in a fresh order brings the training loss lower than one in the
+run's own.
 
 What the push's measurement showed beside that: after its epoch 100 (loss 0.203, taken batch by
 batch before each step) the run of one order has a loss of 0.679 over the whole training set. So a
@@ -30,10 +31,8 @@ prediction wrong; `measure_turns` goes down to single batches.
 
 from __future__ import annotations
 
-import itertools
 import os
-from collections.abc import Callable, Sequence
-from dataclasses import replace
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
@@ -54,50 +53,12 @@ COMPARED_AT = 100
 ARMS = ("fresh", "cycle:1", "batches", "mirror")
 LIMIT = (0.118 * 0.208) ** 0.5  # training loss at `COMPARED_AT` that tells the two apart, nats
 
-PUSHES = "order-push.json"
 TURNS = "order-turns.json"
 
 
 def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """`order_search.curves` of the arms, to `COMPARED_AT`."""
     return order_search.curves(store, ARMS, (WIDTH,), COMPARED_AT)
-
-
-def measure(stores: Sequence[str | os.PathLike], fresh: int = 3) -> None:
-    """Measure the push in runs of one order and publish it, as `pushes` reads it.
-
-    ``stores`` hold a run each, with its state; ``fresh`` orders are tried beside its own.
-    """
-    from repro.training import loop, program
-
-    one = order_search.experiment(ARMS[1], WIDTH)
-    data = loop.samples(one)
-    train, evaluate = program.epoch_program(one), program.evaluation_program(one)
-    orders = [(order, 2) for order in ("cycle:1", "mirror")]
-    orders += [("fresh", 10**6 + number) for number in range(fresh)]
-    rows, last = [], None
-    for store in stores:
-        stands_at, start = _standing(one, store)
-        moved, losses = [], []
-        for order, epoch in orders:
-            drawn = sample_order(replace(one, order=order), 0, epoch, len(data.y_train))
-            after = train(start, start[:3], drawn, *data)[0]
-            losses.append(_loss(evaluate, after, data.x_train, data.y_train))
-            pairs = zip(after[:3], start[:3], strict=True)
-            moved.append(np.concatenate([(np.asarray(a, float) - b).ravel() for a, b in pairs]))
-        push, both = (moved[0] - moved[1]) / 2, (moved[0] + moved[1]) / 2
-        own = [each - np.mean(moved[2:], axis=0) for each in moved[2:]]
-        rows.append({
-            "epoch": stands_at,
-            "push_over_both": float(np.linalg.norm(push) / np.linalg.norm(both)),
-            "cosine_with_both": _cosine(push, both),
-            "cosine_with_last": None if last is None else _cosine(push, last),
-            "cosine_with_fresh": [_cosine(push, each) for each in own],
-            "cosine_among_fresh": [_cosine(*two) for two in itertools.combinations(moved[2:], 2)],
-            "loss_own": losses[0], "loss_backwards": losses[1], "loss_fresh": losses[2:],
-        })  # fmt: skip
-        last = push
-    sealed_json.write(published_path() / PUSHES, {"width": WIDTH, "rows": rows})
 
 
 def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None:
@@ -135,11 +96,6 @@ def turns() -> pd.DataFrame:
     """What `measure_turns` found: by ``order`` and ``steps`` until the turn of the first of so many
     batches (1 is the next, -1 the last one seen), their loss in nats."""
     return pd.DataFrame(sealed_json.read(published_path() / TURNS)["rows"])
-
-
-def pushes() -> pd.DataFrame:
-    """A row per epoch at which `measure` looked; losses in nats after one more epoch."""
-    return pd.DataFrame(sealed_json.read(published_path() / PUSHES)["rows"])
 
 
 @style.styled()
@@ -182,7 +138,3 @@ def _loss(evaluate: Callable, network: tuple, pixels: ArrayLike, labels: ArrayLi
     from repro.training import program
 
     return float(program.Tally(*evaluate(network, pixels, labels)).loss) / len(labels)
-
-
-def _cosine(a: np.ndarray, b: np.ndarray) -> float:
-    return float(a @ b / (np.linalg.norm(a) * np.linalg.norm(b)))

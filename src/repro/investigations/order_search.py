@@ -118,11 +118,10 @@ def curves(
 def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> style.PageFigure:
     """Training loss under each order of the samples (`curves`), and the paper's.
 
-    ``bold`` is drawn thick; a column ``trial`` that is true makes a line dotted.
+    ``bold`` is drawn thick.
     """
     if curves.empty:
         return style.nothing_to_draw("no run of any order")
-    curves = curves.assign(trial=curves["trial"].eq(True) if "trial" in curves else False)
     colours = {"fresh": style.BASELINE}
     for kind, palette in (("cycle", "flare"), ("buffer", "crest")):
         alike = [order for order in ORDERS if order.startswith(kind)]
@@ -132,8 +131,8 @@ def orders_figure(curves: pd.DataFrame, bold: str | None = None) -> style.PageFi
         sns.lineplot(
             curves[curves["width"] == width], x="epoch", y="train_loss", hue="order",
             hue_order=ORDERS, palette=colours, size="order", size_order=ORDERS,
-            sizes={order: 1.2 for order in ORDERS} | {"fresh": 0.6, bold: 2.4}, style="trial",
-            style_order=[False, True], units="run", estimator=None, legend=False, ax=axes,
+            sizes={order: 1.2 for order in ORDERS} | {"fresh": 0.6, bold: 2.4}, units="run",
+            estimator=None, legend=False, ax=axes,
         )  # fmt: skip
         given, read = readings(width), paper.TRAIN_LOSS.get(width, {})
         points = [(Reading(epoch, loss.source, 0), loss) for epoch, loss in read.items()]

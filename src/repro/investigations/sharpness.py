@@ -6,14 +6,13 @@ only its products with vectors, which the backend differentiates. Imports Keras 
 """
 
 import functools
-import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import scipy
+import xarray as xr
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tqdm.auto import tqdm
 
@@ -22,7 +21,7 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.investigations.stability import SharpnessRecord, read
 from repro.model import network
-from repro.store.run_file import Run, State
+from repro.store.run_file import State
 from repro.store.store import Store
 from repro.training import backend, loop, program
 from repro.training.backend import ops
@@ -33,9 +32,9 @@ _VECTORS = 10  # that ARPACK keeps: half of its default is enough here, for half
 _START = 1  # the stream of random numbers of the first vector; 0 is that of the sample
 
 
-def measuring_epochs(last: int, every: int = 5, first: int = 0) -> list[int]:
+def measuring_epochs(last: int, every: int = 5) -> list[int]:
     """Epochs to measure after: about even in their logarithm, and at most ``every`` apart."""
-    epochs = [first]
+    epochs = [0]
     while epochs[-1] < last:
         apart = min(max(round(epochs[-1] * (_RATIO - 1)), 1), every)
         epochs.append(min(epochs[-1] + apart, last))
@@ -46,13 +45,12 @@ def measure(
     experiment: Experiment,
     folder: Path,
     store: Store,
-    replica: int,
-    epochs: Sequence[int],
+    replica: int = 0,
+    every: int = 5,
     sample_size: int = 4096,
     sample_seed: int = 0,
-    progress: bool = True,
 ) -> SharpnessRecord:
-    """Train a run and measure its sharpness after the epochs named; what has been measured stays.
+    """Train a run and measure its sharpness at `measuring_epochs`; what has been measured stays.
 
     The record's file in ``folder`` is written after every measurement. ``store`` is for checkpoints
     alone: a run that has gone too far is made anew. The sample is of the training set, or all of
@@ -67,8 +65,9 @@ def measure(
     with store.held(experiment, replica) as ours:
         if not ours:
             raise ReproError(f"Another process is at {experiment.name} in {store.path}.")
-        due = sorted(set(epochs) - {one["epoch"] for one in record.measurements})
-        for epoch in tqdm(due, desc=f"sharpness N={experiment.width}", disable=not progress):
+        done = {one["epoch"] for one in record.measurements}
+        due = sorted(set(measuring_epochs(experiment.epochs, every)) - done)
+        for epoch in tqdm(due, desc=f"sharpness N={experiment.width}"):
             record = _measured(experiment, epoch, drawn, record, store)
             record.write(folder)
     return record
@@ -117,8 +116,7 @@ def _measured(
     experiment: Experiment, epoch: int, drawn: tuple, record: SharpnessRecord, store: Store
 ) -> SharpnessRecord:
     """The record with one measurement more."""
-    began = time.monotonic()
-    state, run = _state_after(experiment, record.replica, epoch, store)
+    run, state = _after(experiment, record.replica, epoch, store)
     evaluate = program.evaluation_program(experiment)
     tally = program.Tally(*evaluate(_parameters(experiment, state), *drawn))
     loss = float(tally.loss) / record.sample_size
@@ -127,33 +125,31 @@ def _measured(
         value, residual, products = largest_eigenvalue(experiment, state, *drawn)
     new = {"epoch": epoch, "sharpness": _told(value), "residual": _told(residual),
            "products": products, "sample_loss": _told(loss)}  # fmt: skip
-    changes: dict[str, Any] = {"made": _made(record, epoch, time.monotonic() - began)}
-    if run is not None and run.epochs >= record.experiment.epochs:
-        losses = store.load(run).isel(replica=0)
-        changes["experiment"] = experiment.with_epochs(run.epochs)
-        for name in ("train_loss", "max_batch_loss"):
-            changes[name] = [_told(value) for value in losses[name].values]
     together = sorted([*record.measurements, new], key=lambda one: one["epoch"])
-    return replace(record, measurements=together, **changes)
+    made = {"code_version": provenance.code_version(), "device": backend.device(),
+            "library_versions": backend.versions(), "finished": provenance.now()}  # fmt: skip
+    changes: dict[str, Any] = {"measurements": together, "made": made}
+    if run is not None and epoch >= record.experiment.epochs:
+        changes["experiment"] = experiment.with_epochs(epoch)
+        for name in ("train_loss", "max_batch_loss"):
+            changes[name] = [_told(value) for value in run[name].values[0]]
+    return replace(record, **changes)
 
 
-def _state_after(
+def _after(
     experiment: Experiment, replica: int, epoch: int, store: Store
-) -> tuple[State, Run | None]:
-    """Weights and biases after an epoch, trained from the store's checkpoint or anew."""
+) -> tuple[xr.Dataset | None, State]:
+    """A run's results and its state after an epoch, trained from the store's checkpoint or anew."""
     if epoch == 0:
         weights = network.initial_weights(experiment, replica)
         initial = {"weights": weights, "biases": network.initial_biases(experiment)}
-        return {f"{kind}_{layer}": values for kind, layers in initial.items()
-                for layer, values in layers.items()}, None  # fmt: skip
+        return None, {f"{kind}_{layer}": values for kind, layers in initial.items()
+                      for layer, values in layers.items()}  # fmt: skip
     run = store.find(experiment, replica)
     if run is not None and run.epochs > epoch:
         run.path.unlink()  # there is no way back from a later epoch
-        run = None
-    if run is None or run.epochs < epoch:
-        loop.train(experiment.with_epochs(epoch), [replica], store, progress=False)
-        run = store.find(experiment, replica)
-    return store.load_checkpoint(run)[1], run
+    loop.train(experiment.with_epochs(epoch), [replica], store, progress=False)
+    return store.load_checkpoint(store.find(experiment, replica))
 
 
 @functools.lru_cache(maxsize=8)
@@ -174,19 +170,6 @@ def _parameters(experiment: Experiment, state: State) -> tuple:
     """The arrays of a state as `program.Parameters`."""
     names = network.parameter_names(experiment.hidden_layers)
     return tuple(ops.convert_to_tensor(state[name]) for name in names)
-
-
-def _made(record: SharpnessRecord, epoch: int, seconds: float) -> dict[str, Any]:
-    before = record.made or {}
-    versions = backend.versions() | {"scipy": scipy.__version__}
-    now = {"code_version": provenance.code_version(), "backend": backend.NAME,
-           "device": backend.device(), "precision": backend.precision()}  # fmt: skip
-    return {name: provenance.continued(before.get(name), now[name], epoch) for name in now} | {
-        "library_versions": provenance.library_versions(versions, before.get("library_versions")),
-        "wall_seconds": round(before.get("wall_seconds", 0.0) + seconds, 1),
-        "started": before.get("started", provenance.now()),
-        "finished": provenance.now(),
-    }
 
 
 def _told(value: float) -> float | None:

@@ -1,4 +1,4 @@
-"""What `repro sharpness` measured of a run, and its edge: where is 2 / learning rate?
+"""What `sharpness.measure` found of a run, and its edge: where is 2 / learning rate?
 
 On a quadratic bowl gradient descent with learning rate r diverges along every direction whose
 curvature is above 2 / r, and networks trained on their whole training set sharpen until they are
@@ -27,7 +27,6 @@ from repro.experiment import Experiment
 from repro.figures import style
 from repro.investigations.controls import label
 from repro.places import published_path
-from repro.store.store import Store
 
 SPIKE_RATIO = 1.5
 SPIKE_BEFORE = 10
@@ -37,8 +36,7 @@ EDGE = 0.1
 PREFIX = "sharpness-"
 COLUMNS = (
     "width", "changed", "replica", "epochs", "measured", "edge", "spike", "before",
-    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "same_until",
-    "answer",
+    "measured_before", "ratio", "highest", "highest_at", "above", "residual", "answer",
 )  # fmt: skip
 
 
@@ -81,7 +79,7 @@ def read(path: Path) -> SharpnessRecord:
         return SharpnessRecord(**content | {"experiment": Experiment(**content["experiment"])})
     except (ValueError, KeyError, TypeError) as error:
         raise ReproError(
-            f"{path} is no record of `repro sharpness` ({error}): move it away to measure again."
+            f"{path} is no record of a sharpness ({error}): move it away to measure again."
         ) from error
 
 
@@ -159,19 +157,5 @@ def _row(record: SharpnessRecord) -> dict[str, Any]:
         "highest_at": values.idxmax() if values.notna().any() else np.nan,
         "above": int((values > edge).sum()),
         "residual": max((one["residual"] or 0 for one in record.measurements), default=0.0),
-        "same_until": same_until(record), "answer": answer,
+        "answer": answer,
     }  # fmt: skip
-
-
-def same_until(record: SharpnessRecord) -> float:
-    """The last epoch to which its training losses are the published run's to the last bit.
-
-    -1: none are; NaN: no such run is published.
-    """
-    place = Store(published_path())
-    if (run := place.find(record.experiment, record.replica)) is None:
-        return float("nan")
-    mine, theirs = record.train_loss, place.load(run)["train_loss"].values[0]
-    shared = min(len(mine), len(theirs))
-    alike = np.array(mine[:shared], np.float32) == theirs[:shared].astype(np.float32)
-    return shared - 1 if alike.all() else int(alike.argmin()) - 1

@@ -108,7 +108,7 @@ def _count(bins: np.ndarray, number: int) -> np.ndarray:
 
 
 def _mean(values: Any, xp: ModuleType) -> Any:
-    # Axis by axis: one long float32 sum over a million links would lose three digits.
+    # Axis by axis: one long float32 sum over a million weights would lose three digits.
     return xp.mean(xp.mean(values, axis=-1), axis=-1)
 
 
