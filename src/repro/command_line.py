@@ -11,7 +11,6 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 from repro import command_options, runs, sealed_json
@@ -19,7 +18,7 @@ from repro.bench import benchmark
 from repro.book import listing
 from repro.data import datasets
 from repro.errors import DamagedFile, Mended, ReproError
-from repro.places import published_path
+from repro.places import expanded, published_path
 from repro.store import publication
 from repro.store.store import Store
 from repro.training import grid, schedule
@@ -152,7 +151,7 @@ def _claims(chosen: argparse.Namespace) -> int:
     if chosen.controls:
         listing.show(listing.of_frame(claims.controls()))
         return 0
-    found = claims.verdicts(None if chosen.store is None else Path(chosen.store).expanduser())
+    found = claims.verdicts(chosen.store and expanded(chosen.store))
     if chosen.json:
         print(claims.as_json(found))
         return 0
@@ -168,7 +167,7 @@ def _claims(chosen: argparse.Namespace) -> int:
 def _bench(chosen: argparse.Namespace) -> int:
     from repro.bench import benchmark_figure
 
-    output = Path(chosen.output).expanduser() if chosen.output else None
+    output = expanded(chosen.output) if chosen.output else None
     if output is not None and (output.is_dir() or not output.parent.is_dir()):
         raise ReproError(f"--output must name a file in a folder that is there, not {output}.")
     measured = benchmark.compare(

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import platformdirs
 
-from repro.errors import ReproError
+from repro.errors import ReproError, shown
 
 # Ending of a file that is being written; its name begins with that of the whole one.
 PART = ".part"
@@ -36,9 +36,18 @@ def published_path() -> Path:
     return _named("REPRO_PUBLISHED") or Path(__file__).resolve().parents[2] / "results"
 
 
+def expanded(path: str | os.PathLike) -> Path:
+    """A path as it was typed, its ``~`` a home folder. Raises ReproError for what is no path."""
+    try:
+        os.access(path, os.F_OK)  # raises for what the system cannot take
+        return Path(path).expanduser()
+    except (RuntimeError, ValueError) as error:  # no such user; characters that no name can have
+        raise ReproError(f"{shown(os.fspath(path))} is no path here ({error}).") from error
+
+
 def _named(variable: str) -> Path | None:
     named = os.environ.get(variable)
-    return Path(named).expanduser() if named else None
+    return expanded(named) if named else None
 
 
 @contextlib.contextmanager

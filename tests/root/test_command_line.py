@@ -113,6 +113,7 @@ def test_a_sweep_trains_a_grid_or_a_plan(tmp_path, monkeypatch, capsys):
         ("train --dataset digits --widths 8 --time-limit soon", "must be a number of seconds"),
         ("bench --widths a", "must be whole numbers with commas between them"),
         ("claims --store nowhere", "There is no folder nowhere"),
+        ("results --store ~no-such-user", "is no path here"),
         ("data cifar", "cifar"),
         ("paint", "paint"),
         ("", "COMMAND"),

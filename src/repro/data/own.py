@@ -17,7 +17,7 @@ import numpy as np
 
 from repro.data.dataset import Parts
 from repro.errors import Mended, ReproError
-from repro.places import cache_folder, write_whole, writing
+from repro.places import cache_folder, expanded, write_whole, writing
 
 SUFFIX = ".npz"
 ARRAYS = ("x_train", "y_train", "x_test", "y_test")
@@ -48,7 +48,7 @@ def identified(path: str | os.PathLike) -> str:
 
     Another type of integers, a flattened picture or another compression make no other dataset.
     """
-    path = Path(path).expanduser().absolute()
+    path = expanded(path).absolute()
     parts = read(path)
     digest = _digest(parts)
     stem = unicodedata.normalize("NFC", path.stem.removesuffix(f"-{digest}"))

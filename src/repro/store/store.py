@@ -16,7 +16,7 @@ import xarray as xr
 
 from repro.errors import DamagedFile, Mended
 from repro.experiment import Experiment
-from repro.places import PART, locked, store_path, write_whole, writing
+from repro.places import PART, expanded, locked, store_path, write_whole, writing
 from repro.store import run_file
 from repro.store.record import experiment_of
 from repro.store.run_file import Run, State
@@ -29,7 +29,7 @@ class Store:
     """A folder of runs. Nothing is created before the first run is trained or saved."""
 
     def __init__(self, path: str | os.PathLike | None = None) -> None:
-        self.path = store_path() if path is None else Path(path).expanduser()
+        self.path = store_path() if path is None else expanded(path)
 
     def file(self, experiment: Experiment, replica: int) -> Path:
         """Where the run's file is, or would be."""

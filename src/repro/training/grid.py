@@ -18,6 +18,7 @@ from typing import Any, get_args, get_type_hints
 from repro.data import datasets
 from repro.errors import ReproError, real, shown, whole
 from repro.experiment import Experiment, replica_numbers
+from repro.places import expanded
 from repro.training.schedule import Wanted
 
 
@@ -93,7 +94,7 @@ def read_plan(path: str | os.PathLike) -> Wanted:
 
     Raises ReproError where the file is no plain YAML, or has a grid that `experiments` refuses.
     """
-    path = Path(path).expanduser()
+    path = expanded(path)
     try:
         content = _parsed(path, path.read_bytes())
     except OSError as error:
