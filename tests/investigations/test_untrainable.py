@@ -13,7 +13,6 @@ from repro.book.build import ROOT
 from repro.data.facts import published_class_counts
 from repro.investigations import choices, controls, plateau, stability
 from repro.investigations.stability import SharpnessRecord
-from repro.store.store import Store
 
 PLAN = ROOT / "sweeps" / "paper.yml"
 COUNTS = {"hasyv2": {"train": np.array([40, 30, 930]), "test": np.array([4, 3, 93])}}
@@ -101,23 +100,6 @@ def test_a_control_is_held_against_its_reference(some):
         (alone, None, "nothing to compare with"),
     ):
         assert controls.outcome(run, against) == answer
-
-
-def test_what_was_trained_twice_is_told_over_the_same_epochs(tmp_path, monkeypatch):
-    published = controls.trained_twice()
-    assert len(published) >= 2 and published["apart"].between(0, 0.01, inclusive="neither").all()
-    assert published.groupby("replica")["device"].nunique().min() == 2
-    monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
-    first, second = Store(tmp_path), Store(tmp_path / "again")
-    one = synthetic_run(16, 1000, "unstable")
-    first.save(one.assign_attrs(device="A"), None)
-    first.save(synthetic_run(32, 100, "strong"), None)
-    again = synthetic_run(16, 900, "unstable").assign(train_loss=1.1 * one.train_loss[:, :901])
-    second.save(again.assign_attrs(device="B"), None)
-    table = controls.trained_twice()
-    assert table["device"].tolist() == ["A", "B"]
-    assert table["apart"].tolist() == pytest.approx([np.log(1.1)] * 2)
-    assert table["diverged"].between(400, 450).all()
 
 
 def stopped(train_right: int, test_right: int, alive_loss: float = 0.0) -> xr.Dataset:

@@ -9,6 +9,7 @@ import pytest
 from faults import contents
 
 from repro import Experiment
+from repro.places import published_path
 from repro.store.store import Store
 
 loop = pytest.importorskip("repro.training.loop")
@@ -57,3 +58,15 @@ def test_cores(here, tmp_path):
             np.testing.assert_allclose(ours[name], theirs[name], rtol=1e-4)
         for name in state:
             np.testing.assert_allclose(state[name], other[name], atol=1e-5, rtol=0)
+
+
+def test_on_a_cpu_and_on_a_gpu():
+    """Of the replicas published twice, the mean abs(log ratio) of 20 losses."""
+    first, second = Store(published_path()), Store(published_path() / "again")
+    runs = list(second.runs())
+    assert runs
+    for run in runs:
+        both = first.load(first.find(run.experiment, run.replica)), second.load(run)
+        assert len({each.attrs["device"] for each in both}) == 2
+        early = [each["train_loss"].values[0, 1:21].astype(float) for each in both]
+        assert 0 < np.abs(np.log(early[0] / early[1])).mean() < 0.01

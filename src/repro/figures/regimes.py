@@ -11,7 +11,6 @@ import seaborn as sns
 import xarray as xr
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
-from matplotlib.ticker import NullLocator
 from numpy.typing import NDArray
 
 from repro import paper
@@ -190,29 +189,6 @@ def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
         style.panel_label(axes, letter, name)
         style.plain_log_axis(axes.yaxis)
     figure.legend(handles=style.regime_handles(ends), loc="outside lower center", ncols=4)
-    return figure
-
-
-@style.styled()
-def agreement_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """Ours less the paper's (`agreement_table`) in error bars; inside the band the two agree."""
-    table = agreement_table(runs).dropna(subset="difference")
-    if table.empty:
-        return style.nothing_to_draw("no value of the paper to compare with")
-    table["errors"] = table["difference"] / table["allowed"]
-    table["quantity"] = table["quantity"].str.replace("_", " ")
-    figure = style.new_figure(style.PAGE_WIDTH, 3.2)
-    axes = figure.subplots()
-    axes.axhspan(-1, 1, color="0.9", zorder=0)
-    sns.scatterplot(
-        table, x="width", y="errors", hue="quantity", style="quantity", palette="colorblind", s=40,
-        ax=axes,
-    )  # fmt: skip
-    axes.set_yscale("symlog", linthresh=1)
-    axes.yaxis.set_major_formatter("{x:+g}")
-    axes.yaxis.set_minor_locator(NullLocator())
-    axes.set(xlabel="width $N$", ylabel="difference / error bars")
-    sns.move_legend(axes, "lower left", bbox_to_anchor=(0, 1), ncols=3, title=None)
     return figure
 
 

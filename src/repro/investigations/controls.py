@@ -17,7 +17,6 @@ import os
 from collections.abc import Sequence
 from typing import NamedTuple
 
-import numpy as np
 import pandas as pd
 import seaborn as sns
 import xarray as xr
@@ -25,17 +24,14 @@ from matplotlib.lines import Line2D
 
 from repro import paper
 from repro.analysis import regimes
-from repro.analysis.captions import epochs_of, in_words, replica_of, width_of
+from repro.analysis.captions import epochs_of, in_words, replica_of
 from repro.experiment import Experiment
 from repro.figures import style
-from repro.places import published_path
-from repro.store.record import cut, experiment_of
-from repro.store.store import Store
+from repro.store.record import experiment_of
 from repro.training.grid import read_plan, train_command
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")
-EARLY = 20  # epochs at the start over which the two trainings of a replica are compared
 
 
 class Control(NamedTuple):
@@ -145,30 +141,6 @@ def missing(controls: Sequence[Control]) -> list[str]:
 def label(experiment: Experiment) -> str:
     """What is changed of the baseline, such as ``exact loss``; ``baseline`` where nothing is."""
     return in_words(experiment.unusual) or "baseline"
-
-
-def trained_twice() -> pd.DataFrame:
-    """Both trainings of every replica that was trained on two devices, over the same epochs.
-
-    ``spikes``: epochs in which the loss has doubled; ``apart``: mean abs(log ratio) to `EARLY`.
-    """
-    first, second = Store(published_path()), Store(published_path() / "again")
-    rows = []
-    for run in second.runs():
-        if (other := first.find(run.experiment, run.replica)) is None:
-            continue
-        epochs = min(run.epochs, other.epochs)
-        both = [cut(first.load(other), epochs), cut(second.load(run), epochs)]
-        losses = [each["train_loss"].to_numpy()[0].astype(float) for each in both]
-        apart = np.abs(np.log(losses[0] / losses[1]))[1 : EARLY + 1].mean()
-        for each, loss in zip(both, losses, strict=True):
-            lowest, diverged = regimes.minimum(loss), regimes.divergence_epoch(loss)
-            rows.append((
-                width_of(each), run.replica, each.attrs["device"], lowest.value, lowest.epoch,
-                int((loss[2:] > 2 * loss[1:-1]).sum()), diverged, apart,
-            ))  # fmt: skip
-    names = ["width", "replica", "device", "minimum", "minimum_at", "spikes", "diverged", "apart"]
-    return pd.DataFrame(rows, columns=names).astype({"diverged": float})
 
 
 def _changed(experiment: Experiment) -> str:
