@@ -65,6 +65,7 @@ def test_every_dataset_is_what_it_is_announced_to_be(dataset):
     data = datasets.load(dataset, progress=False)
     pixels, classes = datasets.shape(dataset)
     train, test = SIZES[dataset]
+    assert train == datasets.DATASETS[dataset].samples
     assert (data.x_train.shape, data.x_test.shape) == ((train, pixels), (test, pixels))
     assert data.classes == classes
     for images, labels in ((data.x_train, data.y_train), (data.x_test, data.y_test)):

@@ -156,11 +156,12 @@ def test_a_plateau_beyond_the_epochs_searched_counts_at_their_end():
 
 def test_turns_are_measured_where_a_run_stands(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
+    measuring = pytest.importorskip("turns")
     monkeypatch.setattr(order_mechanism, "WIDTH", 8)
     monkeypatch.setattr(order_mechanism.order_search.paper, "DATASET", "digits")
     for order in order_mechanism.ARMS[1:3]:
         repro.run(Experiment("digits", 8, 2, order=order), store=tmp_path / "store", progress=False)
-        order_mechanism.measure_turns(tmp_path / "store", order, stops=4)
+        measuring.measure_turns(tmp_path / "store", order, stops=4)
     turns = order_mechanism.turns()
     assert set(turns["order"]) == {"cycle:1", "batches"} and turns["mean"].gt(0).all()
     assert set(turns["steps"]) == {-2, -1, 1, 2, 4}  # of eleven batches, stopped every second

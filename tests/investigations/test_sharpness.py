@@ -13,7 +13,8 @@ from repro.store.store import Store
 
 pytest.importorskip("keras")
 
-from repro.investigations import sharpness
+import sharpness
+
 from repro.training import loop, program
 
 SMALL = Experiment("digits", 4, 4)  # the same in all tests: compiled once

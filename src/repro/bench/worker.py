@@ -32,8 +32,6 @@ from repro.model import network
 
 PEERS = Path(__file__).resolve().parents[3] / "benchmarks"  # the engines that are not ours
 
-# Training samples of the datasets, so that synthetic ones are as large.
-_SAMPLES = {"hasyv2": 151_241, "mnist": 60_000, "fashion-mnist": 60_000, "digits": 1_437}
 _JUDGED_SAMPLES = 1000
 _WINDOW_SECONDS = 0.1
 _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's rate
@@ -60,7 +58,7 @@ class Workload:
     @property
     def steps_per_epoch(self) -> float:
         """Batches in an epoch, the smaller last one counted by its samples."""
-        return _SAMPLES[self.dataset] / self.batch_size
+        return datasets.DATASETS[self.dataset].samples / self.batch_size
 
     @property
     def products(self) -> list[tuple[int, int, int]]:
@@ -84,7 +82,7 @@ class Workload:
             return datasets.load(self.dataset, self.experiment.split, progress=False)
         integers, parts = np.random.default_rng(0).integers, []
         pixels, classes = datasets.shape(self.dataset)
-        for samples in (_SAMPLES[self.dataset], _JUDGED_SAMPLES):
+        for samples in (datasets.DATASETS[self.dataset].samples, _JUDGED_SAMPLES):
             parts += [integers(0, 256, (samples, pixels), np.uint8)]
             parts += [integers(0, classes, samples, np.int32)]
         return datasets.DataSplit(self.dataset, None, *parts, classes)

@@ -41,7 +41,7 @@ def verdict_table(found: Sequence[Verdict]) -> Shown:
 def changes(found: Sequence[Verdict]) -> pd.DataFrame:
     """The verdicts before and after the last change of rules, a row per claim and dataset."""
     rows = []
-    for one in found:
+    for one in (each for each in found if each.claim.former):
         before, first = one.claim.former[-1]["verdicts"].get(one.dataset, {}), one.first()
         rows.append(
             {

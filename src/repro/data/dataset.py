@@ -16,7 +16,7 @@ Parts = tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]  # x_train, y_trai
 
 @dataclass(frozen=True)
 class Dataset:
-    """One dataset.
+    """One dataset, of so many ``samples`` to train on (hasyv2: in its first fold).
 
     ``read(dataset, split, seed, progress)`` gives its `Parts`, uint8 (images, pixels) and int32
     (images,); ``folds`` is none where the test set is fixed; ``files`` has the SHA-256 of each file
@@ -24,6 +24,7 @@ class Dataset:
     """
 
     name: str
+    samples: int
     pixels: int
     classes: int
     read: Callable[["Dataset", str | float | None, int, bool], Parts]

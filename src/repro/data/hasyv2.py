@@ -158,6 +158,7 @@ SYMBOL_IDS: tuple[int, ...] = tuple(
 
 DATASET = Dataset(
     name="hasyv2",
+    samples=151_241,
     pixels=8 * _PACKED,
     classes=len(SYMBOL_IDS),
     read=read,

@@ -69,7 +69,7 @@ def _read_digits(dataset: Dataset, split: None, seed: int, progress: bool) -> Pa
 
 def _dataset(name: str, mirrors: tuple[str, ...], *sha256: str) -> Dataset:
     files = dict(zip(FILES, sha256, strict=True))
-    return Dataset(name, 28 * 28, 10, _read, files=files, mirrors=mirrors)
+    return Dataset(name, 60_000, 28 * 28, 10, _read, files=files, mirrors=mirrors)
 
 
 DATASETS = (
@@ -95,5 +95,5 @@ DATASETS = (
         "346e55b948d973a97e58d2351dde16a484bd415d4595297633bb08f03db6a073",
         "67da17c76eaffca5446c3361aaab5c3cd6d1c2608764d35dfb1850b086bf8dd5",
     ),
-    Dataset("digits", 8 * 8, 10, _read_digits),
+    Dataset("digits", 1_437, 8 * 8, 10, _read_digits),
 )

@@ -26,27 +26,22 @@ batch's loss must be low only when its turn comes. Predicted before that was mea
 stretches of an epoch: after epoch 100 of one order, the loss of the stretch whose turn is next is
 at most half of the mean over all; with the batches in fresh sequences it lies within a fifth of
 that mean. Found for one order: 0.524 of 0.593, so a stretch of 98 batches is too coarse, or the
-prediction wrong; `measure_turns` goes down to single batches.
+prediction wrong; `measurements/turns.py` goes down to single batches.
 """
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 import seaborn as sns
 from matplotlib.lines import Line2D
-from numpy.typing import ArrayLike
 
 from repro import sealed_json
-from repro.experiment import Experiment
 from repro.figures import style
-from repro.investigations import choices, order_search
-from repro.model.network import parameter_names, sample_order
+from repro.investigations import order_search
 from repro.places import published_path
-from repro.store.store import Store
 
 WIDTH = 250
 COMPARED_AT = 100
@@ -61,40 +56,9 @@ def curves(store: str | os.PathLike | None = None) -> pd.DataFrame:
     return order_search.curves(store, ARMS, (WIDTH,), COMPARED_AT)
 
 
-def measure_turns(store: str | os.PathLike, order: str, stops: int = 24) -> None:
-    """Measure how the loss of a batch depends on when its turn comes, in one more epoch of a run,
-    interrupted so many times; publish it, as `turns` reads it."""
-    from repro.training import backend, loop, program
-
-    one = order_search.experiment(order, WIDTH)
-    epoch, network = _standing(one, store)
-    data = loop.samples(one)
-    evaluate = program.evaluation_program(one)
-    train = backend.compiled(lambda state, drawn, x, y: program.train(one, state, x, y, drawn)[0])
-    drawn = sample_order(one, 0, epoch + 1, len(data.y_train))
-    batches = drawn[: len(drawn) // one.batch_size * one.batch_size].reshape(-1, one.batch_size)
-    stride = len(batches) // stops
-    pixels, labels = np.asarray(data.x_train), np.asarray(data.y_train)
-    rows = []
-    for here in range(0, stops * stride, stride):
-        for steps in 2 ** np.arange(int(np.log2(len(batches)))):
-            for first, until in ((here + steps - 1, steps), (here - 2 * steps + 1, -steps)):
-                if 0 <= first <= len(batches) - steps:
-                    asked = batches[first : first + steps].ravel()
-                    rows.append(
-                        (int(until), _loss(evaluate, network, pixels[asked], labels[asked]))
-                    )
-        network = train(network, batches[here : here + stride].ravel(), data.x_train, data.y_train)
-    means = pd.DataFrame(rows, columns=["steps", "train_loss"]).groupby("steps")["train_loss"]
-    new = means.agg(["mean", "sem", "size"]).reset_index().assign(order=order, epoch=epoch)
-    others = [row for row in choices.kept(TURNS) if row["order"] != order]
-    content = {"width": WIDTH, "rows": others + new.to_dict("records")}
-    sealed_json.write(published_path() / TURNS, content)
-
-
 def turns() -> pd.DataFrame:
-    """What `measure_turns` found: by ``order`` and ``steps`` until the turn of the first of so many
-    batches (1 is the next, -1 the last one seen), their loss in nats."""
+    """What `measurements/turns.py` found, by ``order`` and ``steps``: the loss in nats of so many
+    batches whose first comes next after so many steps (1 is the next, -1 the last one seen)."""
     return pd.DataFrame(sealed_json.read(published_path() / TURNS)["rows"])
 
 
@@ -124,17 +88,3 @@ def turns_figure(curves: pd.DataFrame, turns: pd.DataFrame) -> style.PageFigure:
     handles = [Line2D([], [], color=colours[order], label=order) for order in shown]
     figure.legend(handles=handles, loc="outside lower center", ncols=4)
     return figure
-
-
-def _standing(experiment: Experiment, store: str | os.PathLike) -> tuple[int, tuple]:
-    """The epoch after which the first replica stands in a store, and its parameters."""
-    place = Store(store)
-    run, state = place.load_checkpoint(place.find(experiment, 0))
-    return int(run["epoch"][-1]), tuple(state[name] for name in parameter_names())
-
-
-def _loss(evaluate: Callable, network: tuple, pixels: ArrayLike, labels: ArrayLike) -> float:
-    """The mean over these samples, in nats, by `program.evaluation_program`."""
-    from repro.training import program
-
-    return float(program.Tally(*evaluate(network, pixels, labels)).loss) / len(labels)

@@ -1,4 +1,4 @@
-"""What `sharpness.measure` found of a run, and its edge: where is 2 / learning rate?
+"""What `measurements/sharpness.py` found of a run, and its edge: where is 2 / learning rate?
 
 On a quadratic bowl gradient descent with learning rate r diverges along every direction whose
 curvature is above 2 / r, and networks trained on their whole training set sharpen until they are

@@ -2,10 +2,14 @@
 
 The run is trained again and looked at after the epochs named. The Hessian is of the mean loss over
 a fixed sample of the training set. It is never formed: SciPy's Lanczos iteration (ARPACK) needs
-only its products with vectors, which the backend differentiates. Imports Keras and its backend.
+only its products with vectors, which the backend differentiates. What is measured is read by
+`repro.investigations.stability`.
+
+``python measurements/sharpness.py STORE DATASET WIDTH EPOCHS`` measures the baseline of a width.
 """
 
 import functools
+import sys
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +25,7 @@ from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.investigations.stability import SharpnessRecord, read
 from repro.model import network
+from repro.places import published_path
 from repro.store.run_file import State
 from repro.store.store import Store
 from repro.training import backend, loop, program
@@ -175,3 +180,8 @@ def _parameters(experiment: Experiment, state: State) -> tuple:
 def _told(value: float) -> float | None:
     """With the digits that a float32 has, None where it is no number (JSON has none such)."""
     return float(f"{float(value):.9g}") if np.isfinite(value) else None
+
+
+if __name__ == "__main__":
+    place, name, width, epochs = sys.argv[1:5]
+    measure(Experiment(name, int(width), int(epochs)), published_path(), Store(place))
