@@ -119,7 +119,7 @@ def _regime(train_loss: bytes) -> Regime:
 
 def of_layer(run: xr.Dataset, variable: str, layer: str = JUDGED_LAYER) -> NDArray[np.floating]:
     """A variable over epoch and layer of a single run, in one layer; shape (epochs + 1,)."""
-    number = run.variables["layer"].values.tolist().index(layer)
+    number = run.get_index("layer").get_loc(layer)
     return run.variables[variable].values[0, :, number]  # `sel` takes ten times as long
 
 
