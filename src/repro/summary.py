@@ -9,6 +9,7 @@ import pandas as pd
 import xarray as xr
 
 from repro.analysis import regimes
+from repro.analysis.captions import in_words
 from repro.experiment import Experiment
 from repro.runs import existing_folder, stored
 from repro.store.run_file import Run
@@ -24,16 +25,17 @@ _FOUND = (
     "regime",
 )  # fmt: skip
 _LAST = ("train_loss", "test_loss", "relative_deviation", "weight_correlation")
-_COLUMNS = ("name", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, "file")
+_COLUMNS = ("name", "changed", *_PARAMETERS, "replica", "epochs", *_FOUND, *_LAST, *_MADE, "file")
 
 
 def summary(store: str | os.PathLike | None = None) -> pd.DataFrame:
     """A row for every run of the published results, or of a folder of runs.
 
-    By dataset, width, name (of the experiment) and replica; with all parameters, minima, divergence
-    and regime as `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN),
-    losses of the last epoch and, of the hidden-to-hidden weights, its ``relative_deviation`` (in
-    Glorot standard deviations) and ``weight_correlation``; then what made it, and its ``file``.
+    By dataset, width, name (of the experiment) and replica; with what is ``changed`` of the
+    paper's setting, in words; with all parameters, minima, divergence and regime as
+    `repro.analysis.regimes.summary` has them (losses in nats; no divergence is NaN), losses of
+    the last epoch and, of the hidden-to-hidden weights, its ``relative_deviation`` (in Glorot
+    standard deviations) and ``weight_correlation``; then what made it, and its ``file``.
 
     Raises ReproError where the folder does not exist, or holds a damaged file.
     """
@@ -47,7 +49,8 @@ def _row(run: Run, results: xr.Dataset) -> dict[str, Any]:
     layers = [name for name in last["layer"].values if str(name).startswith(_LAYER)]
     of_layer = last.sel(layer=layers[0]) if layers else dict.fromkeys(_LAST, np.array(np.nan))
     row = {name: getattr(run.experiment, name) for name in _PARAMETERS}
-    row |= {"name": run.experiment.name, "replica": run.replica, "epochs": run.epochs}
+    row |= {"name": run.experiment.name, "changed": in_words(run.experiment.unusual)}
+    row |= {"replica": run.replica, "epochs": run.epochs}
     became = regimes.summary(results).isel(replica=0)
     row |= {name: became[name].item() for name in _FOUND}
     row |= {name: last[name].item() for name in _LAST[:2]}

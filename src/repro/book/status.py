@@ -2,33 +2,22 @@
 
 import os
 import re
-from collections.abc import Mapping
-from dataclasses import fields
 from pathlib import Path
-from typing import Any
 
 import pandas as pd
 
 from repro import sealed_json
-from repro.analysis.captions import dataset_name, numbers_in_words, short_device, short_version
-from repro.experiment import Experiment
+from repro.analysis.captions import (
+    dataset_name,
+    in_words,
+    numbers_in_words,
+    short_device,
+    short_version,
+)  # fmt: skip
 from repro.places import published_path
 from repro.provenance import FROM_EPOCH
 from repro.training.grid import train_command
 from repro.training.schedule import Wanted, merged
-
-_USUAL = {each.name: each.default for each in fields(Experiment)[3:]}  # after those with columns
-
-
-def otherwise(parameters: Mapping[str, Any]) -> str:
-    """What is not as in the paper, of an `Experiment`'s parameters: ``pixels inverted, mark a``."""
-    told = []
-    for name, usual in _USUAL.items():
-        value = parameters.get(name, usual)
-        if not (value == usual or pd.isna(value)):
-            shown = f"{value:g}" if isinstance(value, float) else value
-            told.append(f"{name.replace('_', ' ')} {shown}")
-    return ", ".join(told)
 
 
 def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
@@ -45,7 +34,7 @@ def coverage(wanted: Wanted, runs: pd.DataFrame) -> pd.DataFrame:
         rows.append(
             {
                 "dataset": dataset_name(experiment.dataset), "width": experiment.width,
-                "otherwise": otherwise(experiment.parameters), "epochs": experiment.epochs,
+                "otherwise": in_words(experiment.unusual), "epochs": experiment.epochs,
                 "wanted": len(replicas), "complete": complete,
                 "begun": sum(0 < epochs < experiment.epochs for epochs in there),
                 "command": command if complete < len(replicas) else "",
@@ -66,7 +55,7 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(
         {
             "dataset": runs.dataset.map(dataset_name), "width": runs.width,
-            "otherwise": [otherwise(row) for row in runs.to_dict("records")],
+            "otherwise": runs.changed,
             "epochs": runs.epochs, "replicas": runs.replica,
             "hours": (runs.wall_seconds / 3600).round(2),
             "finished": runs.finished.str[:10],
