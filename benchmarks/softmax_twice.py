@@ -1,14 +1,14 @@
 """A public replication's correlations, met by training as it did: the softmax applied twice.
 
-github.com/dechantoine/deep-learning-papers trains on MNIST, in PyTorch, by SGD (rate 0.1, batches of
-128), and hands the softmax's output to a loss that applies the softmax again. Here that is one of
-two trials; weights of the outer layers, and all biases, are drawn as PyTorch does, or as we do.
+github.com/dechantoine/deep-learning-papers trains on MNIST, in PyTorch, by SGD (rate 0.1, batches
+of 128), and hands the softmax's output to a loss that applies the softmax again. Trials here differ
+in that, and in whether outer layers and all biases are drawn as PyTorch or as Keras does.
 
 ``python benchmarks/softmax_twice.py [FILE]`` trains what the file lacks, in minutes.
 """
 
+import itertools
 import sys
-from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from repro.provenance import code_version
 
 EPOCHS, SHOWN = 50, (1, 2, 5, 10, 20, 50)
 RATE, BATCH = 0.1, 128
+NAMES = ("softmaxes", "initializer", "rest", "width", "seed")
 TRIALS = [  # softmaxes, initializer of the hidden matrix, how all else is drawn
     (2, "glorot_uniform", "pytorch"), (2, "he_uniform", "pytorch"),
     (2, "glorot_uniform", "keras"), (1, "glorot_uniform", "pytorch"),
@@ -78,21 +79,13 @@ def trained(softmaxes: int, initializer: str, rest: str, width: int, seed: int) 
     return found
 
 
-def settings() -> Iterator[dict]:
-    """All that is wanted, a seed at a time."""
-    for seed in SEEDS:
-        for softmaxes, initializer, rest in TRIALS:
-            for width in WIDTHS:
-                yield {"softmaxes": softmaxes, "initializer": initializer, "rest": rest,
-                       "width": width, "seed": seed}  # fmt: skip
-
-
 if __name__ == "__main__":
     file = Path([*sys.argv, published_path() / "replication.json"][1])
     rows = sealed_json.read(file)["rows"] if file.exists() else []
-    for wanted in settings():
+    made = {"code_version": code_version(), "jax": jax.__version__}
+    for seed, trial, width in itertools.product(SEEDS, TRIALS, WIDTHS):
+        wanted = dict(zip(NAMES, (*trial, width, seed), strict=True))
         if not any(wanted.items() <= row.items() for row in rows):
-            made = {"code_version": code_version(), "jax": jax.__version__}
-            rows.append(wanted | trained(**wanted) | made)
+            rows.append(wanted | trained(*wanted.values()) | made)
             sealed_json.write(file, {"epochs": list(SHOWN), "rows": rows})
-            print(wanted, rows[-1]["correlation"])
+            print(wanted, rows[-1]["correlation"], flush=True)
