@@ -2,7 +2,8 @@
 
 github.com/dechantoine/deep-learning-papers trains on MNIST, in PyTorch, by SGD (rate 0.1, batches
 of 128), and hands the softmax's output to a loss that applies the softmax again. Trials here differ
-in that, and in whether outer layers and all biases are drawn as PyTorch or as Keras does.
+in that, and in how all but the hidden matrix is drawn: as PyTorch does; ``same``, weights as the
+hidden ones and biases as PyTorch; or ``keras``, Glorot uniform weights and no biases.
 
 ``python benchmarks/softmax_twice.py [FILE]`` trains what the file lacks, in minutes.
 """
@@ -21,12 +22,11 @@ from repro.data import datasets
 from repro.places import published_path
 from repro.provenance import code_version
 
-EPOCHS, SHOWN = 50, (1, 2, 5, 10, 20, 50)
-RATE, BATCH = 0.1, 128
+EPOCHS, SHOWN, RATE, BATCH = 50, (1, 2, 5, 10, 20, 50), 0.1, 128
 NAMES = ("softmaxes", "initializer", "rest", "width", "seed")
 TRIALS = [  # softmaxes, initializer of the hidden matrix, how all else is drawn
-    (2, "glorot_uniform", "pytorch"), (2, "he_uniform", "pytorch"),
-    (2, "glorot_uniform", "keras"), (1, "glorot_uniform", "pytorch"),
+    (2, "glorot_uniform", "same"), (2, "he_uniform", "same"), (1, "glorot_uniform", "pytorch"),
+    (2, "glorot_uniform", "pytorch"), (2, "he_uniform", "pytorch"), (2, "glorot_uniform", "keras"),
 ]  # fmt: skip
 WIDTHS, SEEDS = (64, 256, 128), (0, 1, 2)
 
@@ -34,11 +34,11 @@ WIDTHS, SEEDS = (64, 256, 128), (0, 1, 2)
 def drawn(width: int, initializer: str, rest: str, random: np.random.Generator) -> list[jax.Array]:
     """Weights (fan-in, fan-out) of three layers, then their biases."""
     shapes = [(784, width), (width, width), (width, 10)]
-    edge = [(6 / sum(shape)) ** 0.5 if rest == "keras" else shape[0] ** -0.5 for shape in shapes]
-    edge[1] = (6 / width) ** 0.5 if initializer == "he_uniform" else (3 / width) ** 0.5
+    edge = [(6 / (m if initializer == "he_uniform" else m + n)) ** 0.5 for m, n in shapes]
+    if rest == "pytorch":
+        edge[0], edge[2] = 784**-0.5, width**-0.5
     weights = [random.uniform(-e, e, shape) for e, shape in zip(edge, shapes, strict=True)]
-    zero = 0.0 if rest == "keras" else 1.0
-    biases = [zero * random.uniform(-1, 1, n) * m**-0.5 for m, n in shapes]
+    biases = [(rest != "keras") * random.uniform(-1, 1, n) * m**-0.5 for m, n in shapes]
     return [jnp.asarray(part, jnp.float32) for part in weights + biases]
 
 
