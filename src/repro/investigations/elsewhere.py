@@ -30,8 +30,6 @@ are of the first hidden-to-hidden matrix after 200 epochs, means over three repl
   softmax once correlations are lower at every epoch from 10: a second softmax flattens gradients.
 """
 
-import math
-import os
 from collections.abc import Sequence
 from typing import Any
 
@@ -48,45 +46,47 @@ from repro.investigations.choices import found
 from repro.model.network import JUDGED_LAYER as LAYER
 from repro.store.record import cut
 
-DATASET, WIDTHS, ONE_WIDTH, EPOCHS, EARLY = "mnist", (64, 128, 256), 128, 200, 20
+DATASET, ONE_WIDTH, EARLY = "mnist", 128, 20
 GRID = {"sgd": (0.03, 0.1, 0.3, 1.0), "momentum": (0.003, 0.01, 0.03, 0.1),
         "adam": (0.0003, 0.001, 0.003, 0.01)}  # fmt: skip
-Changes, Folder = dict[str, Any], str | os.PathLike | None
+Changes = dict[str, Any]
 
 
-def runs(changes: Changes, widths: Sequence[int], epochs: int, store: Folder = None) -> list:
+def runs(changes: Changes, widths: Sequence[int], epochs: int, store: str | None = None) -> list:
     """Every run with these changes, cut to so many epochs, which it has; ``store`` as `found`'s."""
     wanted = [Experiment(**{"dataset": DATASET} | changes, width=n, epochs=epochs) for n in widths]
     there = [run for each in wanted for run in found(each, store) if epochs_of(run) >= epochs]
     return [cut(run, epochs) for run in there]
 
 
-def rates(store: Folder = None) -> pd.DataFrame:
+def rates(store: str | None = None) -> pd.DataFrame:
     """The training loss after `EARLY` epochs on `GRID`, a row each, from the lowest."""
-    rows = [(name, rate, float(run["train_loss"][0, -1])) for name in GRID for rate in GRID[name]
-            for run in runs({"optimizer": name, "learning_rate": rate}, [ONE_WIDTH], EARLY, store)[:1]]  # fmt: skip  # noqa: E501
+    tried = [{"optimizer": name, "learning_rate": rate} for name in GRID for rate in GRID[name]]
+    there = [(each, run) for each in tried for run in runs(each, [ONE_WIDTH], EARLY, store)[:1]]
+    rows = [(*each.values(), float(run["train_loss"][0, -1])) for each, run in there]
     frame = pd.DataFrame(rows, columns=["optimizer", "learning_rate", "train_loss"])
     return frame.sort_values("train_loss", ignore_index=True)
 
 
-def variations(found: pd.DataFrame) -> dict[str, Changes]:
-    """What each variation changes, by name; optimizers at the best of the `rates` found."""
-    best = found.drop_duplicates("optimizer").drop(columns="train_loss").to_dict("records")
-    depths = {f"{number} hidden": {"hidden_layers": number} for number in (1, 2, 3, 4)}
-    return {name: {"initializer": name} for name in INITIALIZERS} | {
-        one["optimizer"]: one for one in best} | depths  # fmt: skip
+def variations(tried: pd.DataFrame) -> dict[str, Changes]:
+    """What each variation changes, by name; optimizers at the best of the `rates`."""
+    best = tried.drop_duplicates("optimizer").drop(columns="train_loss").to_dict("records")
+    named = {name: {"initializer": name} for name in INITIALIZERS}
+    named |= {each["optimizer"]: each for each in best}
+    return named | {f"{number} hidden": {"hidden_layers": number} for number in (1, 3, 4)}
 
 
 def statistics(run: xr.Dataset) -> dict[str, float]:
-    """Of a run at its end; NaN without hidden-to-hidden weights, or their joint counts.
+    """Of a run at its end; without hidden-to-hidden weights, or their joint counts, not all.
 
     The outermost bins of w_i, where all lies that another initializer draws beyond, are left out.
     """
-    names = {"deviation": "deviation_std", "correlation": "weight_correlation"}
-    there, row = LAYER in run["layer"], {"train_loss": float(run["train_loss"][0, -1])}
-    for name, of in names.items():
-        row[name] = float(evidence.of_layer(run, of)[-1]) if there else math.nan
-    if there and large.has_final_counts(run):
+    row = {"train_loss": float(run["train_loss"][0, -1])}
+    if LAYER not in run["layer"]:
+        return row
+    row["deviation"] = float(evidence.of_layer(run, "deviation_std")[-1])
+    row["correlation"] = float(evidence.of_layer(run, "weight_correlation")[-1])
+    if large.has_final_counts(run):
         counts = run["joint_histogram"].sel(layer=LAYER)[0, -1, 1:-1]
         moved = large.updates(counts, run["initial_edge"][1:-1], run["final_edge"])
         for name in ("outward", "size"):
@@ -96,27 +96,17 @@ def statistics(run: xr.Dataset) -> dict[str, float]:
 
 def exponent(there: Sequence[xr.Dataset]) -> float:
     """Of the deviation against width, at the losses that enough widths reach; NaN for none."""
-    losses = wider.losses_reached(there)
+    if not (losses := wider.losses_reached(there)):
+        return np.nan
     table = [[wider.deviation_at(run, share) for share in losses] for run in there]
-    widths = [width_of(run) for run in there]
-    return wider.exponent(widths, table, range(len(losses))) if losses else math.nan
+    return wider.exponent([width_of(run) for run in there], table, range(len(losses)))
 
 
 def cell(run: xr.Dataset) -> dict[str, Any]:
     """A run in the phase diagram; ``explained``, what dead samples cost as a share of its end."""
     loss = run["train_loss"][0].to_numpy().astype(float)
-    end, constant = (
-        np.median(loss[-regimes.PLATEAU_EPOCHS :]),
-        math.log(shape(run.attrs["dataset"])[1]),
-    )
-    dead = float(run["dead_fraction"][0, -1])
-    silent = abs(end / constant - 1) < 0.01
-    row = {
-        "width": width_of(run),
-        "rate": setting(run, "learning_rate"),
-        "minimum": loss.min(),
-        "end": end,
-        "dead": dead,
-        "explained": -dead * math.log(setting(run, "epsilon")) / end,
-    }
+    end, dead = np.median(loss[-regimes.PLATEAU_EPOCHS :]), float(run["dead_fraction"][0, -1])
+    silent = abs(end / np.log(shape(setting(run, "dataset"))[1]) - 1) < 0.01
+    row = {"width": width_of(run), "rate": setting(run, "learning_rate"), "minimum": loss.min()}
+    row |= {"end": end, "dead": dead, "explained": -dead * np.log(setting(run, "epsilon")) / end}
     return row | {"regime": "silent" if silent else evidence.regime_of(run)}
