@@ -31,7 +31,6 @@ are of the first hidden-to-hidden matrix after 200 epochs, means over three repl
 """
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -49,10 +48,9 @@ from repro.store.record import cut
 DATASET, ONE_WIDTH, EARLY = "mnist", 128, 20
 GRID = {"sgd": (0.03, 0.1, 0.3, 1.0), "momentum": (0.003, 0.01, 0.03, 0.1),
         "adam": (0.0003, 0.001, 0.003, 0.01)}  # fmt: skip
-Changes = dict[str, Any]
 
 
-def runs(changes: Changes, widths: Sequence[int], epochs: int, store: str | None = None) -> list:
+def runs(changes: dict, widths: Sequence[int], epochs: int, store: str | None = None) -> list:
     """Every run with these changes, cut to so many epochs, which it has; ``store`` as `found`'s."""
     wanted = [Experiment(**{"dataset": DATASET} | changes, width=n, epochs=epochs) for n in widths]
     there = [run for each in wanted for run in found(each, store) if epochs_of(run) >= epochs]
@@ -68,7 +66,7 @@ def rates(store: str | None = None) -> pd.DataFrame:
     return frame.sort_values("train_loss", ignore_index=True)
 
 
-def variations(tried: pd.DataFrame) -> dict[str, Changes]:
+def variations(tried: pd.DataFrame) -> dict[str, dict]:
     """What each variation changes, by name; optimizers at the best of the `rates`."""
     best = tried.drop_duplicates("optimizer").drop(columns="train_loss").to_dict("records")
     named = {name: {"initializer": name} for name in INITIALIZERS}
@@ -102,7 +100,7 @@ def exponent(there: Sequence[xr.Dataset]) -> float:
     return wider.exponent([width_of(run) for run in there], table, range(len(losses)))
 
 
-def cell(run: xr.Dataset) -> dict[str, Any]:
+def cell(run: xr.Dataset) -> dict:
     """A run in the phase diagram; ``explained``, what dead samples cost as a share of its end."""
     loss = run["train_loss"][0].to_numpy().astype(float)
     end, dead = np.median(loss[-regimes.PLATEAU_EPOCHS :]), float(run["dead_fraction"][0, -1])
