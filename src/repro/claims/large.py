@@ -80,7 +80,7 @@ def updates_of_run(run: xr.Dataset) -> Updates:
 
 def has_final_counts(run: xr.Dataset) -> bool:
     """Whether the run kept joint counts of the judged layer at its own last epoch."""
-    kept = run.variables.get("joint_epoch", np.array([])).values.tolist()
+    kept = run["joint_epoch"].values.tolist() if "joint_epoch" in run.variables else []
     if epochs_of(run) not in kept:
         return False
     place = kept.index(epochs_of(run)), run.variables["layer"].values.tolist().index(LAYER)

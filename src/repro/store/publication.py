@@ -20,7 +20,6 @@ from repro.model.network import JUDGED_LAYER as LAYER
 from repro.store.run_file import Run
 from repro.store.store import Store
 
-_OF_HISTOGRAMS = ("histogram_epoch", "bin_edge", "joint_epoch", "initial_edge", "final_edge")
 _BITS = {**dict.fromkeys(STATISTICS, 12), "deviation_quantiles": 8, "matrix": 6}  # of mantissa
 _MATRIX_EPOCHS = sorted({25}.union(*paper.MATRIX_EPOCHS.values()))
 
@@ -70,7 +69,7 @@ def _shown(dataset: xr.Dataset, run: Run) -> xr.Dataset:
     if not baseline:
         empty |= dict.fromkeys(STATISTICS, np.float32("nan"))
         if run.epochs < paper.EPOCHS:  # which no claim is judged on
-            kept = kept.drop_dims(_OF_HISTOGRAMS, errors="ignore")
+            kept = kept.drop_dims(("histogram_epoch", "bin_edge"), errors="ignore")
     judged = kept["layer"] == LAYER
     if not judged.any():  # one hidden layer
         return kept
