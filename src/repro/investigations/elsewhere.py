@@ -25,7 +25,7 @@ are of the first hidden-to-hidden matrix after 200 epochs, means over three repl
   that dead samples explain (their share times -ln epsilon within 10 % of the training loss).
 - **silent**: a run that ends within 1 % of ln(classes), whose units answer nothing; at 0.3 and
   N = 50 and 100 that had been seen on MNIST. It counts neither for (12) nor for (13).
-- **replication** (`benchmarks/softmax_twice.py`): (14) with the softmax twice and PyTorch's outer
+- **replication** (`measurements/softmax_twice.py`): (14) with the softmax twice and PyTorch's outer
   layers every printed correlation is met to 0.01 or to the range of three seeds, and (15) with the
   softmax once correlations are lower at every epoch from 10: a second softmax flattens gradients.
 """

@@ -5,7 +5,7 @@ of 128), and hands the softmax's output to a loss that applies the softmax again
 in that, and in how all but the hidden matrix is drawn: as PyTorch does; ``same``, weights as the
 hidden ones and biases as PyTorch; or ``keras``, Glorot uniform weights and no biases.
 
-``python benchmarks/softmax_twice.py [FILE]`` trains what the file lacks, in minutes.
+``python measurements/softmax_twice.py [FILE]`` trains what the file lacks, in minutes.
 """
 
 import itertools
