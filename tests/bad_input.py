@@ -146,7 +146,7 @@ def _run_command(arguments: list[str]) -> None:
     Path("plan.yml").write_text("{datasets: digits, widths: 8, epochs: 1}")
     said, told = io.StringIO(), io.StringIO()
     trains = mock.patch("repro.training.schedule._work_off")
-    measures = mock.patch("repro.bench.benchmark._Found.started", return_value={})
+    measures = mock.patch("repro.bench.benchmark.worker.started", side_effect=ReproError("no"))
     streams = contextlib.redirect_stdout(said), contextlib.redirect_stderr(told)
     with trains, measures, mock.patch("repro.training.loop.samples"), streams[0], streams[1]:
         try:

@@ -4,7 +4,7 @@ import contextlib
 import importlib.util
 import io
 import json
-import os
+import multiprocessing
 
 import numpy as np
 import pytest
@@ -22,25 +22,25 @@ WORDS = ["bench", "--synthetic", "--dataset", "digits", "--quiet", "--steps", "3
 
 @pytest.fixture(scope="module")
 def measured(tmp_path_factory):
-    """Our engine, another in the place of Keras's, and two that cannot be; printed as JSON and
-    written to a file."""
+    """Our engine, another in Keras's place, and three that cannot be; the JSON as printed."""
     if not all(importlib.util.find_spec(name) for name in ("tensorflow", "jax")):
         pytest.skip("TensorFlow and JAX are not both here")
     folder = tmp_path_factory.mktemp("bench")
     (folder / "torch.py").write_text("raise ImportError('no torch on this machine')")
     (folder / "broken.py").write_text("")
-    path = [str(folder), *filter(None, [os.environ.get("PYTHONPATH")])]
-    names = "repro-tensorflow,keras-fit,torch-vmap,keras-default"
+    (folder / "killed.py").write_text("import os; os.kill(os.getpid(), 9)")
+    names = "repro-tensorflow,keras-fit,torch-vmap,keras-default,repro-jax"
     command = [*WORDS, "--replicas", "2", "--repeats", "2", "--json", "--engines", names,
                "--output", str(folder / "bench.json")]  # fmt: skip
     with (
         contextlib.redirect_stdout(io.StringIO()) as printed,
         pytest.MonkeyPatch.context() as patch,
     ):
-        patch.setenv("PYTHONPATH", os.pathsep.join(path))
+        patch.syspath_prepend(folder)
         patch.setattr(benchmark, "LIBRARIES", {"numpy": ("numpy", None)})
         patch.setitem(benchmark.ENGINES, "keras-fit", benchmark.ENGINES["jax-vmap"])
         patch.setitem(benchmark.ENGINES, "keras-default", ("broken", None))
+        patch.setitem(benchmark.ENGINES, "repro-jax", ("killed", None))
         assert main(command) == 0
     report = json.loads(printed.getvalue())
     assert json.loads((folder / "bench.json").read_text()) == report
@@ -50,9 +50,9 @@ def measured(tmp_path_factory):
 def test_every_engine_has_a_row_or_is_named_as_skipped_with_the_reason(measured):
     assert [row["engine"] for row in measured["rows"]] == ["repro-tensorflow", "keras-fit"]
     skipped = {each["engine"]: each["reason"] for each in measured["skipped"]}
-    assert set(skipped) == {"torch-vmap", "keras-default"}
-    assert skipped["torch-vmap"] == "no torch on this machine"
-    assert "has no attribute 'versions'" in skipped["keras-default"]
+    told = {"torch-vmap": "no torch", "keras-default": "no attribute", "repro-jax": "terminated"}
+    assert set(skipped) == set(told) and all(told[name] in skipped[name] for name in told)
+    assert not multiprocessing.active_children()
 
 
 def test_rows_say_what_was_measured(measured):
@@ -150,7 +150,7 @@ def test_the_published_measurements_can_be_shown():
     ],
 )
 def test_a_mistake_is_told_before_anything_is_measured(words, told, monkeypatch, capsys):
-    monkeypatch.setattr(benchmark, "started", None)
+    monkeypatch.setattr(benchmark.worker, "started", None)
     assert main(["bench", "--synthetic", *words.split()]) == 2
     said = capsys.readouterr()
     assert told in said.err and said.err.startswith("repro: ") and said.err.count("\n") == 1

@@ -77,13 +77,13 @@ def benchmark_figure(rows: Rows) -> Figure:
     table = pd.DataFrame(rows)
     table["percent"] = 100 * table["fraction_of_ceiling"].astype(float)
     counts, widths = (sorted(table[name].unique()) for name in ("replicas", "width"))
-    labels = {"seconds_per_epoch_and_replica": "seconds per epoch\nand replica",
-              "percent": "% of the ceiling"}  # fmt: skip
+    values = "seconds_per_epoch_and_replica", "percent"
+    labels = "seconds per epoch\nand replica", "% of the ceiling"
     with styled():
         figure = new_figure(7.2, 5.2)
         panels = figure.subplots(2, len(counts), sharex=True, sharey="row", squeeze=False)
-        for panel, (value, label) in zip(panels, labels.items(), strict=True):
-            for axes, count in zip(panel, counts, strict=True):
+        for letter, count, column in zip("abcdefgh", counts, panels.T, strict=False):
+            for axes, value, label in zip(column, values, labels, strict=True):
                 sns.lineplot(
                     table[table["replicas"] == count], x="width", y=value, ax=axes, hue="engine",
                     style="engine", palette=_COLOURS, markers=_MARKERS, dashes=False, markersize=6,
@@ -91,14 +91,13 @@ def benchmark_figure(rows: Rows) -> Figure:
                     legend=axes is panels[0, 0],
                 )  # fmt: skip
                 axes.set(xscale="log", ylabel=label)
-        for letter, axes, count in zip("abcdefgh", panels[0], counts, strict=False):
-            panel_label(axes, letter, "one replica" if count == 1 else f"{count} replicas")
-            axes.set_yscale("log")
-            plain_log_axis(axes.yaxis)
-        for axes in panels[1]:
-            axes.set_ylim(0, max(5.0, 1.05 * table["percent"].max()))
-            axes.set_xticks(widths, [str(width) for width in widths])
-            axes.xaxis.set_minor_locator(NullLocator())
+            above, below = column
+            panel_label(above, letter, "one replica" if count == 1 else f"{count} replicas")
+            above.set_yscale("log")
+            plain_log_axis(above.yaxis)
+            below.set_ylim(0, max(5.0, 1.05 * table["percent"].max()))
+            below.set_xticks(widths, map(str, widths))
+            below.xaxis.set_minor_locator(NullLocator())
         # Below: no corner is free of lines on every machine.
         handles = panels[0, 0].get_legend_handles_labels()
         panels[0, 0].get_legend().remove()

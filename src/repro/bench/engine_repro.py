@@ -4,7 +4,6 @@ import functools
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any
 
 import numpy as np
 
@@ -34,27 +33,24 @@ class Engine:
         self._train = backend.compiled(functools.partial(program.train, work.experiment))
         self._epoch = program.epoch_program(work.experiment)
 
-    def run(self, order: np.ndarray) -> float:
-        """Train in this order; returns the seconds."""
-        return self._seconds(order, lambda number, chosen: self._train(
-            self._parameters[number], *self._data[:2], chosen
-        ))  # fmt: skip
+    def run(self, order: np.ndarray, whole: bool = False) -> float:
+        """Train in this order, ``whole`` with test set and statistics, as `repro train` does;
+        returns the seconds."""
 
-    def run_epoch(self, order: np.ndarray) -> float:
-        """As `run`, with what an epoch of `repro train` does besides: test set and statistics."""
-        return self._seconds(order, lambda number, chosen: self._epoch(
-            self._parameters[number], self._initial[number], chosen, *self._data
-        ))  # fmt: skip
-
-    def _seconds(self, order: np.ndarray, train: Callable[[int, Any], tuple]) -> float:
         def group(number: int) -> None:
             chosen = ops.convert_to_tensor(program.together(order[self._groups[number]]))
-            self._parameters[number], *rest = train(number, chosen)
+            given, initial = self._parameters[number], self._initial[number]
+            self._parameters[number], *rest = (
+                self._epoch(given, initial, chosen, *self._data)
+                if whole else self._train(given, *self._data[:2], chosen)
+            )  # fmt: skip
             ops.convert_to_numpy(rest[-1][0])  # waits for the device
 
         start = time.perf_counter()
         list(self._lanes.map(group, range(len(self._groups))))
         return time.perf_counter() - start
+
+    run_epoch = functools.partialmethod(run, whole=True)
 
     def parameters(self) -> tuple[np.ndarray, ...]:
         """Weights, then biases, with the replica in front."""

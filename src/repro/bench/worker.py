@@ -1,39 +1,36 @@
-"""A process that measures one engine, or one library's matrix products, and the work that all get.
+"""The work that all engines get, and the process that measures one of them, or a library.
 
-A process each: KERAS_BACKEND can be chosen once in a process, which also is what memory is counted
-by. Requests and answers are lines of JSON on standard input and output.
+A process each: KERAS_BACKEND can be chosen once in one, which also is what memory is counted by.
 """
 
 import contextlib
 import functools
 import importlib
 import itertools
-import json
+import multiprocessing
 import os
 import re
 import resource
-import statistics
-import subprocess
+import signal
 import sys
-import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import numpy as np
 from scipy.special import logsumexp
 
 from repro.data import datasets
-from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.model import network
 
 PEERS = Path(__file__).resolve().parents[3] / "benchmarks"  # the engines that are not ours
 
-_JUDGED_SAMPLES = 1000
-_WINDOW_SECONDS = 0.1
+_JUDGED_SAMPLES, _WINDOW_SECONDS = 1000, 0.1
 _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's rate
 
 
@@ -64,11 +61,11 @@ class Workload:
     def products(self) -> list[tuple[int, int, int]]:
         """Matrix products of a step of one replica, (rows, contracted, columns): forward, gradient
         of the weights, and of the inputs where they are not the samples."""
-        batch, products = self.batch_size, []
-        for fan_in, fan_out in network.layer_shapes(self.experiment).values():
-            products += [(batch, fan_in, fan_out), (fan_in, batch, fan_out)]
-            products += [(batch, fan_out, fan_in)] if len(products) > 2 else []
-        return products
+        fans = network.layer_shapes(self.experiment).values()
+        forward = [(self.batch_size, fan_in, fan_out) for fan_in, fan_out in fans]
+        weights = [(fan_in, batch, fan_out) for batch, fan_in, fan_out in forward]
+        inputs = [(batch, fan_out, fan_in) for batch, fan_in, fan_out in forward[1:]]
+        return forward + weights + inputs
 
     @property
     def operations_per_step(self) -> int:
@@ -82,9 +79,8 @@ class Workload:
             return datasets.load(self.dataset, self.experiment.split, progress=False)
         integers, parts = np.random.default_rng(0).integers, []
         pixels, classes = datasets.shape(self.dataset)
-        for samples in (datasets.DATASETS[self.dataset].samples, _JUDGED_SAMPLES):
-            parts += [integers(0, 256, (samples, pixels), np.uint8)]
-            parts += [integers(0, classes, samples, np.int32)]
+        for n in (datasets.DATASETS[self.dataset].samples, _JUDGED_SAMPLES):
+            parts += [integers(0, 256, (n, pixels), np.uint8), integers(0, classes, n, np.int32)]
         return datasets.DataSplit(self.dataset, None, *parts, classes)
 
     def order(self, call: int) -> np.ndarray:
@@ -95,156 +91,99 @@ class Workload:
 
     def initial_parameters(self) -> tuple[np.ndarray, ...]:
         """Weights (replica, fan-in, fan-out) of the layers, then biases (replica, fan-out)."""
-        weights = [network.initial_weights(self.experiment, r) for r in range(self.replicas)]
-        biases = [network.initial_biases(self.experiment)] * self.replicas
-        parts = [[replica.values() for replica in part] for part in (weights, biases)]
-        return tuple(np.stack(layer) for part in parts for layer in zip(*part, strict=True))
+        biases = network.initial_biases(self.experiment).values()
+        draw = functools.partial(network.initial_weights, self.experiment)
+        each = [(*draw(replica).values(), *biases) for replica in range(self.replicas)]
+        return tuple(map(np.stack, zip(*each, strict=True)))
 
     def losses(self, parameters: tuple[np.ndarray, ...]) -> list[float]:
         """Loss of each replica on the first test samples, in float64 and by NumPy alone."""
         layers, labels = len(parameters) // 2, self.data.y_test[:_JUDGED_SAMPLES]
         outputs = self.data.x_test[:_JUDGED_SAMPLES].astype(np.float64) / 255
-        parts = [np.asarray(part, np.float64) for part in parameters]
-        for layer, (weights, bias) in enumerate(zip(parts[:layers], parts[layers:], strict=True)):
-            outputs = (np.maximum(outputs, 0) if layer else outputs) @ weights + bias[:, None]
+        for layer, weights in enumerate(parameters[:layers]):  # float64 stays float64
+            outputs = np.maximum(outputs, 0) if layer else outputs
+            outputs = outputs @ weights + parameters[layers + layer][:, None]
         true = outputs[:, np.arange(len(labels)), labels]
         return (logsumexp(outputs, axis=2) - true).mean(axis=1).tolist()
 
 
-class Failed(Exception):
-    """A process ended before it answered."""
-
-
-@dataclass
-class Process:
-    """Its first answer comes unasked: its device and versions, or what is missing."""
-
-    _process: subprocess.Popen
-    _errors: IO[bytes]
-
-    def ask(self, action: str, work: Workload) -> dict[str, Any]:
-        """The answer to a request. Raises Failed."""
-        request = json.dumps({"action": action, "work": asdict(work)})
-        with contextlib.suppress(BrokenPipeError):  # the answer says why
-            print(request, file=self._process.stdin, flush=True)
-        return self.answer()
-
-    def answer(self) -> dict[str, Any]:
-        """The next answer. Raises Failed."""
-        line = self._process.stdout.readline()
-        if not line:
-            code = self._process.wait()
-            self._errors.seek(0)
-            lines = self._errors.read().decode(errors="replace").strip().splitlines()
-            raise Failed(f"ended with code {code}: {lines[-1] if lines else 'no message'}")
-        answer = json.loads(line)
-        if "missing" in answer:
-            raise Failed(answer["missing"])
-        return answer
-
-
 @contextlib.contextmanager
-def started(module: str, keras_backend: str | None) -> Iterator[Process]:
-    """A process for a module with an engine, or for ``numpy``."""
-    path = [str(PEERS), *filter(None, [os.environ.get("PYTHONPATH")])]
-    environment = os.environ | {
-        "PYTHONPATH": os.pathsep.join(path), "TF_CPP_MIN_LOG_LEVEL": "3",
-        "KERAS_BACKEND": keras_backend or "tensorflow",
+def started(*begin: Any) -> Iterator[Callable[[], Future]]:
+    """A process that `_begin` is given to, killed at the end; yields what asks for its turns."""
+    others = multiprocessing.active_children()
+    pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, begin)
+    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the process
+    pool.submit(os.getpid)  # starts it
+    ours = set(multiprocessing.active_children()).difference(others)
+    try:
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        yield lambda: pool.submit(_next)
+    finally:
+        for process in ours:
+            process.kill()  # it keeps nothing that could be lost
+        pool.shutdown()
+
+
+def _begin(keras_backend: str | None, turns: Callable[..., Iterator], *given: Any) -> None:
+    global _turns
+    os.environ |= {
+        "KERAS_BACKEND": keras_backend or "tensorflow", "TF_CPP_MIN_LOG_LEVEL": "3",
         # On a GPU each takes what it needs, not all there is: there are several.
         "TF_FORCE_GPU_ALLOW_GROWTH": "true", "XLA_PYTHON_CLIENT_PREALLOCATE": "false",
     }  # fmt: skip
-    with tempfile.TemporaryFile() as errors:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "repro.bench.worker", module], env=environment, text=True,
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=errors,
-        )  # fmt: skip
-        try:
-            yield Process(process, errors)
-        finally:
-            process.kill()  # it keeps nothing that could be lost
-            process.communicate()
+    sys.path.insert(0, str(PEERS))
+    os.dup2(2, 1)  # what libraries print is no part of what `repro bench` prints
+    parent = multiprocessing.parent_process()  # which, when killed itself, kills nobody
+    threading.Thread(target=lambda: parent.join() or os._exit(1), daemon=True).start()
+    _turns = turns(*given)
 
 
-def main() -> None:
-    """Answer requests to the module named, or to ``numpy``, until there are no more."""
-    answers = os.fdopen(os.dup(1), "w")
-    os.dup2(2, 1)  # libraries that print do not get between the answers
-
-    def answer(**values: Any) -> None:
-        print(json.dumps(values), file=answers, flush=True)
-
-    try:
-        module = None if sys.argv[1] == "numpy" else importlib.import_module(sys.argv[1])
-    except (ImportError, ReproError) as error:
-        answer(missing=str(error))
-        return
-    versions = {"numpy": np.__version__} if module is None else module.versions()
-    answer(device="cpu" if module is None else module.device(), versions=versions)
-    for line in sys.stdin:
-        request = json.loads(line)
-        action, work = request["action"], Workload(**request["work"])
-        if action == "products":
-            answer(**_rates(_numpy_products if module is None else module.products, work))
-        elif action == "prepare":  # the first call compiles
-            engine, orders = module.Engine(work), map(work.order, itertools.count())
-            answer(seconds=engine.run(next(orders)), losses=work.losses(engine.parameters()))
-        elif action == "measure":
-            answer(seconds=engine.run(next(orders)))
-        else:
-            answer(**_finish(module, engine, orders))
+def _next() -> Any:
+    return next(_turns)
 
 
-def _finish(module: Any, engine: Any, orders: Iterator[np.ndarray]) -> dict[str, Any]:
-    """Peak memory, and what the rest of an epoch of `repro train` costs; None where it has none."""
-
-    def memory() -> int:  # of the accelerator, or else of the process
-        return getattr(module, "peak_memory", lambda: None)() or _peak_memory()
-
-    found = {"peak_memory_bytes": memory(), "extra_seconds": None,
-             "peak_memory_bytes_with_statistics": None}  # fmt: skip
-    if hasattr(engine, "run_epoch"):
-        engine.run_epoch(next(orders))  # compiles
-        extra = [engine.run_epoch(next(orders)) - engine.run(next(orders)) for _ in range(3)]
-        found["extra_seconds"] = statistics.median(extra)
-        found["peak_memory_bytes_with_statistics"] = memory()
-    return found
-
-
-def _rates(multiply: Callable, work: Workload) -> dict[str, float]:
-    """In operations a second: of a step's matrix products alone, and of a big square one."""
-    size, square = _big_square(multiply)
-    return {
-        "products": work.operations_per_step / _seconds(_step(multiply, work)),
-        "square": 2 * size**3 / _seconds(square),
-        "square_size": size,
-    }
+def engine(module: str, work: Workload, repeats: int) -> Iterator[Any]:
+    """Device and versions of the libraries; seconds of the first call, which compiles, and the
+    losses after it; seconds of each further call; and at last peak memory in bytes, the seconds
+    that the rest of an epoch of `repro train` adds, and peak memory with it, or None."""
+    peer = importlib.import_module(module)
+    yield peer.device(), peer.versions()
+    one, orders = peer.Engine(work), map(work.order, itertools.count())
+    yield one.run(next(orders)), work.losses(one.parameters())
+    for _ in range(repeats):
+        yield one.run(next(orders))
+    alone, extra, together = _peak_memory(peer), None, None
+    if hasattr(one, "run_epoch"):
+        one.run_epoch(next(orders))  # compiles
+        extra = [one.run_epoch(next(orders)) - one.run(next(orders)) for _ in range(3)]
+        extra, together = float(np.median(extra)), _peak_memory(peer)
+    yield alone, extra, together
 
 
-@functools.lru_cache(1)
-def _step(multiply: Callable, work: Workload) -> Callable[[], None]:
-    def random(*shape: int) -> np.ndarray:
-        return np.random.default_rng(0).random((work.replicas, *shape), np.float32)
+def library(module: str, work: Workload, repeats: int) -> Iterator[Any]:
+    """Device and versions of a module, or of ``numpy``; then, each turn, its operations
+    a second: of a big square matrix product, and of a step's products alone."""
+    if module == "numpy":
+        multiply = _numpy_products
+        yield "cpu", {"numpy": np.__version__}
+    else:
+        peer = importlib.import_module(module)
+        multiply = peer.products
+        yield peer.device(), peer.versions()
+    for size in (1024, 2048, 4096, 8192, 16384):
+        square = _ready(multiply, 1, [(size, size, size)])
+        if _seconds(square) >= _SQUARE_SECONDS:
+            break
+    step = _ready(multiply, work.replicas, work.products)
+    for _ in range(repeats + 2):  # as many as `engine` has
+        yield 2 * size**3 / _seconds(square), work.operations_per_step / _seconds(step)
 
-    once = multiply([(random(rows, contracted), random(contracted, columns))
-                     for rows, contracted, columns in work.products])  # fmt: skip
+
+def _ready(multiply: Callable, replicas: int, products: list) -> Callable[[], None]:
+    random = functools.partial(np.random.default_rng(0).random, dtype=np.float32)
+    once = multiply([(random((replicas, m, k)), random((replicas, k, n))) for m, k, n in products])
     once()
     return once
-
-
-@functools.cache
-def _big_square(multiply: Callable) -> tuple[int, Callable[[], None]]:
-    size = 1024
-    while True:
-        once = multiply([tuple(np.random.default_rng(0).random((2, 1, size, size), np.float32))])
-        once()
-        if size >= 16384 or _seconds(once) >= _SQUARE_SECONDS:
-            return size, once
-        size *= 2
-
-
-def _numpy_products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
-    results = [np.matmul(*pair) for pair in pairs]
-    return lambda: [np.matmul(*pair, out=out) for pair, out in zip(pairs, results, strict=True)]
 
 
 def _seconds(once: Callable[[], None]) -> float:
@@ -255,12 +194,15 @@ def _seconds(once: Callable[[], None]) -> float:
     return elapsed / calls
 
 
-def _peak_memory() -> int:
+def _numpy_products(pairs: list[tuple[np.ndarray, np.ndarray]]) -> Callable[[], None]:
+    results = [np.matmul(*pair) for pair in pairs]
+    return lambda: [np.matmul(*pair, out=out) for pair, out in zip(pairs, results, strict=True)]
+
+
+def _peak_memory(peer: Any) -> int:
+    if on_accelerator := getattr(peer, "peak_memory", lambda: None)():
+        return on_accelerator
     with contextlib.suppress(OSError):  # Linux counts a parent's memory into ru_maxrss
         return 1024 * int(re.search(r"VmHWM:\s*(\d+)", Path("/proc/self/status").read_text())[1])
     unit = 1 if sys.platform == "darwin" else 1024
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
-
-
-if __name__ == "__main__":
-    main()
