@@ -123,11 +123,14 @@ def _network(run: xr.Dataset) -> dict[str, Any]:
 
 
 def published_unmarked() -> list[xr.Dataset]:
-    """Every published run of an unmarked network, one replica each, of ``DRAWN`` alone."""
+    """Every published run of an unmarked network, one replica each, of ``DRAWN`` alone.
+
+    Not those of one hidden layer, which have no hidden-to-hidden weights.
+    """
     return [
         results[DRAWN]
         for run, results in stored(existing_folder(None))
-        if run.experiment.mark is None
+        if run.experiment.mark is None and run.experiment.hidden_layers > 1
     ]
 
 
