@@ -41,9 +41,9 @@ $(SETUP): requirements.lock pyproject.toml
 book: $(SETUP) ## build the book from the published results: _build/html/index.html
 	$(BIN)/python -m repro.book.build build --profile $(PROFILE)
 
-# Three processes side by side, since some wait; a file in one of them (tests/conftest.py).
+# Two processes side by side, a file in one of them (tests/conftest.py).
 test: $(SETUP) ## run every test
-	$(BIN)/python -m pytest --numprocesses 3 --dist loadfile --durations 25 --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests book
+	$(BIN)/python -m pytest --numprocesses 2 --dist loadfile --durations 25 --nbval --nbval-sanitize-with tests/nbval_sanitize.cfg tests book
 
 lint: $(SETUP) ## check style
 	$(BIN)/ruff check .
