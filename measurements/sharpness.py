@@ -131,8 +131,12 @@ def _measured(
     new = {"epoch": epoch, "sharpness": _told(value), "residual": _told(residual),
            "products": products, "sample_loss": _told(loss)}  # fmt: skip
     together = sorted([*record.measurements, new], key=lambda one: one["epoch"])
-    made = {"code_version": provenance.code_version(), "device": backend.device(),
-            "library_versions": backend.versions(), "finished": provenance.now()}  # fmt: skip
+    before = record.made or {}
+    now = {"code_version": provenance.code_version(), "backend": backend.NAME,
+           "device": backend.device(), "precision": backend.precision()}  # fmt: skip
+    made = {name: provenance.continued(before.get(name), now[name], epoch) for name in now}
+    libraries = provenance.library_versions(backend.versions(), before.get("library_versions"))
+    made |= {"library_versions": libraries, "finished": provenance.now()}
     changes: dict[str, Any] = {"measurements": together, "made": made}
     if run is not None and epoch >= record.experiment.epochs:
         changes["experiment"] = experiment.with_epochs(epoch)

@@ -112,11 +112,13 @@ def started(*begin: Any) -> Iterator[Callable[[], Future]]:
     """A process that `_begin` is given to, killed at the end; yields what asks for its turns."""
     others = multiprocessing.active_children()
     pool = ProcessPoolExecutor(1, multiprocessing.get_context("spawn"), _begin, begin)
-    signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the process
+    if masks := hasattr(signal, "pthread_sigmask"):  # not on Windows
+        signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})  # Ctrl-C is not for the process
     pool.submit(os.getpid)  # starts it
     ours = set(multiprocessing.active_children()).difference(others)
     try:
-        signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        if masks:
+            signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
         yield lambda: pool.submit(_next)
     finally:
         for process in ours:

@@ -13,7 +13,7 @@ from repro.analysis.captions import (
     numbers_in_words,
     short_device,
     short_version,
-)  # fmt: skip
+)
 from repro.places import published_path
 from repro.provenance import FROM_EPOCH
 from repro.training.grid import train_command
