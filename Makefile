@@ -70,7 +70,7 @@ audit: ## hold the lock against the known vulnerabilities (needs a network and p
 lock: ## resolve the dependencies again (needs uv)
 	printf 'hatchling\npip\n' | uv pip compile --universal --fork-strategy fewest \
 		--generate-hashes --no-emit-index-url --no-annotate --no-header --quiet --upgrade \
-		--python-version 3.11 --extra train --extra jax --extra book --extra test \
+		--python-version 3.11 --extra train --extra jax --extra cluster --extra book --extra test \
 		--output-file requirements.lock pyproject.toml -
 	printf 'hatchling\nipykernel\njupytext\n' | uv pip compile --universal --python-version 3.12 \
 		--no-emit-index-url --no-annotate --no-header --quiet --constraint requirements.lock \

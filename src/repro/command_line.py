@@ -22,6 +22,7 @@ from repro.places import expanded, published_path
 from repro.store import publication
 from repro.store.store import Store
 from repro.training import grid, schedule
+from repro.training.cluster import Cluster
 from repro.training.schedule import Group
 
 
@@ -97,7 +98,15 @@ def _train(chosen: argparse.Namespace) -> int:
             f"--plan names all there is to train: leave out {', '.join(sorted(named))}, or --plan."
         )
     wanted = grid.read_plan(chosen.plan) if chosen.plan else grid.experiments(named)
-    own = Store(chosen.store)
+    own, on = Store(chosen.store), None
+    if chosen.dry_run:
+        listing.show(listing.of_frame(runs.estimated(wanted, own)))
+        return 0
+
+    def cluster() -> schedule.Executor:
+        nonlocal on
+        on = Cluster(chosen.scheduler, chosen.shared_store)
+        return on.executor()
 
     def finished(group: Group) -> None:
         from tqdm.auto import tqdm
@@ -113,8 +122,10 @@ def _train(chosen: argparse.Namespace) -> int:
 
     left = schedule.train_missing(
         wanted, own, chosen.time_limit, not chosen.quiet, chosen.lanes, chosen.together, finished,
-        None if chosen.quiet else runs.announce,
+        None if chosen.quiet else runs.announce, cluster if chosen.scheduler else None,
     )  # fmt: skip
+    for worker, epochs in on.epochs.items() if on else ():
+        print(f"{worker}: {epochs} epochs")
     both = (schedule.merged(wanted), left)
     all_runs, without = (sum(len(replicas) for _, replicas in part) for part in both)
     print(f"{all_runs - without} of {all_runs} runs are there.")

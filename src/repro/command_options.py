@@ -6,6 +6,7 @@ The options of an experiment are the fields of `Experiment`, with what its docst
 import argparse
 import contextlib
 import inspect
+import os
 import re
 from collections.abc import Callable
 from dataclasses import MISSING, fields
@@ -75,7 +76,7 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     data.add_argument("datasets", nargs="*", metavar="DATASET", help=", ".join(datasets.NAMES))
 
     train = command("train", "train networks, as far as is missing")
-    train.set_defaults(plan=None)
+    train.set_defaults(plan=None, scheduler=None, dry_run=False)
     _add_parameters(train, several=False)
 
     sweep = command(
@@ -96,6 +97,14 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
             "--together", "R", "replicas in one program (default: 1, or 16 on an accelerator)"
         )
         one.shared("--quiet", "--store")
+
+    sweep.text(
+        "--scheduler", "WHERE", "train on the Dask cluster with this address, or this scheduler's "
+        "FILE.json (default: DASK_SCHEDULER_ADDRESS)",
+        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
+    )  # fmt: skip
+    sweep.flag("--shared-store", "its workers reach the store by the same path")
+    sweep.flag("--dry-run", "list what would be trained, and for about how long")
 
     results = command("results", "list what is published and what is in the store")
     results.shared("--store", "--json")

@@ -2,11 +2,13 @@
 
 import functools
 import glob
+import math
 import os
 import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+import pandas as pd
 import xarray as xr
 
 from repro.data import datasets
@@ -146,14 +148,47 @@ def announce(left: Left) -> None:
         f"{sum(epochs for _, epochs in left)} epochs in all "
         f"({', '.join(sorted(names))}, N = {', '.join(shown)}): "
     )
-    timed = {name: _timed(name, published_path()) for name in names}
-    if all(timed.values()):
-        seconds = sum(epochs * _per_epoch(timed[one.dataset], one.width) for one, epochs in left)
+    seconds = sum(map(_seconds, left))
+    if not math.isnan(seconds):
         took = schedule.duration(seconds / min(len(left), schedule.cores()))
         words += f"about {took} on a processor such as we had."
     else:
         words += "no run like it is published, the first epochs will show how long it takes."
     schedule.tell(words)
+
+
+def estimated(wanted: schedule.Wanted, store: Store) -> pd.DataFrame:
+    """What is missing of it in the store: a row for an experiment, with its runs and core-hours."""
+    left = schedule.missing(schedule.merged(wanted), (Store(published_path()), store))
+    rows = []
+    for experiment, replicas in left:
+        runs = schedule.remaining([(experiment, replicas)], store)
+        changed = " ".join(f"{name}={value}" for name, value in experiment.unusual.items())
+        hours = round(sum(map(_seconds, runs)) / 3600, 2)
+        row = (
+            experiment.dataset,
+            experiment.width,
+            changed,
+            len(runs),
+            sum(n for _, n in runs),
+            hours,
+        )
+        rows.append(row)
+    columns = ["dataset", "width", "changed", "runs", "epochs left", "core-hours"]
+    return pd.DataFrame(rows, columns=columns)
+
+
+def _seconds(one: tuple[Experiment, int]) -> float:
+    """For so many epochs; NaN where no run of the dataset is published.
+
+    From the runs nearest in width, by the fastest, which had its core for itself; as the square of
+    the width where that is larger.
+    """
+    experiment, epochs = one
+    if not (timed := _timed(experiment.dataset, published_path())):
+        return math.nan
+    nearest, seconds = min(timed, key=lambda each: (abs(each[0] - experiment.width), each[1]))
+    return epochs * seconds * max(1.0, experiment.width / nearest) ** 2
 
 
 @functools.cache
@@ -164,12 +199,6 @@ def _timed(dataset: str, published: Path) -> list[tuple[int, float]]:
         for one, _ in stored(Store(published), dataset)
         if str(one.made.get("device", "")).startswith("CPU") and one.made["trained_together"] == 1
     ]
-
-
-def _per_epoch(timed: list[tuple[int, float]], width: int) -> float:
-    """Seconds of the run nearest in width, as the square of the width where that is larger."""
-    nearest, seconds = min(timed, key=lambda one: abs(one[0] - width))
-    return seconds * max(1.0, width / nearest) ** 2
 
 
 def _existing(

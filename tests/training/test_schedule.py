@@ -36,7 +36,7 @@ WANTED = st.lists(
 @given(WANTED, st.integers(1, 4))
 def test_every_run_is_in_one_group_and_first_replicas_come_first(wanted, together):
     once = schedule.merged(wanted)
-    groups = schedule.groups(once, together)
+    groups = schedule.groups(once, lambda _: together)
     trained = [(each.digest, number) for each, replicas in groups for number in replicas]
     asked = {(each.digest, number) for each, replicas in wanted for number in replicas}
     assert len(trained) == len(set(trained)) and set(trained) == asked

@@ -77,8 +77,12 @@ class Store:
 
         ``dataset`` as `record.Record.to_dataset` makes it. Raises ReproError where that fails.
         """
-        path = self.file(experiment_of(dataset), int(dataset["replica"].item()))
         content = run_file.written(dataset, state)
+        return self.put(experiment_of(dataset), int(dataset["replica"].item()), content)
+
+    def put(self, experiment: Experiment, replica: int, content: bytes) -> Path:
+        """Write what a run's file holds, as `save` does."""
+        path = self.file(experiment, replica)
         with writing(path, _ANOTHER):
             write_whole(path, content)
         return path

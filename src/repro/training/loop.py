@@ -68,23 +68,18 @@ def train(
     stop: threading.Event | None = None,
     deadline: float = math.inf,
     progress: bool = True,
-    line: int = 0,
 ) -> int:
     """Train the replicas to the experiment's epochs, saved as it goes; the last epoch trained.
 
     Replicas train together along a leading axis, from their files in ``source`` (the store itself
     where None), which must have come equally far. Once ``stop`` is set, the current epoch is the
     last; none but the first is begun that would not end before ``deadline`` (of `time.monotonic`).
-    ``line`` of the terminal has the bar.
 
     Raises ReproError, before anything is trained, where the data or the store cannot be used.
     """
     store.check_writable()
     group = _Group(experiment, replicas, source or store, store)
-    which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
-    mark = f" mark {experiment.mark}" if experiment.mark else ""
-    name = f"{experiment.dataset} N={experiment.width}{mark} {which}"
-    with Bar(name, group.epoch, experiment.epochs, progress, line) as bar:
+    with Bar(experiment, replicas, group.epoch, progress) as bar:
         saved, stopping = time.monotonic(), False
         while group.epoch < experiment.epochs and not stopping:
             began = time.monotonic()

@@ -5,7 +5,6 @@ replica; on an accelerator there is one lane, and a group is as many replicas as
 first replica comes before anyone's second, so that whole figures appear early.
 """
 
-import collections
 import contextlib
 import itertools
 import math
@@ -15,7 +14,8 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import NamedTuple
 
 from tqdm.auto import tqdm
 
@@ -30,6 +30,19 @@ Group = tuple[Experiment, Sequence[int]]
 Wanted = Sequence[Group]
 Left = Sequence[tuple[Experiment, int]]
 """A run each: its experiment, and how many epochs it has to go."""
+
+
+class Executor(NamedTuple):
+    """What trains: this process, or a cluster (`repro.training.cluster`).
+
+    ``train(experiment, replicas, store, source, stop, deadline, progress)`` is as that of `loop`;
+    ``lanes`` groups train at once; ``together(experiment)`` replicas are a group.
+    """
+
+    train: Callable[..., int]
+    lanes: int
+    together: Callable[[Experiment], int]
+
 
 _FIRST_SECONDS, _SECONDS = 5.0, 30.0  # from the start to the first line, and between two
 _LOOK_AGAIN_SECONDS = 1.0  # at a run that another process is training
@@ -65,12 +78,13 @@ def long_enough(
     return None
 
 
-def groups(wanted: Wanted, together: int) -> list[Group]:
+def groups(wanted: Wanted, together: Callable[[Experiment], int]) -> list[Group]:
     """What is wanted in groups of at most ``together`` replicas, in the order of their training."""
-    by_experiment = (
-        [(each, replicas[start : start + together]) for start in range(0, len(replicas), together)]
+    by_experiment = [
+        [(each, replicas[start : start + size]) for start in range(0, len(replicas), size)]
         for each, replicas in wanted
-    )
+        for size in [together(each)]
+    ]
     rounds = itertools.zip_longest(*by_experiment)
     return [group for each in rounds for group in each if group is not None]
 
@@ -84,6 +98,7 @@ def train_missing(
     together: int | None = None,
     finished: Callable[[Group], None] | None = None,
     begin: Callable[[Left], None] | None = None,
+    cluster: Callable[[], Executor] | None = None,
 ) -> Wanted:
     """Train what is wanted and neither published nor in the store; what is missing still.
 
@@ -92,10 +107,12 @@ def train_missing(
 
     ``lanes`` groups train at the same time, each of ``together`` replicas; None for what suits the
     device. ``finished`` is called with each group that is complete, from the lane that trained it;
-    ``begin`` with what is going to be trained.
+    ``begin`` with what is going to be trained; ``cluster`` makes what trains instead of this
+    process.
 
-    Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data or
-    store cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is saved.
+    Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data,
+    store or cluster cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is
+    saved.
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     stores = Store(published_path()), store
@@ -108,61 +125,70 @@ def train_missing(
         network.check(experiment)  # told before any training
     store.check_writable()
     if begin is not None:
-        runs = [(experiment, n) for experiment, replicas in wanted for n in replicas]
-        begin([(each, each.epochs - _start(each, n, store)[1]) for each, n in runs])
-    from repro.training import backend, loop
-
-    for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
-        loop.samples(experiment)  # so is a dataset that is not there
-
+        begin(remaining(wanted, store))
+    executor = cluster() if cluster else _here(wanted)
     with _signals() as stop:
 
-        def train(experiment: Experiment, replicas: Sequence[int], line: int) -> bool:
+        def train(experiment: Experiment, replicas: Sequence[int]) -> bool:
             """Train a group; False where some of it has to be left to another process for now."""
             with contextlib.ExitStack() as stack:
                 ours = [n for n in replicas if stack.enter_context(store.held(experiment, n))]
                 for source, alike in _starts(experiment, ours, store):
-                    how = stop, deadline, progress, line
-                    if loop.train(experiment, alike, store, source, *how) < experiment.epochs:
+                    how = store, source, stop, deadline, progress
+                    if executor.train(experiment, alike, *how) < experiment.epochs:
                         return True
                 if finished is not None and ours:
                     finished((experiment, ours))
                 return len(ours) == len(replicas)
 
-        queue = collections.deque(groups(wanted, together or backend.replicas_together()))
-        _work_off(queue, lanes or backend.lanes(), stop, deadline, train)
+        queue = groups(wanted, lambda each: together or executor.together(each))
+        _work_off(queue, lanes or executor.lanes, stop, deadline, train)
         if stop.is_set():
             raise KeyboardInterrupt
     return missing(wanted, stores)
 
 
+def remaining(wanted: Wanted, store: Store) -> Left:
+    """What is left to train of each run."""
+    runs = [(experiment, n) for experiment, replicas in wanted for n in replicas]
+    return [(each, each.epochs - _start(each, n, store)[1]) for each, n in runs]
+
+
+def _here(wanted: Wanted) -> Executor:
+    """This process. Raises ReproError where a dataset is not there."""
+    from repro.training import backend, loop
+
+    for experiment in {(each.dataset, each.split): each for each, _ in wanted}.values():
+        loop.samples(experiment)
+    return Executor(loop.train, backend.lanes(), lambda _: backend.replicas_together())
+
+
 def _work_off(
-    queue: collections.deque[Group], lanes: int, stop: threading.Event, deadline: float,
-    train: Callable[[Experiment, Sequence[int], int], bool],
+    queue: Sequence[Group], lanes: int, stop: threading.Event, deadline: float,
+    train: Callable[[Experiment, Sequence[int]], bool],
 ) -> None:  # fmt: skip
     """Train the groups in so many threads, until all are done or it is time to stop.
 
     What goes wrong in one of them is raised once the others have saved and stopped.
     """
 
-    def lane(line: int) -> None:
+    def work(group: Group) -> Future | None:
+        if stop.is_set() or time.monotonic() >= deadline:
+            return None
         try:
-            while not stop.is_set() and time.monotonic() < deadline:
-                try:
-                    group = queue.popleft()
-                except IndexError:
-                    return
-                if not train(*group, line):
-                    queue.append(group)
-                    stop.wait(_LOOK_AGAIN_SECONDS)
+            if train(*group):
+                return None
         except BaseException:
             stop.set()
             raise
+        stop.wait(_LOOK_AGAIN_SECONDS)
+        return pool.submit(work, group)
 
-    with ThreadPoolExecutor(min(lanes, len(queue)), "lane") as pool:
-        futures = [pool.submit(lane, line) for line in range(min(lanes, len(queue)))]
-    for future in futures:
-        future.result()
+    with ThreadPoolExecutor(lanes, "lane") as pool:
+        futures = [pool.submit(work, group) for group in queue]
+        for future in futures:
+            if (again := future.result()) is not None:
+                futures.append(again)
 
 
 def _start(experiment: Experiment, replica: int, store: Store) -> tuple[Store, int]:
@@ -210,10 +236,15 @@ class Bar(tqdm):
     Its clock starts after the first epoch, which includes the compiling.
     """
 
-    def __init__(self, name: str, epoch: int, epochs: int, progress: bool, line: int) -> None:
+    def __init__(
+        self, experiment: Experiment, replicas: Sequence[int], epoch: int, progress: bool
+    ) -> None:
+        which = f"replica {replicas[0]}" if len(replicas) == 1 else f"{len(replicas)} replicas"
+        mark = f" mark {experiment.mark}" if experiment.mark else ""
         super().__init__(
-            desc=name, initial=epoch, total=epochs, unit="epoch", disable=not progress,
-            mininterval=1.0, position=line, leave=line == 0,
+            desc=f"{experiment.dataset} N={experiment.width}{mark} {which}", unit="epoch",
+            initial=epoch, total=experiment.epochs, disable=not progress, mininterval=1.0,
+            leave=None,
         )  # fmt: skip
         self._began, self._next_line = epoch, time.monotonic() + _FIRST_SECONDS
 

@@ -1,0 +1,198 @@
+"""Training on a Dask cluster: slices of epochs, wherever a worker is free.
+
+A worker gets what the runs' files hold, trains for `SLICE_SECONDS`, and returns them; the store is
+the client's. So a worker needs no file system but a temporary folder, and one that is lost costs a
+slice. Dask is the extra ``cluster``.
+"""
+
+import collections
+import itertools
+import tempfile
+import threading
+import time
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+from repro import provenance
+from repro.errors import ReproError
+from repro.experiment import Experiment
+from repro.store.store import Store
+from repro.training.schedule import Bar, Executor, tell
+
+SLICE_SECONDS = 60.0
+WIDE = 100
+"""Networks from this width on are for the workers that offer a GPU, where there are any."""
+
+_TOGETHER = 16  # replicas of a wide network
+_LANES = 128  # slices on their way; those that no worker is free for wait at the scheduler
+_FIRST_SECONDS, _PATIENCE_SECONDS = 10.0, 600.0  # for a scheduler, and for one that went away
+_KILLED = 25  # times that a slice may end four workers before it is to blame
+
+
+class Slice(NamedTuple):
+    """What a worker returns: its address, the last epoch and the files; or why it cannot train."""
+
+    worker: str
+    epoch: int = 0
+    files: Sequence[bytes] = ()
+    refused: str = ""
+
+
+def train_slice(
+    experiment: str, replicas: Sequence[int], files: Sequence[bytes], folder: str | None,
+    seconds: float, code: str,
+) -> Slice:  # fmt: skip
+    """On a worker: train from what the files hold, or in a store that is shared, for so long."""
+    from distributed import get_worker
+
+    here = get_worker().address
+    try:
+        if code != (ours := provenance.code_version()):
+            raise ReproError(f"its code is {ours}, the sweep's {code}: install the same")
+        from repro.training import loop
+
+        known = Experiment.from_json(experiment)
+        with tempfile.TemporaryDirectory() as temporary:
+            store = Store(folder or temporary)
+            for replica, content in zip(replicas, files, strict=False):
+                store.put(known, replica, content)
+            end = time.monotonic() + seconds
+            epoch = loop.train(known, replicas, store, deadline=end, progress=False)
+            trained = [] if folder else [store.file(known, n).read_bytes() for n in replicas]
+        return Slice(here, epoch, trained)
+    except (ReproError, OSError) as error:
+        return Slice(here, refused=str(error).rstrip("."))
+
+
+class Cluster:
+    """A Dask cluster, by its scheduler's address or the scheduler's file.
+
+    Its workers write into the store themselves where it is ``shared``. Raises ReproError where no
+    scheduler answers, or Dask is not installed.
+    """
+
+    def __init__(self, address: str, shared: bool = False) -> None:
+        self._address, self._shared, self._client = address, shared, None
+        self._connecting, self._numbers = threading.Lock(), itertools.count()
+        self._refused: set[str] = set()
+        self.epochs: collections.Counter[str] = collections.Counter()
+        """Epochs of a run trained, by the worker's address."""
+        if not self._workers():
+            tell(f"The cluster at {address} has no worker yet: waiting for one.")
+        self._connected().wait_for_workers(1)
+        tell(f"{len(self._workers())} workers; look at {self._connected().dashboard_link}")
+
+    def executor(self) -> Executor:
+        """The cluster as what trains a sweep."""
+        return Executor(self.train, _LANES, lambda each: _TOGETHER if self._on_gpu(each) else 1)
+
+    def train(
+        self, experiment: Experiment, replicas: Sequence[int], store: Store, source: Store,
+        stop: threading.Event, deadline: float, progress: bool,
+    ) -> int:  # fmt: skip
+        """As `repro.training.loop.train`. Raises ReproError where no worker can train."""
+        run, epoch, files = source.find(experiment, replicas[0]), 0, []
+        if run is not None and run.continuable:
+            epoch = run.epochs
+            files = [source.file(experiment, replica).read_bytes() for replica in replicas]
+        if self._shared and source.path != store.path:
+            self._put(experiment, replicas, store, files)
+        folder = str(store.path.resolve()) if self._shared else None
+        number = next(self._numbers)
+        with Bar(experiment, replicas, epoch, progress) as bar:
+            while epoch < experiment.epochs and time.monotonic() < deadline:
+                seconds = min(SLICE_SECONDS, deadline - time.monotonic())
+                sent = [] if self._shared else files
+                done = self._done(number, stop, experiment, replicas, sent, folder, seconds)
+                if done is None:
+                    break
+                files = done.files
+                self._put(experiment, replicas, store, files)
+                self.epochs[done.worker] += (done.epoch - epoch) * len(replicas)
+                last = store.load(store.find(experiment, replicas[0])).isel(replica=0, epoch=-1)
+                losses = float(last["train_loss"]), float(last["test_loss"])
+                bar.set_postfix_str("train {:.4g}, test {:.4g}".format(*losses), refresh=False)
+                bar.update(done.epoch - epoch)
+                epoch = done.epoch
+        return epoch
+
+    @staticmethod
+    def _put(
+        experiment: Experiment, replicas: Sequence[int], store: Store, files: Sequence[bytes]
+    ) -> None:
+        for replica, content in zip(replicas, files, strict=False):
+            store.put(experiment, replica, content)
+
+    def _done(
+        self, number: int, stop: threading.Event, experiment: Experiment, *what: Any
+    ) -> Slice | None:
+        """What some worker has trained; None where it is time to stop."""
+        from concurrent.futures import CancelledError
+
+        from distributed import KilledWorker
+        from distributed.comm import CommClosedError
+
+        killed = 0
+        while not stop.is_set():
+            try:
+                there = self._workers().keys() - self._refused
+                future = self._connected().submit(
+                    train_slice, experiment.to_json(), *what, provenance.code_version(),
+                    pure=False, priority=-number, workers=list(there) if self._refused else None,
+                    resources={"GPU": 1} if self._on_gpu(experiment) else None,
+                )  # fmt: skip
+                while not future.done() and not stop.wait(0.05):
+                    if self._refused and not self._workers().keys() & there:
+                        break  # those that could train have gone
+                if not future.done():
+                    future.cancel()
+                    continue
+                done = future.result()
+            except KilledWorker as error:
+                killed += 1
+                if killed == _KILLED:
+                    raise ReproError(f"{experiment.name} ends every worker: {error}.") from error
+            except (CancelledError, CommClosedError, OSError):  # the scheduler has gone
+                stop.wait(1)
+            else:
+                if not done.refused:
+                    return done
+                self._leave_out(done)
+        return None
+
+    def _leave_out(self, done: Slice) -> None:
+        if done.worker not in self._refused:
+            tell(f"The worker {done.worker} is left out: {done.refused}.")
+        self._refused.add(done.worker)
+        if not self._workers().keys() - self._refused:
+            raise ReproError(f"No worker can train; the last, {done.worker}: {done.refused}.")
+
+    def _workers(self) -> dict[str, dict]:
+        return self._connected().scheduler_info()["workers"]
+
+    def _on_gpu(self, experiment: Experiment) -> bool:
+        """Whether it is for the workers with a GPU, and there is one."""
+        offered = (each for name, each in self._workers().items() if name not in self._refused)
+        return experiment.width >= WIDE and any(each["resources"].get("GPU") for each in offered)
+
+    def _connected(self) -> Any:
+        """The client; another one where the scheduler has gone and come again."""
+        try:
+            from distributed import Client
+        except ImportError as error:
+            raise ReproError(
+                f"A cluster needs Dask ({error}): install this package with the extra 'cluster'."
+            ) from error
+        with self._connecting:
+            if self._client is None or self._client.status not in ("running", "connecting"):
+                how = "scheduler_file" if self._address.endswith(".json") else "address"
+                patience = _FIRST_SECONDS if self._client is None else _PATIENCE_SECONDS
+                try:
+                    named = {how: self._address}
+                    self._client = Client(**named, timeout=patience, set_as_default=False)
+                except (OSError, ValueError) as error:
+                    raise ReproError(
+                        f"No Dask scheduler answers at {self._address} ({error}): start one with "
+                        "`dask scheduler` and name its address or its file."
+                    ) from error
+            return self._client

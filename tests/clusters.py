@@ -1,0 +1,115 @@
+"""A sweep on a Dask cluster of processes, which are killed at random moments.
+
+``python -m tests.clusters --times 50`` kills so many workers (another follows each), and now and
+then the client, which the same command follows, or the scheduler with all its workers. Every sweep
+must end with the runs of one machine, bit for bit, and nothing half-written.
+"""
+
+import argparse
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from pathlib import Path
+
+import numpy as np
+from distributed import Client
+
+from repro import provenance, sealed_json
+from tests.faults import contents
+
+WHAT = "--datasets digits --widths 8,12,16,24 --replicas 4 --epochs 200 --quiet"
+HERE = "from repro.command_line import main; import sys; sys.exit(main(sys.argv[1:]))"
+THERE = f"from repro.training import cluster; cluster.SLICE_SECONDS = 0.2; {HERE}"
+WORKERS = 4
+SECONDS = 8.0  # between two of them, on average; a worker needs some to start
+
+
+def sweep(code: str, store: Path, *more: str) -> subprocess.Popen:
+    command = [sys.executable, "-c", code, "sweep", *WHAT.split(), f"--store={store}", *more]
+    return subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+
+
+def started(folder: Path) -> tuple[list[subprocess.Popen], Client]:
+    """A scheduler and workers, each a process."""
+    file, folder = f"--scheduler-file={folder / 'scheduler.json'}", f"--local-directory={folder}"
+    dask, quiet = [sys.executable, "-m", "dask"], {"stderr": subprocess.DEVNULL}
+    place = ["--host=127.0.0.1", "--port=8797", "--no-dashboard"]
+    workers = [f"--nworkers={WORKERS}", "--nthreads=1", "--no-dashboard"]
+    processes = [subprocess.Popen([*dask, "scheduler", file, *place], **quiet)]
+    client = Client("tcp://127.0.0.1:8797", timeout=60)
+    processes.append(subprocess.Popen([*dask, "worker", file, folder, *workers], **quiet))
+    client.wait_for_workers(WORKERS)
+    return processes, client
+
+
+def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, Counter]:
+    """So many workers killed, and what else; how often each, and what went wrong."""
+    done, failed, sweeps = Counter(), Counter(), 0
+    assert sweep(HERE, folder / "alone").wait() == 0
+    processes, client = started(folder)
+    while done["worker"] < times:
+        sweeps += 1
+        store = folder / f"store-{sweeps}"
+        running, kind = sweep(THERE, store, "--scheduler=tcp://127.0.0.1:8797"), "worker"
+        while running.poll() is None:
+            time.sleep(random.exponential(SECONDS))
+            kind = str(random.choice(["worker", "client", "scheduler"], p=[0.92, 0.05, 0.03]))
+            if kind == "worker":
+                victims = list(client.run(os.getpid, on_error="ignore").values())
+                os.kill(random.choice(victims), signal.SIGKILL)
+            elif kind == "client":
+                running.kill()
+                running.wait()
+                running = sweep(THERE, store, "--scheduler=tcp://127.0.0.1:8797")
+            else:
+                client.close()
+                for process in processes:
+                    process.kill() if process is processes[0] else process.terminate()
+                    process.wait()
+                processes, client = started(folder)
+            done[kind] += 1
+            print(done, file=sys.stderr, flush=True)
+        left = [each.name for each in store.rglob("*.part")]
+        if running.returncode or left or contents(store) != contents(folder / "alone"):
+            failed[kind] += 1
+            print("failed:", running.returncode, left, running.stderr.read(), file=sys.stderr)
+    client.close()
+    for process in processes:
+        process.terminate()
+        process.wait()
+    return {"killed": done, "failed": failed, "sweeps": sweeps}
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description="Kill a cluster's processes during sweeps.")
+    parser.add_argument("--times", type=int, default=50, help="workers (default: %(default)s)")
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", metavar="FILE", type=Path, help="write the counts there, too")
+    chosen = parser.parse_args()
+    with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
+        os.environ["REPRO_PUBLISHED"] = str(Path(folder) / "none")
+        # JAX starts sooner than TensorFlow, and keeps what it compiled.
+        os.environ["KERAS_BACKEND"], os.environ["JAX_COMPILATION_CACHE_DIR"] = (
+            "jax",
+            f"{folder}/jax",
+        )
+        os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
+        counts = disturb(chosen.times, Path(folder), np.random.default_rng(chosen.seed))
+    counts["attempts"] = [
+        {"what": f"sweep on a cluster: kill -9 of a {kind}", "times": times,
+         "failures": counts["failed"][kind]} for kind, times in counts["killed"].items()
+    ]  # fmt: skip
+    counts |= {"code_version": provenance.code_version(), "seed": chosen.seed}
+    print(json.dumps(counts, indent=1))
+    if chosen.output:
+        sealed_json.write(chosen.output, counts)
+    return 1 if counts["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
