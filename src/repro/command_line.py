@@ -22,7 +22,6 @@ from repro.places import expanded, published_path
 from repro.store import publication
 from repro.store.store import Store
 from repro.training import grid, schedule
-from repro.training.cluster import Cluster
 from repro.training.schedule import Group
 
 
@@ -105,6 +104,11 @@ def _train(chosen: argparse.Namespace) -> int:
 
     def cluster() -> schedule.Executor:
         nonlocal on
+        try:
+            from repro.training.cluster import Cluster
+        except ImportError as error:
+            told = f"A cluster needs Dask ({error}): install this package with the extra 'cluster'."
+            raise ReproError(told) from error
         on = Cluster(chosen.scheduler, chosen.shared_store)
         return on.executor()
 
@@ -183,7 +187,7 @@ def _bench(chosen: argparse.Namespace) -> int:
         raise ReproError(f"--output must name a file in a folder that is there, not {output}.")
     measured = benchmark.compare(
         chosen.widths, chosen.replicas, chosen.engines, batch_size=chosen.batch_size,
-        repeats=chosen.repeats, dataset=chosen.dataset, synthetic=chosen.synthetic,
+        repeats=chosen.repeats, dataset=chosen.dataset,
         steps=chosen.steps, progress=not chosen.quiet,
         # What took minutes is not lost where the rest is broken off.
         so_far=None if output is None else lambda measured: sealed_json.write(output, measured),

@@ -125,7 +125,6 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
     engines = tuple(benchmark.ENGINES)
     bench.text("--engines", "NAME,NAME", f"of {', '.join(engines)}", type=_words, default=engines)
     bench.text("--dataset", None, "(default: %(default)s)", default="mnist")
-    bench.flag("--synthetic", "random data of its shape")
     bench.number("--batch-size", "IMAGES", "in a batch", 128, 0)
     bench.number(
         "--steps", "N", "in a measured call (default: about a second, up to an epoch)", least=0

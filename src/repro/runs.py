@@ -158,22 +158,13 @@ def announce(left: Left) -> None:
 
 
 def estimated(wanted: schedule.Wanted, store: Store) -> pd.DataFrame:
-    """What is missing of it in the store: a row for an experiment, with its runs and core-hours."""
-    left = schedule.missing(schedule.merged(wanted), (Store(published_path()), store))
-    rows = []
-    for experiment, replicas in left:
-        runs = schedule.remaining([(experiment, replicas)], store)
-        changed = " ".join(f"{name}={value}" for name, value in experiment.unusual.items())
-        hours = round(sum(map(_seconds, runs)) / 3600, 2)
-        row = (
-            experiment.dataset,
-            experiment.width,
-            changed,
-            len(runs),
-            sum(n for _, n in runs),
-            hours,
-        )
-        rows.append(row)
+    """What the store and the published results lack of it: an experiment a row, in core-hours."""
+    stores, rows = (Store(published_path()), store), []
+    for one, replicas in schedule.missing(schedule.merged(wanted), stores):
+        left = schedule.remaining([(one, replicas)], store)
+        changed = " ".join(f"{name}={value}" for name, value in one.unusual.items())
+        epochs, hours = sum(n for _, n in left), round(sum(map(_seconds, left)) / 3600, 2)
+        rows.append((one.dataset, one.width, changed, len(left), epochs, hours))
     columns = ["dataset", "width", "changed", "runs", "epochs left", "core-hours"]
     return pd.DataFrame(rows, columns=columns)
 

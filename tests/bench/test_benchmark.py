@@ -15,9 +15,9 @@ from repro.bench.worker import Workload
 from repro.command_line import main
 from repro.model import network
 
-TINY = {"dataset": "digits", "synthetic": True, "progress": False}
-WORK = Workload("digits", 8, 2, 4, synthetic=True)
-WORDS = ["bench", "--synthetic", "--dataset", "digits", "--quiet", "--steps", "3", "--widths", "8"]
+TINY = {"dataset": "digits", "progress": False}
+WORK = Workload("digits", 8, 2, 4)
+WORDS = ["bench", "--dataset", "digits", "--quiet", "--steps", "3", "--widths", "8"]
 
 
 @pytest.fixture(scope="module")
@@ -151,6 +151,6 @@ def test_the_published_measurements_can_be_shown():
 )
 def test_a_mistake_is_told_before_anything_is_measured(words, told, monkeypatch, capsys):
     monkeypatch.setattr(benchmark.worker, "started", None)
-    assert main(["bench", "--synthetic", *words.split()]) == 2
+    assert main(["bench", *words.split()]) == 2
     said = capsys.readouterr()
     assert told in said.err and said.err.startswith("repro: ") and said.err.count("\n") == 1

@@ -10,7 +10,7 @@ from repro.figures import movement, regimes
 from repro.figures.style import curves_of, ends_of
 
 FIGURES = (
-    movement.near_figure, regimes.jump_figure, regimes.distribution_figure,
+    movement.near_figure, regimes.jump_figure,
     movement.wider_figure, movement.large_figure,
     regimes.regimes_figure, regimes.climb_figure,
 )  # fmt: skip

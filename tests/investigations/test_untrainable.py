@@ -10,12 +10,10 @@ from synthetic import synthetic_run
 
 from repro import Experiment, ReproError, sealed_json
 from repro.book.build import ROOT
-from repro.data.facts import published_class_counts
 from repro.investigations import choices, controls, plateau, stability
 from repro.investigations.stability import SharpnessRecord
 
 PLAN = ROOT / "sweeps" / "paper.yml"
-COUNTS = {"hasyv2": {"train": np.array([40, 30, 930]), "test": np.array([4, 3, 93])}}
 
 
 def run_of(kind: str, epochs: int, width: int = 150, **changes) -> xr.Dataset:
@@ -59,7 +57,7 @@ def test_what_changes_more_or_something_else_is_no_control(tmp_path):
     assert controls.gather(plan, []) == []
 
 
-def test_runs_go_to_their_control_and_what_has_none_is_missing(some):
+def test_runs_go_to_their_control_and_some_have_none(some):
     found = controls.gather(PLAN, some)
     told = controls.table(found).set_index("run")
     assert told["epochs"].to_dict() == {
@@ -70,11 +68,6 @@ def test_runs_go_to_their_control_and_what_has_none_is_missing(some):
         "learning rate 0.3": "diverges too",
     }  # fmt: skip
     assert (told["width"] == 150).all(), "a letter is no replacement"
-    missing = controls.missing(found)
-    assert [one.partition("1000 ")[2] for one in missing if "--widths 150" in one] == [
-        "--pixels inverted", "--learning-rate 0.03", "--learning-rate 0.3",
-    ]  # fmt: skip
-    assert len(missing) == 3 + 5
     figure = controls.controls_figure(controls.curves(found))
     drawn = [[line for line in axes.get_lines() if len(line.get_xdata())] for axes in figure.axes]
     assert list(map(len, drawn)) == [2, 2, 2]
@@ -114,38 +107,24 @@ def stopped(train_right: int, test_right: int, alive_loss: float = 0.0) -> xr.Da
     return run
 
 
-def test_predicted_heights_are_those_of_the_definition():
-    row = plateau.table([stopped(30, 3, 0.001)], COUNTS).iloc[0]
-    ceiling = 16.11809565
-    for name in ("from_wrong", "from_dead", "test_from_wrong"):
-        assert row[name] == pytest.approx(ceiling * 0.97, rel=1e-6)
-    assert row["constant"] == pytest.approx(ceiling * 0.07)
+def test_the_predicted_height_is_that_of_the_definition():
+    row = plateau.table([stopped(30, 3, 0.001)]).iloc[0]
+    assert row["from_dead"] == pytest.approx(16.11809565 * 0.97, rel=1e-6)
     assert row["train_loss"] - row["from_dead"] == pytest.approx(0.001, rel=0.01)
-
-
-@pytest.mark.parametrize(("train", "test", "fits"), [(30, 3, 1), (30, 4, 0), (40, 3, 0)])
-def test_one_answer_is_told_by_the_counts(train, test, fits):
-    run = stopped(train, test)
-    row = plateau.table([run], COUNTS).iloc[0]
-    assert (row["one_answer"], row["right_images"], row["at_rest_since"]) == (fits, train, 500)
-    for table in (plateau.table([run], {}), plateau.table([run.assign_attrs(split=0.85)], COUNTS)):
-        assert table[["constant", "right_images", "one_answer"]].isna().all(axis=None)
+    assert row["wrong"] == pytest.approx(row["dead"])
 
 
 def test_only_the_clipped_loss_has_a_height_to_predict(some):
     lost = run_of("unstable", 700)
     lost["train_loss"][0, 600:] = np.nan
     runs = [run_of("unstable", 1000, loss="logits"), some[1], lost]
-    assert plateau.on_plateau(runs) == [] and plateau.table(runs, COUNTS).empty
+    assert plateau.on_plateau(runs) == [] and plateau.table(runs).empty
     assert len(plateau.on_plateau(some)) == 4
 
 
-def test_the_climb_finds_when_the_dead_carry_half():
+def test_the_climb_is_drawn_from_before_it_is_left_to_the_plateau():
     run = stopped(30, 3)
-    row, share = plateau.table([run], COUNTS).iloc[0], plateau.share_of_dead(run)
-    half = int(row["half_from"])
-    assert share[half - 1] < 0.5 <= share[half:].min()
-    assert row["dead_at_half"] == pytest.approx(float(run.dead_fraction[0, half]))
+    row = plateau.table([run]).iloc[0]
     dead, loss = (axes.get_lines()[0].get_xdata() for axes in plateau.climb_figure(run).axes)
     np.testing.assert_array_equal(dead, loss)
     assert dead[0] < row["left_at"] < row["diverged"] < dead[-1]
@@ -155,10 +134,9 @@ def test_the_climb_finds_when_the_dead_carry_half():
 def test_the_published_plateaus_are_the_cost_of_their_dead():
     """The finding of the page, on the runs of one width."""
     runs = choices.found(Experiment("hasyv2", 150, 1000))
-    table = plateau.table(runs, published_class_counts())
+    table = plateau.table(runs)
     assert len(table) == len(runs) >= 10
-    for name in ("from_dead", "from_wrong"):
-        assert (table["train_loss"] - table[name]).abs().max() < 0.001
+    assert (table["train_loss"] - table["from_dead"]).abs().max() < 0.001
 
 
 def record_of(values: dict[int, float | None], spike: int | None, epochs: int) -> SharpnessRecord:

@@ -151,12 +151,8 @@ def summary(dataset: xr.Dataset) -> xr.Dataset:
     curves = zip(dataset["train_loss"].values, dataset["test_loss"].values, strict=True)
     rows = [outcome(train, test) for train, test in curves]
     found = {name: ("replica", [row[name] for row in rows]) for name in rows[0]}
-    result = xr.Dataset(
-        found | {"epochs": int(dataset["epoch"].max())}, coords={"replica": dataset["replica"]}
-    )
-    for name in ("minimum_train_loss", "minimum_test_loss", "plateau_level"):
-        result[name].attrs["units"] = "nat"
-    return result
+    found |= {"epochs": int(dataset["epoch"].max())}
+    return xr.Dataset(found, coords={"replica": dataset["replica"]})
 
 
 AT_END = {

@@ -45,7 +45,7 @@ _LOSS_TOLERANCE = 2e-3
 
 def compare(
     widths: Sequence[int] = WIDTHS, replicas: Sequence[int] = REPLICAS,
-    engines: Sequence[str] = tuple(ENGINES), dataset: str = "mnist", synthetic: bool = False,
+    engines: Sequence[str] = tuple(ENGINES), dataset: str = "mnist",
     batch_size: int = 128, steps: int | None = None, repeats: int = 5, progress: bool = True,
     so_far: Callable[[dict[str, Any]], None] | None = None,
 ) -> dict[str, Any]:  # fmt: skip
@@ -73,13 +73,12 @@ def compare(
             raise ReproError(f"{name} must be a whole number from 1 to {_MOST}, not {shown(each)}.")
     works = []
     for size in itertools.product(widths, replicas):
-        one = Workload(dataset, *size, 1, batch_size, synthetic)
+        one = Workload(dataset, *size, 1, batch_size)
         enough = max(_FEWEST_STEPS, int(np.ceil(_CALL_OPERATIONS / one.operations_per_step)))
         if one.steps_per_epoch < 1:
             raise ReproError(f"batch_size must be at most the samples of {dataset}.")
         works.append(replace(one, steps=min(steps or enough, int(one.steps_per_epoch))))
-    if not synthetic:
-        datasets.load(dataset)  # fetched and prepared once, complains where it must
+    datasets.load(dataset)  # fetched and prepared once, complains where it must
     found = _Found()
     for work in works:
         found.measure(work, engines, repeats, not progress)

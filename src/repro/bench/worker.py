@@ -38,7 +38,7 @@ _SQUARE_SECONDS = 0.02  # a product this long is big enough to show the device's
 class Workload:
     """So many SGD steps of some replicas; each call of an engine does them with a fresh order.
 
-    The loss is the exact cross-entropy, which every library has. ``synthetic`` samples are random.
+    The loss is the exact cross-entropy, which every library has.
     """
 
     dataset: str
@@ -46,7 +46,6 @@ class Workload:
     replicas: int
     steps: int
     batch_size: int = 128
-    synthetic: bool = False
 
     @property
     def experiment(self) -> Experiment:
@@ -75,13 +74,7 @@ class Workload:
     @functools.cached_property
     def data(self) -> datasets.DataSplit:
         """The samples. Raises ReproError where they cannot be read."""
-        if not self.synthetic:
-            return datasets.load(self.dataset, self.experiment.split, progress=False)
-        integers, parts = np.random.default_rng(0).integers, []
-        pixels, classes = datasets.shape(self.dataset)
-        for n in (datasets.DATASETS[self.dataset].samples, _JUDGED_SAMPLES):
-            parts += [integers(0, 256, (n, pixels), np.uint8), integers(0, classes, n, np.int32)]
-        return datasets.DataSplit(self.dataset, None, *parts, classes)
+        return datasets.load(self.dataset, self.experiment.split, progress=False)
 
     def order(self, call: int) -> np.ndarray:
         """The samples of a call (the first is 0): int32 (replica, steps * batch_size)."""

@@ -1,7 +1,6 @@
 """What was run, what made it, and what was done to break it, as tables."""
 
 import os
-import re
 from pathlib import Path
 
 import pandas as pd
@@ -48,10 +47,10 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``hours`` are of the longest; what continued a run elsewhere stands after what began it.
     """
-
-    def one_after_another(told: str) -> str:
-        return re.sub(rf"{FROM_EPOCH}\d+", "", told)
-
+    devices, versions = (
+        told.str.replace(rf"{FROM_EPOCH}\d+", "", regex=True)
+        for told in (runs.device, runs.code_version)
+    )
     table = pd.DataFrame(
         {
             "dataset": runs.dataset.map(dataset_name), "width": runs.width,
@@ -59,8 +58,8 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
             "epochs": runs.epochs, "replicas": runs.replica,
             "hours": (runs.wall_seconds / 3600).round(2),
             "finished": runs.finished.str[:10],
-            "device": runs.device.map(one_after_another).map(short_device),
-            "commit": runs.code_version.map(one_after_another).map(short_version),
+            "device": devices.map(short_device),
+            "commit": versions.map(short_version),
         }
     )  # fmt: skip
     told = {"replicas": numbers_in_words, "hours": "max", "finished": "max"}
@@ -92,7 +91,7 @@ def attempts(folder: str | os.PathLike | None = None) -> pd.DataFrame:
     """
     columns = ["what", "times", "failures", "code"]
     tables = [pd.DataFrame(columns=columns)]
-    for name in ("faults", "damage", "bad-input"):
+    for name in ("faults", "cluster", "damage", "bad-input"):
         file = Path(folder or published_path()) / f"{name}.json"
         if file.exists():
             found = sealed_json.read(file)

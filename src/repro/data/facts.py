@@ -13,14 +13,12 @@ from repro.data import datasets
 from repro.places import published_path
 
 FILE = "datasets.json"
-SETS = ("train", "test")
-_COUNTS = "_class_counts"
 
 
 def gather(name: str) -> dict[str, Any]:
     """Counts of a dataset (its first fold, where it has folds)."""
     data = datasets.load(name)
-    counts = [np.bincount(y, minlength=data.classes) for y in (data.y_train, data.y_test)]
+    counts = np.bincount(data.y_train, minlength=data.classes)
     in_train, ambiguous = duplicates(data)
     scale = 255 if data.x_train.dtype == np.uint8 else 1
     return {
@@ -28,12 +26,11 @@ def gather(name: str) -> dict[str, Any]:
         "test_images": len(data.y_test),
         "pixels": data.x_train.shape[1],
         "classes": data.classes,
-        "smallest_class": int(counts[0].min()),
-        "largest_class": int(counts[0].max()),
+        "smallest_class": int(counts.min()),
+        "largest_class": int(counts.max()),
         "mean_pixel": round(float(data.x_train.mean() / scale), 4),
         "test_images_in_train": in_train,
         "ambiguous_images": ambiguous,
-        **{which + _COUNTS: count.tolist() for which, count in zip(SETS, counts, strict=True)},
     }
 
 
@@ -51,30 +48,13 @@ def duplicates(data: datasets.DataSplit) -> tuple[int, int]:
 
 
 def published(own: str | None = None) -> dict[str, dict[str, Any]]:
-    """The published facts by dataset, without the class counts (`published_class_counts`).
+    """The published facts by dataset.
 
     With those of a dataset of one's own, by its name in experiments: counted now.
     """
-    facts = _read()
-    if own is not None and own not in facts:
-        facts[own] = gather(own)
-    return {
-        name: {key: value for key, value in fact.items() if not key.endswith(_COUNTS)}
-        for name, fact in facts.items()
-    }
-
-
-def published_class_counts() -> dict[str, dict[str, np.ndarray]]:
-    """Images of each class, shape (class,), by dataset and by set: ``train`` or ``test``."""
-    return {
-        name: {which: np.asarray(fact[which + _COUNTS]) for which in SETS}
-        for name, fact in _read().items()
-    }
-
-
-def _read() -> dict[str, dict[str, Any]]:
     path = published_path() / FILE  # the published results may be elsewhere, without the facts
-    return sealed_json.read(path) if path.is_file() else {}
+    facts = sealed_json.read(path) if path.is_file() else {}
+    return facts if own is None or own in facts else facts | {own: gather(own)}
 
 
 if __name__ == "__main__":

@@ -123,10 +123,7 @@ def _network(run: xr.Dataset) -> dict[str, Any]:
 
 
 def published_unmarked() -> list[xr.Dataset]:
-    """Every published run of an unmarked network, one replica each, of ``DRAWN`` alone.
-
-    Not those of one hidden layer, which have no hidden-to-hidden weights.
-    """
+    """Every published unmarked run with hidden-to-hidden weights, of ``DRAWN`` alone."""
     return [
         results[DRAWN]
         for run, results in stored(existing_folder(None))

@@ -15,14 +15,13 @@ from numpy.typing import NDArray
 
 from repro import paper
 from repro.analysis import evidence, regimes
-from repro.analysis.captions import epochs_of, setting, width_of
+from repro.analysis.captions import setting, width_of
 from repro.analysis.intervals import mean_interval
-from repro.claims.jump import RiseEpochs, excursion, rise_epochs
+from repro.claims.jump import excursion, rise_epochs
 from repro.claims.regimes import RANKS, boundaries, comparisons
 from repro.figures import style
 from repro.model.network import JUDGED_LAYER as LAYER
 
-BANDS = ((0.01, 0.99, 0.18), (0.05, 0.95, 0.28), (0.25, 0.75, 0.45))  # quantiles, darkness
 MARGIN = 0.15  # share of the crossing's length shown before and after it
 CURVES = {"loss": style.TRAIN, "deviation": style.TEST}
 
@@ -44,7 +43,8 @@ def crossings(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
             start = values[found.start]
             row = of_run | {"curve": curve, "epoch": np.arange(len(values)) - found.loss[1]}
             row |= {"share": (values - start) / (plateau - start)}
-            parts.append(pd.DataFrame(row)[_shown(run, found)])
+            beside = max(int(MARGIN * (found.end - found.start)), 5)
+            parts.append(pd.DataFrame(row)[max(found.start - beside, 1) : found.end + beside + 1])
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame()
 
 
@@ -85,41 +85,6 @@ def jump_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
     )  # fmt: skip
     lag.set(xlabel="width $N$", ylabel="lag of the deviation, epochs")
     style.panel_label(lag, style.LETTERS[len(widths)], "lag")
-    return figure
-
-
-@style.styled()
-def distribution_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """One crossing of each width: loss above, the deviation's quantiles as bands below."""
-    first = {}
-    for run in evidence.unmarked(runs):
-        if (found := rise_epochs(run)) is not None:
-            first.setdefault(width_of(run), (run, found))
-    if not first:
-        return style.nothing_to_draw("no run crosses")
-    figure, panels = style.panels(
-        4.2, 2, len(first), sharex="col", sharey="row", height_ratios=(1, 1.6)
-    )
-    for (above, below), letter, width in zip(panels.T, style.LETTERS, sorted(first), strict=False):
-        run, found = first[width]
-        one = run.isel(replica=0, epoch=_shown(run, found)).sel(layer=LAYER)
-        above.plot(one["epoch"], one["train_loss"], color=style.TRAIN)
-        ranks = one["deviation_quantiles"] / float(one["glorot_std"])
-        for lower, upper, strength in BANDS:
-            below.fill_between(
-                one["epoch"], ranks.sel(quantile=lower), ranks.sel(quantile=upper), linewidth=0,
-                color=style.TEST, alpha=strength, label=f"{lower:.0%} to {upper:.0%}",
-            )  # fmt: skip
-        below.plot(one["epoch"], ranks.sel(quantile=0.5), color="0.15", label="median")
-        for axes in (above, below):
-            axes.axvline(found.loss[1], color="0.6", linewidth=0.7, zorder=0)
-        below.set_xlabel("epoch")
-        style.panel_label(above, letter, f"$N$ = {width}")
-        below.set_title("")
-    panels[0, 0].set_ylabel("train loss")
-    panels[1, 0].set_ylabel("deviation /\nGlorot standard deviation")
-    handles = panels[1, 0].get_legend_handles_labels()
-    figure.legend(*handles, loc="outside lower center", ncols=4)
     return figure
 
 
@@ -229,9 +194,3 @@ def _panels(figure: FigureBase, widths: Collection[int]) -> list[Axes]:
     panels = list(grid.flat[: len(widths)])
     panels[max(len(widths) - 2, 0)].tick_params(labelbottom=True)
     return panels
-
-
-def _shown(run: xr.Dataset, found: RiseEpochs) -> slice:
-    """The epochs of a picture of a run's crossing, ``MARGIN`` of it on either side."""
-    beside = max(int(MARGIN * (found.end - found.start)), 5)
-    return slice(max(found.start - beside, 1), min(found.end + beside, epochs_of(run)) + 1)

@@ -28,7 +28,7 @@ from repro.analysis.captions import epochs_of, in_words, replica_of
 from repro.experiment import Experiment
 from repro.figures import style
 from repro.store.record import experiment_of
-from repro.training.grid import read_plan, train_command
+from repro.training.grid import read_plan
 from repro.training.schedule import merged
 
 CHANGES = ("loss", "pixels", "learning_rate")
@@ -130,12 +130,6 @@ def controls_figure(curves: pd.DataFrame) -> style.PageFigure:
     handles = [Line2D([], [], color=colours[name], label=name) for name in names]
     figure.legend(handles=handles, loc="outside lower center", ncols=5)
     return figure
-
-
-def missing(controls: Sequence[Control]) -> list[str]:
-    """The commands that train what has no run of full length."""
-    short = [one for one in controls if one.run is None or epochs_of(one.run) < paper.EPOCHS]
-    return list(dict.fromkeys(train_command(one.experiment) for one in short))
 
 
 def label(experiment: Experiment) -> str:

@@ -7,7 +7,7 @@ the share of the most frequent class).
 """
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -20,13 +20,10 @@ from repro.analysis.regimes import crossing
 from repro.figures import style
 
 MARGIN = 0.25  # share of a crossing's length shown before and after it
-Counts = Mapping[str, Mapping[str, np.ndarray]]  # of images of each class, by dataset and set
 
 COLUMNS = (
     "width", "replica", "mark", "diverged", "train_loss", "test_loss", "dead", "wrong", "from_dead",
-    "from_wrong", "test_from_wrong", "constant", "right_images", "one_answer", "at_rest_since",
-    "moved", "minimum_at", "dead_at_minimum", "left_at", "dead_when_left", "half_from",
-    "dead_at_half",
+    "minimum_at", "dead_at_minimum", "left_at", "dead_when_left",
 )  # fmt: skip
 
 
@@ -41,20 +38,13 @@ def on_plateau(runs: Sequence[xr.Dataset]) -> list[xr.Dataset]:
     ]
 
 
-def table(runs: Sequence[xr.Dataset], counts: Counts) -> pd.DataFrame:
-    """Every plateau of the clipped loss, measured and predicted, and the climb to it: `COLUMNS`.
+def table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
+    """Every plateau of the clipped loss and the climb to it: `COLUMNS`.
 
-    Medians from ``diverged`` on, in nats; ``one_answer``: how many classes have just as many images
-    in both sets as are right there; from ``at_rest_since`` on the same numbers are right and dead,
-    and no layer's deviation has ``moved`` more; from ``half_from`` on the dead carry half the loss.
+    Of the plateau medians from ``diverged`` on, in nats; ``from_dead`` is what its dead cost. The
+    run leaves twice its minimum for good at ``left_at``.
     """
-    return pd.DataFrame([_row(run, counts) for run in on_plateau(runs)], columns=list(COLUMNS))
-
-
-def share_of_dead(run: xr.Dataset) -> np.ndarray:
-    """The share of the training loss that dead samples carry, by epoch."""
-    dead, loss = (run[name].to_numpy()[0].astype(float) for name in ("dead_fraction", "train_loss"))
-    return cost_of_dead(run) * dead / loss
+    return pd.DataFrame([_row(run) for run in on_plateau(runs)], columns=list(COLUMNS))
 
 
 def cost_of_dead(run: xr.Dataset) -> float:
@@ -90,41 +80,18 @@ def climb_figure(run: xr.Dataset) -> style.PageFigure:
     return figure
 
 
-def _row(run: xr.Dataset, counts: Counts) -> dict[str, Any]:
+def _row(run: xr.Dataset) -> dict[str, Any]:
     one = run.isel(replica=0)
     between = crossing(one["train_loss"])
-    flat = one.isel(epoch=slice(between.end, None))
-    losses, accuracies = ("train_loss", "test_loss"), ("train_accuracy", "test_accuracy")
-    on_it = {name: float(flat[name].median()) for name in (*losses, *accuracies, "dead_fraction")}
-    wrong, test_wrong = (1 - on_it[name] for name in accuracies)
-    cost, dead = cost_of_dead(run), one["dead_fraction"].to_numpy().astype(float)
-    changes = [np.flatnonzero(np.diff(one[name])) for name in ("train_accuracy", "dead_fraction")]
-    rest = max([between.end, *(int(each[-1]) + 1 for each in changes if each.size)])
-    after = one["relative_deviation"].isel(epoch=slice(rest, None))
-    below = np.flatnonzero(share_of_dead(run) < 0.5)
-    half = int(below[-1]) + 1 if below.size else 0
+    flat = one.isel(epoch=slice(between.end, None)).median("epoch")
     lowest = regimes.minimum(one["train_loss"]).epoch
+    dead = one["dead_fraction"].to_numpy().astype(float)
     return {
         "width": width_of(run), "replica": replica_of(run), "mark": setting(run, "mark") or "",
-        "diverged": between.end, **{name: on_it[name] for name in losses},
-        "dead": on_it["dead_fraction"], "wrong": wrong, "from_dead": cost * on_it["dead_fraction"],
-        "from_wrong": cost * wrong, "test_from_wrong": cost * test_wrong,
-        **_of_classes(run, counts, wrong, test_wrong),
-        "at_rest_since": rest, "moved": float(abs(after / after.isel(epoch=0) - 1).max()),
+        "diverged": between.end, "train_loss": float(flat["train_loss"]),
+        "test_loss": float(flat["test_loss"]), "dead": float(flat["dead_fraction"]),
+        "wrong": 1 - float(flat["train_accuracy"]),
+        "from_dead": cost_of_dead(run) * float(flat["dead_fraction"]),
         "minimum_at": lowest, "dead_at_minimum": dead[lowest],
         "left_at": between.start, "dead_when_left": dead[between.start],
-    } | ({"half_from": half, "dead_at_half": dead[half]} if half < len(dead) else {})  # fmt: skip
-
-
-def _of_classes(
-    run: xr.Dataset, counts: Counts, wrong: float, test_wrong: float
-) -> dict[str, float]:
-    """What follows from the images of each class; nothing where those of the split are unknown."""
-    name = str(setting(run, "dataset"))
-    if name not in counts or setting(run, "split") not in (None, "fold-1"):
-        return {}
-    train, test = counts[name]["train"], counts[name]["test"]
-    right = (1 - wrong) * train.sum()
-    fits = (abs(train - right) < 0.5) & (abs(test - (1 - test_wrong) * test.sum()) < 0.5)
-    constant = cost_of_dead(run) * (1 - train.max() / train.sum())
-    return {"constant": constant, "right_images": round(right), "one_answer": int(fits.sum())}
+    }  # fmt: skip

@@ -1,8 +1,7 @@
 """Training on a Dask cluster: slices of epochs, wherever a worker is free.
 
 A worker gets what the runs' files hold, trains for `SLICE_SECONDS`, and returns them; the store is
-the client's. So a worker needs no file system but a temporary folder, and one that is lost costs a
-slice. Dask is the extra ``cluster``.
+the client's. So a worker needs nothing but a temporary folder, and one that is lost costs a slice.
 """
 
 import collections
@@ -11,7 +10,11 @@ import tempfile
 import threading
 import time
 from collections.abc import Sequence
+from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
+
+from distributed import Client, KilledWorker, get_worker
+from distributed.comm import CommClosedError
 
 from repro import provenance
 from repro.errors import ReproError
@@ -43,8 +46,6 @@ def train_slice(
     seconds: float, code: str,
 ) -> Slice:  # fmt: skip
     """On a worker: train from what the files hold, or in a store that is shared, for so long."""
-    from distributed import get_worker
-
     here = get_worker().address
     try:
         if code != (ours := provenance.code_version()):
@@ -54,8 +55,7 @@ def train_slice(
         known = Experiment.from_json(experiment)
         with tempfile.TemporaryDirectory() as temporary:
             store = Store(folder or temporary)
-            for replica, content in zip(replicas, files, strict=False):
-                store.put(known, replica, content)
+            _put(store, known, replicas, files)
             end = time.monotonic() + seconds
             epoch = loop.train(known, replicas, store, deadline=end, progress=False)
             trained = [] if folder else [store.file(known, n).read_bytes() for n in replicas]
@@ -64,11 +64,19 @@ def train_slice(
         return Slice(here, refused=str(error).rstrip("."))
 
 
+def _put(
+    store: Store, experiment: Experiment, replicas: Sequence[int], files: Sequence[bytes]
+) -> None:
+    """What the runs' files hold into the store; nothing where there are none."""
+    for replica, content in zip(replicas, files, strict=False):
+        store.put(experiment, replica, content)
+
+
 class Cluster:
     """A Dask cluster, by its scheduler's address or the scheduler's file.
 
     Its workers write into the store themselves where it is ``shared``. Raises ReproError where no
-    scheduler answers, or Dask is not installed.
+    scheduler answers.
     """
 
     def __init__(self, address: str, shared: bool = False) -> None:
@@ -96,7 +104,7 @@ class Cluster:
             epoch = run.epochs
             files = [source.file(experiment, replica).read_bytes() for replica in replicas]
         if self._shared and source.path != store.path:
-            self._put(experiment, replicas, store, files)
+            _put(store, experiment, replicas, files)
         folder = str(store.path.resolve()) if self._shared else None
         number = next(self._numbers)
         with Bar(experiment, replicas, epoch, progress) as bar:
@@ -107,7 +115,7 @@ class Cluster:
                 if done is None:
                     break
                 files = done.files
-                self._put(experiment, replicas, store, files)
+                _put(store, experiment, replicas, files)
                 self.epochs[done.worker] += (done.epoch - epoch) * len(replicas)
                 last = store.load(store.find(experiment, replicas[0])).isel(replica=0, epoch=-1)
                 losses = float(last["train_loss"]), float(last["test_loss"])
@@ -116,48 +124,35 @@ class Cluster:
                 epoch = done.epoch
         return epoch
 
-    @staticmethod
-    def _put(
-        experiment: Experiment, replicas: Sequence[int], store: Store, files: Sequence[bytes]
-    ) -> None:
-        for replica, content in zip(replicas, files, strict=False):
-            store.put(experiment, replica, content)
-
     def _done(
         self, number: int, stop: threading.Event, experiment: Experiment, *what: Any
     ) -> Slice | None:
         """What some worker has trained; None where it is time to stop."""
-        from concurrent.futures import CancelledError
-
-        from distributed import KilledWorker
-        from distributed.comm import CommClosedError
-
-        killed = 0
+        killed, future = 0, None
         while not stop.is_set():
             try:
-                there = self._workers().keys() - self._refused
-                future = self._connected().submit(
-                    train_slice, experiment.to_json(), *what, provenance.code_version(),
-                    pure=False, priority=-number, workers=list(there) if self._refused else None,
-                    resources={"GPU": 1} if self._on_gpu(experiment) else None,
-                )  # fmt: skip
-                while not future.done() and not stop.wait(0.05):
-                    if self._refused and not self._workers().keys() & there:
-                        break  # those that could train have gone
-                if not future.done():
-                    future.cancel()
-                    continue
-                done = future.result()
+                if future is None:
+                    there, gpu = self._workers().keys() - self._refused, self._on_gpu(experiment)
+                    future = self._connected().submit(
+                        train_slice, experiment.to_json(), *what, provenance.code_version(),
+                        workers=list(there) if self._refused else None, pure=False,
+                        resources={"GPU": 1} if gpu else None, priority=-number,
+                    )  # fmt: skip
+                done = future.result(timeout=1)
+                if not done.refused:
+                    return done
+                self._leave_out(done)
+            except TimeoutError:
+                gone = self._refused and not self._workers().keys() & there
+                if not gone and gpu == self._on_gpu(experiment):
+                    continue  # with the same future; else what it waits for has gone, or come
             except KilledWorker as error:
                 killed += 1
                 if killed == _KILLED:
                     raise ReproError(f"{experiment.name} ends every worker: {error}.") from error
             except (CancelledError, CommClosedError, OSError):  # the scheduler has gone
                 stop.wait(1)
-            else:
-                if not done.refused:
-                    return done
-                self._leave_out(done)
+            future = None
         return None
 
     def _leave_out(self, done: Slice) -> None:
@@ -175,20 +170,14 @@ class Cluster:
         offered = (each for name, each in self._workers().items() if name not in self._refused)
         return experiment.width >= WIDE and any(each["resources"].get("GPU") for each in offered)
 
-    def _connected(self) -> Any:
+    def _connected(self) -> Client:
         """The client; another one where the scheduler has gone and come again."""
-        try:
-            from distributed import Client
-        except ImportError as error:
-            raise ReproError(
-                f"A cluster needs Dask ({error}): install this package with the extra 'cluster'."
-            ) from error
         with self._connecting:
             if self._client is None or self._client.status not in ("running", "connecting"):
                 how = "scheduler_file" if self._address.endswith(".json") else "address"
                 patience = _FIRST_SECONDS if self._client is None else _PATIENCE_SECONDS
+                named: dict[str, Any] = {how: self._address}
                 try:
-                    named = {how: self._address}
                     self._client = Client(**named, timeout=patience, set_as_default=False)
                 except (OSError, ValueError) as error:
                     raise ReproError(

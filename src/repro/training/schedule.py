@@ -33,11 +33,7 @@ Left = Sequence[tuple[Experiment, int]]
 
 
 class Executor(NamedTuple):
-    """What trains: this process, or a cluster (`repro.training.cluster`).
-
-    ``train(experiment, replicas, store, source, stop, deadline, progress)`` is as that of `loop`;
-    ``lanes`` groups train at once; ``together(experiment)`` replicas are a group.
-    """
+    """What trains, as `loop.train` does: so many groups at once, of so many replicas."""
 
     train: Callable[..., int]
     lanes: int
