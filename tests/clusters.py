@@ -26,6 +26,7 @@ WHAT = "--datasets digits --widths 8,12,16,24 --replicas 4 --epochs 200 --quiet"
 HERE = "from repro.command_line import main; import sys; sys.exit(main(sys.argv[1:]))"
 THERE = f"from repro.training import cluster; cluster.SLICE_SECONDS = 0.2; {HERE}"
 WORKERS = 4
+KINDS = ("kill -9 of a worker", "kill -9 of the client", "new scheduler", "second client")
 SECONDS = 8.0  # between two of them, on average; a worker needs some to start
 
 
@@ -49,35 +50,38 @@ def started(folder: Path) -> tuple[list[subprocess.Popen], Client]:
 
 def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, Counter]:
     """So many workers killed, and what else; how often each, and what went wrong."""
-    done, failed, sweeps = Counter(), Counter(), 0
+    done, failed, sweeps, there = Counter(), Counter(), 0, "--scheduler=tcp://127.0.0.1:8797"
     assert sweep(HERE, folder / "alone").wait() == 0
     processes, client = started(folder)
-    while done["worker"] < times:
+    while done[KINDS[0]] < times:
         sweeps += 1
-        store = folder / f"store-{sweeps}"
-        running, kind = sweep(THERE, store, "--scheduler=tcp://127.0.0.1:8797"), "worker"
-        while running.poll() is None:
+        store, kind = folder / f"store-{sweeps}", KINDS[0]
+        running = [sweep(THERE, store, there)]
+        while any(each.poll() is None for each in running):
             time.sleep(random.exponential(SECONDS))
-            kind = str(random.choice(["worker", "client", "scheduler"], p=[0.92, 0.05, 0.03]))
-            if kind == "worker":
+            kind = str(random.choice(KINDS, p=[0.88, 0.05, 0.03, 0.04]))
+            if kind == KINDS[0]:
                 victims = list(client.run(os.getpid, on_error="ignore").values())
                 os.kill(random.choice(victims), signal.SIGKILL)
-            elif kind == "client":
-                running.kill()
-                running.wait()
-                running = sweep(THERE, store, "--scheduler=tcp://127.0.0.1:8797")
-            else:
+            elif kind == KINDS[1]:
+                running[0].kill()
+                running[0].wait()
+                running[0] = sweep(THERE, store, there)
+            elif kind == KINDS[2]:
                 client.close()
                 for process in processes:
                     process.kill() if process is processes[0] else process.terminate()
                     process.wait()
                 processes, client = started(folder)
+            else:
+                running.append(sweep(THERE, store, there))
             done[kind] += 1
             print(done, file=sys.stderr, flush=True)
-        left = [each.name for each in store.rglob("*.part")]
-        if running.returncode or left or contents(store) != contents(folder / "alone"):
+        left, codes = list(store.rglob("*.part")), [each.returncode for each in running]
+        if any(codes) or left or contents(store) != contents(folder / "alone"):
             failed[kind] += 1
-            print("failed:", running.returncode, left, running.stderr.read(), file=sys.stderr)
+            said = [each.stderr.read() for each in running]
+            print("failed:", codes, left, said, file=sys.stderr, flush=True)
     client.close()
     for process in processes:
         process.terminate()
@@ -101,7 +105,7 @@ def main() -> int:
         os.environ["JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS"] = "0"
         counts = disturb(chosen.times, Path(folder), np.random.default_rng(chosen.seed))
     counts["attempts"] = [
-        {"what": f"sweep on a cluster: kill -9 of a {kind}", "times": times,
+        {"what": f"sweep on a cluster: {kind}", "times": times,
          "failures": counts["failed"][kind]} for kind, times in counts["killed"].items()
     ]  # fmt: skip
     counts |= {"code_version": provenance.code_version(), "seed": chosen.seed}

@@ -85,10 +85,8 @@ class Cluster:
         self._refused: set[str] = set()
         self.epochs: collections.Counter[str] = collections.Counter()
         """Epochs of a run trained, by the worker's address."""
-        if not self._workers():
-            tell(f"The cluster at {address} has no worker yet: waiting for one.")
-        self._connected().wait_for_workers(1)
-        tell(f"{len(self._workers())} workers; look at {self._connected().dashboard_link}")
+        # A cluster that grows with its work has none yet.
+        tell(f"{len(self._workers())} workers so far; look at {self._connected().dashboard_link}")
 
     def executor(self) -> Executor:
         """The cluster as what trains a sweep."""
