@@ -24,7 +24,7 @@ from repro.training.schedule import Bar, Executor, tell
 
 SLICE_SECONDS = 60.0
 WIDE = 100
-"""Networks from this width on are for the workers that offer a GPU, where there are any."""
+"""Networks from this width on are for the workers that offer a GPU, where only some do."""
 
 _TOGETHER = 16  # replicas of a wide network
 _LANES = 128  # slices on their way; those that no worker is free for wait at the scheduler
@@ -164,9 +164,10 @@ class Cluster:
         return self._connected().scheduler_info()["workers"]
 
     def _on_gpu(self, experiment: Experiment) -> bool:
-        """Whether it is for the workers with a GPU, and there is one."""
-        offered = (each for name, each in self._workers().items() if name not in self._refused)
-        return experiment.width >= WIDE and any(each["resources"].get("GPU") for each in offered)
+        """Whether it is for the workers with a GPU: it is wide, or there are no others."""
+        workers = self._workers().items()
+        offer = ["GPU" in one["resources"] for name, one in workers if name not in self._refused]
+        return any(offer) and (experiment.width >= WIDE or all(offer))
 
     def _connected(self) -> Client:
         """The client; another one where the scheduler has gone and come again."""
