@@ -18,6 +18,10 @@ LIGHT = os.pathsep.join(
     [str(REPOSITORY / "tests" / "light"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# Most of the time goes into compiling: programs that take seconds are hardly worth optimizing, as in
+# JAX's own tests. One test trains as a user does (test_reproducible), and so do all with XLA_FLAGS=.
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 EXECUTED = "figure-1"
 """The page that `built_book` executes: nbval executes them all."""
 

@@ -201,7 +201,7 @@ def test_an_interrupted_training_is_saved_and_goes_on(tmp_path, monkeypatch, cap
 def test_the_first_epoch_with_its_compiling_is_no_part_of_the_estimate(monkeypatch):
     now = 0.0
     monkeypatch.setattr("tqdm.std.time", lambda: now)
-    with Bar("a run", 3, 103, True, 0) as bar:
+    with Bar(Experiment("digits", 8, 103), [0], 3, True) as bar:
         for seconds in (100, 1, 1, 1):
             now += seconds
             bar.update()

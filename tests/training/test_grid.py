@@ -87,7 +87,7 @@ def test_a_plan_is_one_grid_or_several_and_found_in_the_home_folder(tmp_path, mo
         ("\x00", "must be YAML"),
         ("datasets: digits\nwidths: 8\nwidths: 9", "a key is there twice"),
         ("a: &a [8]\nb: *a", "cannot use aliases"),
-        ("[" * 100_000, "must be YAML"),
+        ("[" * 9000, "must be YAML"),
         ("datasets: digits\nwidths: 2001-99-99", "must be YAML"),
         ("datasets: digits\nwidths: [8, 9]\nreplicas: 99999", "can have 100000 runs, not 199998"),
     ],
