@@ -18,8 +18,8 @@ LIGHT = os.pathsep.join(
     [str(REPOSITORY / "tests" / "light"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
-# Most of the time goes into compiling: programs that take seconds are hardly worth optimizing, as in
-# JAX's own tests. One test trains as a user does (test_reproducible), and so do all with XLA_FLAGS=.
+# Most of the time goes into compiling, and programs of seconds are not worth optimizing (JAX's own
+# tests do so, too). `faults` and `test_cores` train as users do, and all do with XLA_FLAGS= .
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 EXECUTED = "figure-1"

@@ -319,9 +319,3 @@ def test_the_command_line_prints_what_the_page_shows(capsys, monkeypatch) -> Non
     measured = re.sub(r"wording: (no run crosses|does not hold|\w+)", "", shown)
     words = sorted(WORDS["measurement"], key=len, reverse=True)
     assert len(re.findall("|".join(words), measured)) == 21
-
-
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys) -> None:
-    assert main(["claims", "--store", str(tmp_path / "nowhere")]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("repro: There is no folder") and said.count("\n") == 1

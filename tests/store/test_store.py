@@ -66,13 +66,6 @@ def test_what_a_killed_process_left_is_removed_by_who_holds_the_run(tmp_path, ex
     assert [run.path for run in store.runs()] == [path]
 
 
-def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
-    (tmp_path / "file").write_text("not a folder")
-    for use in (lambda s: s.check_writable(), lambda s: s.held(experiment, 0).__enter__()):
-        with pytest.raises(ReproError, match="cannot be written"):
-            use(Store(tmp_path / "file" / "store"))
-
-
 def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     store = Store(tmp_path)

@@ -55,7 +55,6 @@ def test_a_fold_is_for_the_datasets_that_have_folds():
         ({"datasets": "digits", "widths": 8, "replicas": 0}, "replicas must be"),
         ({"datasets": "digits", "widths": 8, "epochs": 2.5}, "epochs must be a whole number"),
         ({"datasets": {"digits": 1}, "widths": 8}, "dataset must be one of"),
-        ({"datasets": "digits", "widths": [[8]]}, "width must be a whole number"),
     ],
 )
 def test_a_grid_that_makes_no_experiment_is_told(given, told):
