@@ -57,7 +57,6 @@ def test_any_printable_character_has_an_inside_and_an_outside() -> None:
         (None, 32, "one character"),
         (" ", 32, "blank"),
         ("\N{ZERO WIDTH SPACE}", 32, "blank"),
-        ("\n", 32, "no such character"),
         ("\N{CJK UNIFIED IDEOGRAPH-5B57}", 32, "no such character"),
         ("a", 7, "at least 8 rows"),
     ],

@@ -230,15 +230,6 @@ def test_neither_the_order_of_runs_nor_short_ones_matter(one) -> None:
     assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
-def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float) -> None:
-    scaled = [run.assign(deviation_std=scale * run["deviation_std"]) for run in ALL]
-    before, after = judged("wider", ALL).first(), judged("wider", scaled).first()
-    assert before.answer == after.answer
-    assert after.effect == pytest.approx(before.effect, abs=1e-4)
-    assert after.interval == pytest.approx(before.interval, abs=1e-3)
-
-
 def test_every_claim_tells_its_rules_with_their_dates_and_one_verdict_a_dataset(tmp_path) -> None:
     from repro.command_line import _parser
 

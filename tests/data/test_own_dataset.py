@@ -177,7 +177,6 @@ def test_what_is_trained_on_and_kept_is_what_was_given(tmp_path, kind):
         ({"x_train": np.zeros(6)}, "samples of numbers in x_train"),
         ({"x_train": np.zeros((0, 4))}, "samples of numbers in x_train"),
         ({"x_train": np.full((6, 2, 2), "a")}, "samples of numbers in x_train"),
-        ({"x_train": np.zeros((6, 2), [("a", "f4")])}, "samples of numbers in x_train"),
         ({"x_test": np.full((3, 2, 2), np.nan)}, "finite numbers in x_test"),
         ({"x_test": np.full((3, 2, 2), 1e300)}, "finite numbers in x_test"),
         ({"x_train": np.zeros((6, 2, 2))}, "one shape and type, both uint8"),

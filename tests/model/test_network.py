@@ -45,9 +45,8 @@ def test_the_mark_leaves_the_letter_as_it_would_have_been():
 
 def test_replicas_and_seeds_draw_differently_and_again_the_same():
     def drawn(seed, replica):
-        return network.initial_weights(Experiment("digits", 8, 1, seed=seed), replica)[
-            "hidden_hidden"
-        ]
+        experiment = Experiment("digits", 8, 1, seed=seed)
+        return network.initial_weights(experiment, replica)["hidden_hidden"]
 
     np.testing.assert_array_equal(drawn(0, 3), drawn(0, 3))
     different = {drawn(seed, replica).tobytes() for seed in range(3) for replica in range(3)}

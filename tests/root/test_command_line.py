@@ -65,11 +65,10 @@ def test_a_listing_fits_a_hundred_columns(tmp_path, capsys):
     assert "0 to 2" in joined and "loss=logits" in joined and "96-Core" in joined
 
 
-def test_claims_are_a_table_and_their_reasons_come_on_demand(tmp_path, capsys):
+def test_the_reasons_of_claims_come_on_demand(tmp_path, capsys):
     Store(tmp_path / "store").save(*made_up_run(2, Experiment("mnist", 8, 2)))
     assert main(["claims", "--store", str(tmp_path / "store")]) == 0
     table = capsys.readouterr().out
-    assert table.count("wording: ") == 21
     assert "repro train --dataset mnist" in table
     assert main(["claims", "--why", "--store", str(tmp_path / "store")]) == 0
     assert "only 1 shorter" in capsys.readouterr().out and "only 1 shorter" not in table
@@ -103,7 +102,6 @@ def test_a_sweep_trains_a_grid_or_a_plan(tmp_path, monkeypatch, capsys):
     ("words", "told"),
     [
         ("train --dataset hasyv2 --widths 64 --epochs 0", "epochs must be a whole number from 1"),
-        ("train --dataset cifar --widths 64", "dataset must be one of hasyv2, mnist"),
         ("train --dataset digits", "--widths"),
         ("sweep --plan nowhere.yml", "nowhere.yml cannot be read (No such file"),
         ("sweep --plan nowhere.yml --widths 8", "leave out widths"),

@@ -54,7 +54,6 @@ def test_the_digest_does_not_depend_on_how_numbers_are_written():
     [
         ({"dataset": "cifar"}, "dataset must be one of hasyv2, mnist"),
         ({"width": 0}, "width must be a whole number from 1"),
-        ({"width": "64"}, "width must be a whole number"),
         ({"width": True}, "width must be a whole number"),
         ({"loss": "mse"}, "loss must be one of clipped, logits"),
         ({"pixels": "grey"}, "pixels must be one of archived, inverted"),
@@ -69,7 +68,6 @@ def test_the_digest_does_not_depend_on_how_numbers_are_written():
         ({"hidden_layers": 5}, "hidden_layers must be a whole number from 1 to 4"),
         ({"hidden_layers": 1, "mark": "a"}, "mark must be None with one hidden layer"),
         ({"order": "cycle:0"}, "order must be fresh, batches, mirror, or cycle:K"),
-        ({"order": "sorted"}, "order must be fresh, batches, mirror, or cycle:K"),
     ],
 )
 def test_what_cannot_be_run_is_refused_in_one_sentence(change, told):
