@@ -1,4 +1,4 @@
-"""A part of the harness of faults: two kinds once. The others are tried in one process elsewhere."""
+"""A part of the harness of faults: two kinds once. Others are tried elsewhere, in one process."""
 
 import json
 import os
