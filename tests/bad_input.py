@@ -176,7 +176,7 @@ _PLANS = _ENTRIES.map(
     ).encode("utf-8", "surrogatepass")
 )
 _PLANS |= st.binary(max_size=60) | st.sampled_from(
-    [b"\xff\xfe", b"- " * 5000, b"[" * 100_000, b"a: &a [8]\nwidths: *a",
+    [b"\xff\xfe", b"- " * 5000, b"[" * 9000, b"a: &a [8]\nwidths: *a",
      b"{datasets: digits, widths: [8, 9], replicas: 99999}"]
 )  # fmt: skip
 

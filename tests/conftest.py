@@ -18,6 +18,10 @@ LIGHT = os.pathsep.join(
     [str(REPOSITORY / "tests" / "light"), *filter(None, [os.environ.get("PYTHONPATH")])]
 )
 
+# Most of the time goes into compiling, and programs of seconds are not worth optimizing (JAX's own
+# tests do so, too). `faults` and `test_cores` train as users do, and all do with XLA_FLAGS= .
+os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+
 EXECUTED = "figure-1"
 """The page that `built_book` executes: nbval executes them all."""
 

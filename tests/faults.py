@@ -230,8 +230,8 @@ def two_at_once(scene: Scene) -> None:
 
 KINDS: dict[str, Callable[[Scene], None]] = {
     "kill -9 within a write": killed_while_writing,
-    "no space left": disk_full,
     "two sweeps at once": two_at_once,
+    "no space left": disk_full,
     "kill -9": lambda scene: ended(scene, signal.SIGKILL),
     # Before the training begins, SIGTERM ends a process as it ends any other.
     "Ctrl-C or SIGTERM": lambda scene: ended(scene, STOPPING[int(scene.random.integers(2))], 130),

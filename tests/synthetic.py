@@ -13,6 +13,7 @@ import numpy as np
 import xarray as xr
 from scipy.interpolate import PchipInterpolator
 
+from repro import Experiment
 from repro.model.letter import letter_mask
 
 LAYERS = ("input_hidden", "hidden_hidden", "hidden_output")
@@ -173,14 +174,9 @@ def synthetic_run(
     if mask is not None:
         run["matrix"] = (("replica", "matrix_epoch", "row", "column"), matrix)
         run.coords["matrix_epoch"] = kept[2]
-    described = {
-        "dataset": dataset, "width": width, "epochs": epochs, "loss": loss, "pixels": "archived",
-        "split": "fold-1" if dataset == "hasyv2" else None, "mark": mark, "learning_rate": 0.1,
-        "batch_size": 128, "epsilon": 1e-7, "seed": seed,
-    }  # fmt: skip
-    run.attrs = {name: value for name, value in described.items() if value is not None} | {
-        "experiment": json.dumps(described), "code_version": "0.0.0+synthetic",
-        "digest": f"{abs(hash(tuple(map(str, described.values())))):016x}"[:16],
+    made = Experiment(dataset, width, epochs, loss, mark=mark, seed=seed)
+    run.attrs = {name: value for name, value in made.parameters.items() if value is not None} | {
+        "experiment": made.to_json(), "code_version": "0.0.0+synthetic", "digest": made.digest,
         "library_versions": json.dumps({"numpy": np.__version__}), "backend": "tensorflow",
         "device": "CPU, made up", "wall_seconds": 1.5 * epochs,
         "started": "2024-01-01T00:00:00+00:00", "finished": "2024-01-01T00:10:00+00:00",

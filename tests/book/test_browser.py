@@ -340,16 +340,6 @@ def test_phase_explorer_shows_what_became_of_every_published_run(visitor):
     assert not visitor.troubles
 
 
-def test_a_width_is_chosen_with_the_keyboard(visitor):
-    page = visitor.open("figure-2.html")
-    menu = page.get_by_label("Width", exact=True)
-    widths = menu.locator("option").all_inner_texts()
-    menu.focus()
-    for key, width in (("Home", widths[0]), ("End", widths[-1]), ("ArrowUp", widths[-2])):
-        page.keyboard.press(key)
-        assert f"N = {width}," in page.get_by_role("status").inner_text()
-
-
 def test_curves_change_their_colours_with_the_page(visitor):
     page, strokes = visitor.open("figure-1.html"), []
     for scheme in ("light", "dark"):

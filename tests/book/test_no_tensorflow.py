@@ -27,7 +27,7 @@ def test_the_check_notices_an_import(tmp_path):
         run_without_heavy_libraries("import keras", tmp_path)
 
 
-def test_all_modules_but_those_that_train(tmp_path):
+def test_all_modules_but_those_that_train_and_listing_results(tmp_path):
     package = Path(repro.__file__).parent
     trains = {"training.backend", "training.loop", "training.program", "bench.engine_repro"}
     modules = {
@@ -36,13 +36,9 @@ def test_all_modules_but_those_that_train(tmp_path):
     }  # fmt: skip
     assert trains <= modules
     light = sorted(modules - trains)
-    run_without_heavy_libraries("\n".join(f"import repro.{name}" for name in light), tmp_path)
-
-
-def test_listing_results_from_the_command_line(tmp_path):
-    run_without_heavy_libraries(
-        'from repro.command_line import main\nassert main(["results"]) == 0', tmp_path
-    )
+    code = [*(f"import repro.{name}" for name in light), "from repro.command_line import main",
+            "assert main(['results']) == 0"]  # fmt: skip
+    run_without_heavy_libraries("\n".join(code), tmp_path)
 
 
 def test_the_kernels_that_execute_the_committed_notebooks():

@@ -116,6 +116,6 @@ def test_what_one_rerun_trained_the_next_finds(executed, monkeypatch, shared_sto
     """Both of papermill's ways to give widths."""
     trained = {(run.experiment.width, run.epochs) for run in Store(shared_store).runs()}
     if not {(12, 2), (24, 2)} <= trained:  # by the test before
-        executed("figure-2", **FEW)
+        executed("near", **FEW)
     monkeypatch.setenv("KERAS_BACKEND", "none")  # any training would end in an error
-    assert executed("figure-2", **FEW | {"widths": "12,24"})
+    assert executed("near", **FEW | {"widths": "12,24"})

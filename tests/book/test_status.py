@@ -1,6 +1,7 @@
-"""What is there and what is missing, what it took, and what the page says is tested."""
+"""What is there and what is missing, what it took; what pages name, tests and commands, exists."""
 
 import re
+import shlex
 from pathlib import Path
 
 import pandas as pd
@@ -9,6 +10,7 @@ import pytest
 from repro import Experiment, sealed_json
 from repro.analysis.captions import in_words
 from repro.book.status import attempts, computing, coverage, provenance
+from repro.command_line import _parser
 
 ROOT = Path(__file__).resolve().parents[2]
 PLAIN, MARKED = Experiment("digits", 8, 6), Experiment("digits", 9, 6, mark="a")
@@ -66,10 +68,28 @@ def test_every_attempt_to_break_it_is_counted(tmp_path):
     assert attempts(tmp_path).empty
 
 
-@pytest.mark.parametrize("page", ["status"])
-def test_every_test_that_a_page_names_is_there(page):
-    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / f"book/text/{page}.md").read_text())
+def test_every_test_that_a_page_names_is_there():
+    named = re.findall(r"`(test_\w+\.py)::(test_\w+)`", (ROOT / "book/text/status.md").read_text())
     assert len(named) > 5
     for file, test in named:
         (path,) = (ROOT / "tests").rglob(file)
         assert f"def {test}(" in path.read_text(), f"{file}::{test}"
+
+
+FENCE = re.compile(r"^```bash\n(.*?)^```", re.MULTILINE | re.DOTALL)
+COMMAND = re.compile(r"^(?:\.venv/bin/)?repro (.*?)(?:\s+#.*)?$", re.MULTILINE)
+NOTEBOOK = re.compile(r"papermill book/([\w-]+)\.ipynb")
+
+
+@pytest.mark.parametrize(
+    "file",
+    ["README.md", *(f"book/text/{n}.md" for n in ("rerun", "benchmark", "status"))],
+)
+def test_every_command_shown_is_one_that_there_is(file):
+    text = (ROOT / file).read_text()
+    commands = [words for fence in FENCE.findall(text) for words in COMMAND.findall(fence)]
+    assert commands
+    for words in commands:
+        assert _parser().parse_args(shlex.split(words)).command == words.split()[0]
+    for page in NOTEBOOK.findall(text):
+        assert (ROOT / "book" / "text" / f"{page}.md").is_file()

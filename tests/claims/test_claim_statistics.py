@@ -25,14 +25,11 @@ from repro.paper import Reading
 # Intervals
 
 
-def test_the_interval_of_a_mean() -> None:
+def test_the_interval_of_a_mean_and_of_a_share() -> None:
     assert mean_interval([1, 2, 3]) == pytest.approx((2 - 2.4841, 2 + 2.4841), abs=1e-4)
     assert mean_interval([1.0]) is None
     assert mean_interval([]) is None
-
-
-def test_the_interval_of_a_share() -> None:
-    # All of n: the lower limit is 0.025 ** (1 / n).
+    # Of a share, all of n: the lower limit is 0.025 ** (1 / n).
     assert share_interval(3, 3) == pytest.approx((0.025 ** (1 / 3), 1.0))
     assert share_interval(0, 10) == pytest.approx((0.0, 1 - 0.025**0.1))
     assert share_interval(1, 1) is None

@@ -230,15 +230,6 @@ def test_neither_the_order_of_runs_nor_short_ones_matter(one) -> None:
     assert only.verdict == only.wording == "inconclusive" and "only 1 shorter" in only.reason
 
 
-@pytest.mark.parametrize("scale", [1e-3, 1e3])
-def test_the_unit_of_the_weights_does_not_matter_to_wider(scale: float) -> None:
-    scaled = [run.assign(deviation_std=scale * run["deviation_std"]) for run in ALL]
-    before, after = judged("wider", ALL).first(), judged("wider", scaled).first()
-    assert before.answer == after.answer
-    assert after.effect == pytest.approx(before.effect, abs=1e-4)
-    assert after.interval == pytest.approx(before.interval, abs=1e-3)
-
-
 def test_every_claim_tells_its_rules_with_their_dates_and_one_verdict_a_dataset(tmp_path) -> None:
     from repro.command_line import _parser
 
@@ -319,9 +310,3 @@ def test_the_command_line_prints_what_the_page_shows(capsys, monkeypatch) -> Non
     measured = re.sub(r"wording: (no run crosses|does not hold|\w+)", "", shown)
     words = sorted(WORDS["measurement"], key=len, reverse=True)
     assert len(re.findall("|".join(words), measured)) == 21
-
-
-def test_a_folder_that_is_not_there_is_told_in_one_line(tmp_path, capsys) -> None:
-    assert main(["claims", "--store", str(tmp_path / "nowhere")]) == 2
-    said = capsys.readouterr().err
-    assert said.startswith("repro: There is no folder") and said.count("\n") == 1

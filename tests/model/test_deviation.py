@@ -124,12 +124,6 @@ def test_a_broken_weight_is_seen_in_the_statistics_of_its_layer(on_device, broke
     assert not any(np.isfinite(value) for value in found.values())
 
 
-def test_scaling_leaves_usual_deviations_as_they_are_to_the_last_bit():
-    weights, initial = _layer(0.1)
-    scaled, scale = deviation._scaled(weights - initial, np)
-    assert (scale == 1).all() and scaled.tobytes() == (weights - initial).tobytes()
-
-
 def test_a_layer_that_has_not_moved():
     weights, _ = _layer(0.1)
     with np.errstate(invalid="ignore"):

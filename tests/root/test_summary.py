@@ -64,18 +64,6 @@ def test_a_file_is_read_once_until_it_is_another(store, monkeypatch):
     assert summary(store.path).epochs.tolist() == [5, 4, 7] and len(read) == 4
 
 
-def test_no_file_of_another_dataset_is_looked_at(store, monkeypatch):
-    monkeypatch.setattr(run_file, "read", lambda path: pytest.fail(str(path)))
-    assert list(runs.stored(store, "mnist")) == []
-
-
-def test_a_run_under_the_name_of_another_is_no_result(store):
-    path = store.file(Experiment("digits", 9, 6), 1)
-    path.rename(path.with_name("replica-0002.nc"))
-    with pytest.raises(ReproError, match="holds another run"):
-        summary(store.path)
-
-
 def test_importing_changes_no_setting_of_a_library():
     """In a process of its own, for here everything is imported."""
     code = (

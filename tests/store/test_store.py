@@ -9,28 +9,25 @@ from repro import Experiment, ReproError, published, published_runs, run
 from repro.store import publication, run_file
 from repro.store.store import Store
 
-
-@pytest.fixture
-def experiment() -> Experiment:
-    return Experiment("digits", 12, 5)
+EXPERIMENT = Experiment("digits", 12, 5)
 
 
-def test_what_is_saved_is_read_back(tmp_path, experiment):
-    dataset, state = _record(5, experiment)
+def test_what_is_saved_is_read_back(tmp_path):
+    dataset, state = _record(5, EXPERIMENT)
     store = Store(tmp_path / "store")
     store.save(dataset, state)
-    found = store.find(experiment, 0)
-    assert (found.experiment, found.replica, found.epochs) == (experiment, 0, 5)
+    found = store.find(EXPERIMENT, 0)
+    assert (found.experiment, found.replica, found.epochs) == (EXPERIMENT, 0, 5)
     assert store.load(found).identical(dataset)
     for name, values in store.load_checkpoint(found)[1].items():
         np.testing.assert_array_equal(values, state[name])
     assert [one.path for one in store.runs()] == [found.path]
-    assert store.find(experiment, 1) is None
+    assert store.find(EXPERIMENT, 1) is None
 
 
-def test_readers_of_netcdf_read_the_same(tmp_path, experiment):
-    path = Store(tmp_path).save(*_record(5, experiment))
-    ours = Store(tmp_path).load(Store(tmp_path).find(experiment, 0))
+def test_readers_of_netcdf_read_the_same(tmp_path):
+    path = Store(tmp_path).save(*_record(5, EXPERIMENT))
+    ours = Store(tmp_path).load(Store(tmp_path).find(EXPERIMENT, 0))
     with xr.open_dataset(path, engine="h5netcdf") as theirs:
         assert ours.identical(theirs.load())
         assert {n: v.dtype for n, v in ours.variables.items()} == {
@@ -39,9 +36,9 @@ def test_readers_of_netcdf_read_the_same(tmp_path, experiment):
         assert [type(v) for v in ours.attrs.values()] == [type(v) for v in theirs.attrs.values()]
 
 
-def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, experiment, monkeypatch):
+def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, monkeypatch):
     store = Store(tmp_path)
-    path = store.save(*_record(3, experiment))
+    path = store.save(*_record(3, EXPERIMENT))
     before = path.read_bytes()
 
     def full(*_):
@@ -49,39 +46,32 @@ def test_a_failed_write_leaves_the_earlier_file_and_nothing_else(tmp_path, exper
 
     monkeypatch.setattr("repro.store.store.os.fsync", full)
     with pytest.raises(ReproError, match=r"cannot be written \(No space left"):
-        store.save(*_record(5, experiment))
+        store.save(*_record(5, EXPERIMENT))
     assert path.read_bytes() == before
     assert [file for file in tmp_path.rglob("*") if file.is_file()] == [path]
 
 
-def test_what_a_killed_process_left_is_removed_by_who_holds_the_run(tmp_path, experiment):
+def test_what_a_killed_process_left_is_removed_by_who_holds_the_run(tmp_path):
     store = Store(tmp_path)
-    path = store.save(*_record(3, experiment))
+    path = store.save(*_record(3, EXPERIMENT))
     left = path.with_name(".replica-0000.nc.1234.part")
     other = path.with_name(".replica-0001.nc.1234.part")
     for file in (left, other):
         file.write_text("half")
-    with store.held(experiment, 0) as ours:
+    with store.held(EXPERIMENT, 0) as ours:
         assert ours and not left.exists() and other.exists()
     assert [run.path for run in store.runs()] == [path]
 
 
-def test_a_store_that_cannot_be_written_is_told_before_training(tmp_path, experiment):
-    (tmp_path / "file").write_text("not a folder")
-    for use in (lambda s: s.check_writable(), lambda s: s.held(experiment, 0).__enter__()):
-        with pytest.raises(ReproError, match="cannot be written"):
-            use(Store(tmp_path / "file" / "store"))
-
-
-def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatch):
+def test_published_cuts_to_the_epochs_asked_for(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     store = Store(tmp_path)
     for replica, epochs in ((0, 5), (1, 3), (2, 5)):
-        store.save(_record(epochs, experiment, replica)[0], None)
-    together = published(experiment)
+        store.save(_record(epochs, EXPERIMENT, replica)[0], None)
+    together = published(EXPERIMENT)
     assert together.replica.values.tolist() == [0, 2]
     assert together.train_loss.dims == ("replica", "epoch")
-    short = published(experiment.with_epochs(2))
+    short = published(EXPERIMENT.with_epochs(2))
     assert short.replica.values.tolist() == [0, 1, 2]
     assert short.epoch.values.tolist() == [0, 1, 2]
     assert short.histogram_epoch.values.tolist() == [0, 1, 2]
@@ -92,23 +82,21 @@ def test_published_cuts_to_the_epochs_asked_for(tmp_path, experiment, monkeypatc
     ].sel(epoch=slice(0, 2)))  # fmt: skip
 
 
-def test_what_is_not_published_is_told_with_the_command_that_trains_it(
-    tmp_path, experiment, monkeypatch
-):
+def test_what_is_not_published_is_told_with_the_command_that_trains_it(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path))
     with pytest.raises(ReproError, match=r"nothing is published.*repro train --dataset digits"):
-        published(experiment)
-    Store(tmp_path).save(_record(3, experiment)[0], None)
+        published(EXPERIMENT)
+    Store(tmp_path).save(_record(3, EXPERIMENT)[0], None)
     with pytest.raises(ReproError, match="only 3 epochs"):
-        published(experiment)
+        published(EXPERIMENT)
 
 
-def test_run_reads_published_results_without_training(tmp_path, experiment, monkeypatch):
+def test_run_reads_published_results_without_training(tmp_path, monkeypatch):
     monkeypatch.setenv("REPRO_PUBLISHED", str(tmp_path / "published"))
     monkeypatch.setattr("repro.training.schedule.groups", None)  # calling it would fail
-    Store(tmp_path / "published").save(_record(5, experiment)[0], None)
-    Store(tmp_path / "own").save(_record(5, experiment, 1)[0], None)
-    assert run(experiment, 2, tmp_path / "own").sizes["replica"] == 2
+    Store(tmp_path / "published").save(_record(5, EXPERIMENT)[0], None)
+    Store(tmp_path / "own").save(_record(5, EXPERIMENT, 1)[0], None)
+    assert run(EXPERIMENT, 2, tmp_path / "own").sizes["replica"] == 2
 
 
 @pytest.fixture

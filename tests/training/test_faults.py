@@ -1,4 +1,4 @@
-"""A part of the harness of faults: three kinds once. All of it is run by itself, see `faults`."""
+"""A part of the harness of faults: two kinds once. Others are tried elsewhere, in one process."""
 
 import json
 import os
@@ -16,15 +16,14 @@ from repro.store.store import Store
 
 def test_whatever_disturbs_a_sweep_the_same_command_finishes_it_as_if_nothing_had_been():
     pytest.importorskip("keras")
-    times = 3  # the other kinds are tried in tests of the training, in one process
     done = subprocess.run(
-        [sys.executable, "-m", "tests.faults", "--times", str(times), "--seed", "1"],
-        cwd=Path(__file__).resolve().parents[2], env=os.environ | {"KERAS_BACKEND": "tensorflow"},
-        capture_output=True, text=True,
+        [sys.executable, "-m", "tests.faults", "--times", "2", "--seed", "1"],
+        cwd=Path(__file__).resolve().parents[2], capture_output=True, text=True,
+        env=os.environ | {"KERAS_BACKEND": "tensorflow", "XLA_FLAGS": ""},
     )  # fmt: skip
     assert done.returncode == 0, done.stdout + done.stderr
     counts = json.loads(done.stdout)
-    assert counts["faults"] == times and counts["failed"] == []
+    assert counts["faults"] == 2 and counts["failed"] == []
 
 
 @pytest.mark.parametrize(
