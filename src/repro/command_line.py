@@ -107,8 +107,7 @@ def _train(chosen: argparse.Namespace) -> int:
         try:
             from repro.training.cluster import Cluster
         except ImportError as error:
-            told = f"A cluster needs Dask ({error}): install this package with the extra 'cluster'."
-            raise ReproError(told) from error
+            raise ReproError(f"A cluster needs the extra 'cluster' ({error}).") from error
         on = Cluster(chosen.scheduler, chosen.shared_store)
         return on.executor()
 

@@ -5,6 +5,8 @@ the client's. So a worker needs nothing but a temporary folder, and one that is 
 """
 
 import collections
+import contextlib
+import ctypes
 import itertools
 import tempfile
 import threading
@@ -47,6 +49,10 @@ def train_slice(
 ) -> Slice:  # fmt: skip
     """On a worker: train from what the files hold, or in a store that is shared, for so long."""
     here = get_worker().address
+    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+        # Dask has freed memory given back at once, and fetched again in every epoch.
+        for parameter in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
+            ctypes.CDLL(None).mallopt(parameter, 2**30)
     try:
         if code != (ours := provenance.code_version()):
             raise ReproError(f"its code is {ours}, the sweep's {code}: install the same")
@@ -67,7 +73,6 @@ def train_slice(
 def _put(
     store: Store, experiment: Experiment, replicas: Sequence[int], files: Sequence[bytes]
 ) -> None:
-    """What the runs' files hold into the store; nothing where there are none."""
     for replica, content in zip(replicas, files, strict=False):
         store.put(experiment, replica, content)
 
