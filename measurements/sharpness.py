@@ -20,7 +20,6 @@ import xarray as xr
 from scipy.sparse.linalg import LinearOperator, eigsh
 from tqdm.auto import tqdm
 
-from repro import provenance
 from repro.errors import ReproError
 from repro.experiment import Experiment
 from repro.investigations.stability import SharpnessRecord, read
@@ -132,12 +131,7 @@ def _measured(
            "products": products, "sample_loss": _told(loss)}  # fmt: skip
     together = sorted([*record.measurements, new], key=lambda one: one["epoch"])
     before = record.made or {}
-    now = {"code_version": provenance.code_version(), "backend": backend.NAME,
-           "device": backend.device(), "precision": backend.precision()}  # fmt: skip
-    made = {name: provenance.continued(before.get(name), now[name], epoch) for name in now}
-    libraries = provenance.library_versions(backend.versions(), before.get("library_versions"))
-    made |= {"library_versions": libraries, "finished": provenance.now()}
-    changes: dict[str, Any] = {"measurements": together, "made": made}
+    changes: dict[str, Any] = {"measurements": together, "made": backend.made(before, epoch)}
     if run is not None and epoch >= record.experiment.epochs:
         changes["experiment"] = experiment.with_epochs(epoch)
         for name in ("train_loss", "max_batch_loss"):

@@ -58,6 +58,9 @@ def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, 
         store, kind = folder / f"store-{sweeps}", KINDS[0]
         running = [sweep(THERE, store, there)]
         while any(each.poll() is None for each in running):
+            if done[KINDS[0]] >= times:
+                running[0].wait()
+                continue
             time.sleep(random.exponential(SECONDS))
             kind = str(random.choice(KINDS, p=[0.88, 0.05, 0.03, 0.04]))
             if kind == KINDS[0]:

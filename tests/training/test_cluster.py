@@ -95,6 +95,25 @@ def test_a_worker_that_cannot_train_is_left_out(
         trained(workers, Store(tmp_path / "none"))
 
 
+def test_what_would_be_trained_is_listed_and_not_trained(tmp_path, capsys):
+    what = [
+        "sweep",
+        "--datasets",
+        "hasyv2",
+        "--widths",
+        "20",
+        "--replicas",
+        "3",
+        "--epochs",
+        "2000",
+    ]
+    assert main([*what, f"--store={tmp_path}", "--dry-run"]) == 0
+    *_, row = capsys.readouterr().out.splitlines()
+    name, width, runs, epochs, hours = row.split()
+    assert (name, width, runs, epochs) == ("hasyv2", "20", "3", "6000") and 0.1 < float(hours) < 10
+    assert not list(tmp_path.iterdir())
+
+
 def test_where_no_scheduler_answers_it_says_so(monkeypatch, capsys, tmp_path):
     monkeypatch.setattr(cluster, "_FIRST_SECONDS", 0.1)
     what = ["sweep", "--datasets", "digits", "--widths", "8", f"--store={tmp_path}", "--quiet"]

@@ -11,10 +11,11 @@ import os
 import platform
 import sys
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+from repro import provenance
 from repro.errors import ReproError
 from repro.training.schedule import cores
 
@@ -129,6 +130,15 @@ def device() -> str:
 def precision() -> str:
     """Of the matrix products: float32, or tf32 where an accelerator was asked for that."""
     return "tf32" if _TF32 and _accelerators() else "float32"
+
+
+def made(before: Mapping[str, Any], epoch: int) -> dict[str, str]:
+    """What computes here and now, from an epoch on, after what did ``before`` (empty: nothing)."""
+    now = {"code_version": provenance.code_version(), "backend": NAME}
+    now |= {"device": device(), "precision": precision()}
+    told = {name: provenance.continued(before.get(name), now[name], epoch) for name in now}
+    libraries = provenance.library_versions(versions(), before.get("library_versions"))
+    return told | {"library_versions": libraries, "finished": provenance.now()}
 
 
 def lanes() -> int:

@@ -223,18 +223,8 @@ class _Group:
 
     def _attributes(self, index: int) -> dict[str, str | float | int]:
         before = self._before[index]
-        made = {
-            "code_version": provenance.code_version(), "backend": backend.NAME,
-            "device": backend.device(), "precision": backend.precision(),
-        }  # fmt: skip
-        versions = backend.versions(), before.get("library_versions")
-        return {
-            name: provenance.continued(before.get(name), value, self._began_at)
-            for name, value in made.items()
-        } | {
-            "library_versions": provenance.library_versions(*versions),
+        return backend.made(before, self._began_at) | {
             "trained_together": len(self.replicas),
             "wall_seconds": before.get("wall_seconds", 0.0) + time.monotonic() - self._since,
             "started": before.get("started", self._started),
-            "finished": provenance.now(),
         }
