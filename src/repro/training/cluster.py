@@ -49,7 +49,7 @@ def train_slice(
 ) -> Slice:  # fmt: skip
     """On a worker: train from what the files hold, or in a store that is shared, for so long."""
     here = get_worker().address
-    with contextlib.suppress(OSError, AttributeError):  # only glibc has it
+    with contextlib.suppress(OSError, AttributeError, TypeError):  # only glibc has it
         # Dask has freed memory given back at once, and fetched again in every epoch.
         for parameter in (-1, -3):  # M_TRIM_THRESHOLD, M_MMAP_THRESHOLD
             ctypes.CDLL(None).mallopt(parameter, 2**30)
