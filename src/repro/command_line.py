@@ -11,6 +11,7 @@ import os
 import sys
 import warnings
 from collections.abc import Sequence
+from concurrent.futures import ProcessPoolExecutor
 from typing import Any
 
 from repro import command_options, runs, sealed_json
@@ -165,10 +166,13 @@ def _claims(chosen: argparse.Namespace) -> int:
     if chosen.controls:
         listing.show(listing.of_frame(claims.controls()))
         return 0
-    found = claims.verdicts(chosen.store and expanded(chosen.store))
-    if chosen.json:
-        print(claims.as_json(found))
-        return 0
+    with ProcessPoolExecutor(1) as pool:  # the controls meanwhile
+        beside = pool.submit(claims.controls) if chosen.json else None
+        found = claims.verdicts(chosen.store and expanded(chosen.store))
+        if beside is not None:
+            told = [one.to_json(beside.result()) for one in found]
+            print(json.dumps({"claims": told}, indent=1, ensure_ascii=False))
+            return 0
     listing.show(listing.verdict_table(found))
     for one in found if chosen.why else ():
         print(f"\n{one.claim.number} {one.dataset}, measurement: {one.reason}.")

@@ -4,7 +4,6 @@ Statements, rules (with the dates on which they were written) and controls are i
 verdict is a pure function of runs: those published later change it by themselves.
 """
 
-import json
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
@@ -82,9 +81,10 @@ class Verdict:
         parts.append(Part(statistic="", answer="open", reason=""))
         return next((part for part in parts if part.effect is not None), parts[0])
 
-    def to_json(self) -> dict[str, Any]:
-        """The verdict as plain numbers and texts, as `repro claims --json` prints it."""
+    def to_json(self, tried: pd.DataFrame | None = None) -> dict[str, Any]:
+        """As `repro claims --json` prints it; ``tried``: all `controls`, where they are known."""
         claim, first = self.claim, self.first()
+        tried = controls(claim.name) if tried is None else tried[tried["claim"] == claim.name]
         former = [
             {name: one[name] for name in ("rule", "written", "replaced", "reason")}
             | one["verdicts"].get(self.dataset, {})
@@ -102,7 +102,7 @@ class Verdict:
             "runs_too_short": self.left_out, "looked_for": self.looked_for, "reason": self.reason,
             "wording_reason": self.wording_reason, "command": self.command,
             "statement": claim.statement, "rule": claim.rule, "rule_written": claim.written,
-            "former": former, "controls": controls(claim.name).to_dict("records"),
+            "former": former, "controls": tried.to_dict("records"),
             "page": f"{claim.page}.html", "parts": parts,
         }  # fmt: skip
         return _finite(told)
@@ -170,11 +170,6 @@ def controls(name: str | None = None) -> pd.DataFrame:
                 rows.append((name, question, one["runs"], kind, expected, found))
     columns = ["claim", "question", "control", "kind", "expected", "found", "passes"]
     return pd.DataFrame([(*row, row[-1] in row[-2].split(" or ")) for row in rows], columns=columns)
-
-
-def as_json(found: Sequence[Verdict]) -> str:
-    """What `repro claims --json` prints."""
-    return json.dumps({"claims": [one.to_json() for one in found]}, indent=1, ensure_ascii=False)
 
 
 def _described(run: xr.Dataset) -> dict[str, Any]:
