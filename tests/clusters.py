@@ -5,8 +5,6 @@ then the client, which the same command follows, or the scheduler with all its w
 must end with the runs of one machine, bit for bit, and nothing half-written.
 """
 
-import argparse
-import json
 import os
 import signal
 import subprocess
@@ -19,14 +17,16 @@ from pathlib import Path
 import numpy as np
 from distributed import Client
 
-from repro import provenance, sealed_json
-from tests.faults import contents
+from repro import provenance
+from tests.faults import asked, contents, told_of
 
 WHAT = "--datasets digits --widths 8,12,16,24 --replicas 4 --epochs 200 --quiet"
 HERE = "from repro.command_line import main; import sys; sys.exit(main(sys.argv[1:]))"
 THERE = f"from repro.training import cluster; cluster.SLICE_SECONDS = 0.2; {HERE}"
 WORKERS = 4
-KINDS = ("kill -9 of a worker", "kill -9 of the client", "new scheduler", "second client")
+KINDS = WORKER, CLIENT, SCHEDULER, SECOND = (
+    "kill -9 of a worker", "kill -9 of the client", "new scheduler", "second client",
+)  # fmt: skip
 SECONDS = 8.0  # between two of them, on average; a worker needs some to start
 
 
@@ -53,24 +53,21 @@ def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, 
     done, failed, sweeps, there = Counter(), Counter(), 0, "--scheduler=tcp://127.0.0.1:8797"
     assert sweep(HERE, folder / "alone").wait() == 0
     processes, client = started(folder)
-    while done[KINDS[0]] < times:
+    while done[WORKER] < times:
         sweeps += 1
-        store, kind = folder / f"store-{sweeps}", KINDS[0]
+        store, kind = folder / f"store-{sweeps}", WORKER
         running = [sweep(THERE, store, there)]
-        while any(each.poll() is None for each in running):
-            if done[KINDS[0]] >= times:
-                running[0].wait()
-                continue
+        while done[WORKER] < times and any(each.poll() is None for each in running):
             time.sleep(random.exponential(SECONDS))
             kind = str(random.choice(KINDS, p=[0.88, 0.05, 0.03, 0.04]))
-            if kind == KINDS[0]:
+            if kind == WORKER:
                 victims = list(client.run(os.getpid, on_error="ignore").values())
                 os.kill(random.choice(victims), signal.SIGKILL)
-            elif kind == KINDS[1]:
+            elif kind == CLIENT:
                 running[0].kill()
                 running[0].wait()
                 running[0] = sweep(THERE, store, there)
-            elif kind == KINDS[2]:
+            elif kind == SCHEDULER:
                 client.close()
                 for process in processes:
                     process.kill() if process is processes[0] else process.terminate()
@@ -80,7 +77,7 @@ def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, 
                 running.append(sweep(THERE, store, there))
             done[kind] += 1
             print(done, file=sys.stderr, flush=True)
-        left, codes = list(store.rglob("*.part")), [each.returncode for each in running]
+        left, codes = list(store.rglob("*.part")), [each.wait() for each in running]
         if any(codes) or left or contents(store) != contents(folder / "alone"):
             failed[kind] += 1
             said = [each.stderr.read() for each in running]
@@ -93,11 +90,7 @@ def disturb(times: int, folder: Path, random: np.random.Generator) -> dict[str, 
 
 
 def main() -> int:
-    parser = argparse.ArgumentParser(description="Kill a cluster's processes during sweeps.")
-    parser.add_argument("--times", type=int, default=50, help="workers (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", metavar="FILE", type=Path, help="write the counts there, too")
-    chosen = parser.parse_args()
+    chosen = asked("Kill a cluster's processes during sweeps.", 50, "workers")
     with tempfile.TemporaryDirectory(prefix="clusters-") as folder:
         os.environ["REPRO_PUBLISHED"] = str(Path(folder) / "none")
         # JAX starts sooner than TensorFlow, and keeps what it compiled.
@@ -106,17 +99,15 @@ def main() -> int:
             "JAX_PERSISTENT_CACHE_MIN_COMPILE_TIME_SECS": "0",
         }  # fmt: skip
         counts = disturb(chosen.times, Path(folder), np.random.default_rng(chosen.seed))
-    told = {KINDS[0]: KINDS[:1], "client killed, a second one, or a new scheduler": KINDS[1:]}
+    told = {WORKER: KINDS[:1], "client killed, a second one, or a new scheduler": KINDS[1:]}
     killed, failed = counts["killed"], counts["failed"]
     counts["attempts"] = [
         {"what": f"sweep on a cluster: {what}", "times": sum(killed[one] for one in kinds),
          "failures": sum(failed[one] for one in kinds)} for what, kinds in told.items()
     ]  # fmt: skip
     counts |= {"code_version": provenance.code_version(), "seed": chosen.seed}
-    print(json.dumps(counts, indent=1))
-    if chosen.output:
-        sealed_json.write(chosen.output, counts)
-    return 1 if counts["failed"] else 0
+    counts["failures"] = sum(failed.values())
+    return told_of(counts, chosen.output)
 
 
 if __name__ == "__main__":

@@ -6,8 +6,6 @@ in words, or the file made again with a warning: *caught*. Where all that is rea
 file gives, the damage was *harmless* (the padding of an archive, say). Anything else is a failure.
 """
 
-import argparse
-import json
 import os
 import sys
 import tempfile
@@ -20,6 +18,7 @@ from typing import Any
 from unittest import mock
 
 import numpy as np
+from faults import asked, told_of
 from made_up import made_up_run
 
 from repro import Experiment, sealed_json
@@ -172,17 +171,10 @@ def damage(times: int, seed: int, folder: Path) -> dict[str, Any]:
 
 def main() -> int:
     """The command line; the exit code is 1 where something was not noticed."""
-    parser = argparse.ArgumentParser(description="Damage files and see whether it is noticed.")
-    parser.add_argument("--times", type=int, default=1000, help="flips (default: %(default)s)")
-    parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", metavar="FILE", help="write the counts there, too, as JSON")
-    chosen = parser.parse_args()
+    chosen = asked("Damage files and see whether it is noticed.", 1000, "flips")
     with tempfile.TemporaryDirectory(prefix="damage-") as folder:
         counts = damage(chosen.times, chosen.seed, Path(folder))
-    print(json.dumps(counts, indent=1))
-    if chosen.output:
-        sealed_json.write(Path(chosen.output), counts)
-    return 1 if counts["failures"] else 0
+    return told_of(counts, chosen.output)
 
 
 if __name__ == "__main__":

@@ -357,15 +357,30 @@ def _undisturbed(folder: Path) -> tuple[dict[str, Any], int, int]:
     return found, _lines(counting), _lines(scene.log)
 
 
-def main() -> int:
-    """The command line; the exit code is 1 where something failed."""
-    parser = argparse.ArgumentParser(description="Disturb sweeps and see what is left of them.")
-    parser.add_argument("--times", type=int, default=100, help="faults (default: %(default)s)")
+def asked(description: str, times: int, what: str) -> argparse.Namespace:
+    """A harness's options: how many ``times`` it does what, the seed, a file for the counts."""
+    parser = argparse.ArgumentParser(description=description)
+    parser.add_argument("--times", type=int, default=times, help=f"{what} (default: {times})")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", metavar="FILE", type=Path, help="write the counts there, too")
-    chosen = parser.parse_args()
+    return parser.parse_args()
+
+
+def told_of(counts: dict[str, Any], output: Path | None) -> int:
+    """Print a harness's counts, write them; the exit code is 1 where something failed."""
+    from repro import sealed_json
+
+    print(json.dumps(counts, indent=1))
+    if output:
+        sealed_json.write(output, counts)
+    return 1 if counts["failures"] else 0
+
+
+def main() -> int:
+    """The command line."""
+    chosen = asked("Disturb sweeps and see what is left of them.", 100, "faults")
     warnings.filterwarnings("ignore", category=DeprecationWarning)
-    from repro import provenance, sealed_json
+    from repro import provenance
     from repro.data import datasets
 
     # Import all there is to import, but compute nothing: threads do not survive a fork.
@@ -379,10 +394,7 @@ def main() -> int:
         from repro.training import loop  # noqa: F401  (TensorFlow, once for all)
 
         counts = disturb(chosen.times, chosen.seed, Path(folder))
-    print(json.dumps(counts, indent=1))
-    if chosen.output:
-        sealed_json.write(chosen.output, counts)
-    return 1 if counts["failures"] else 0
+    return told_of(counts, chosen.output)
 
 
 if __name__ == "__main__":

@@ -100,7 +100,7 @@ def _train(chosen: argparse.Namespace) -> int:
     wanted = grid.read_plan(chosen.plan) if chosen.plan else grid.experiments(named)
     own, on = Store(chosen.store), None
     if chosen.dry_run:
-        listing.show(listing.of_frame(runs.estimated(wanted, own)))
+        listing.show(listing.missing(wanted, (Store(published_path()), own)))
         return 0
 
     def cluster() -> schedule.Executor:

@@ -98,11 +98,9 @@ def parser(actions: dict[str, Action]) -> argparse.ArgumentParser:
         )
         one.shared("--quiet", "--store")
 
-    sweep.text(
-        "--scheduler", "WHERE", "train on the Dask cluster with this address, or this scheduler's "
-        "FILE.json (default: DASK_SCHEDULER_ADDRESS)",
-        default=os.environ.get("DASK_SCHEDULER_ADDRESS"),
-    )  # fmt: skip
+    address = os.environ.get("DASK_SCHEDULER_ADDRESS")
+    told = "train on a Dask cluster: its address or FILE.json (default: DASK_SCHEDULER_ADDRESS)"
+    sweep.text("--scheduler", "WHERE", told, default=address)
     sweep.flag("--shared-store", "its workers reach the store by the same path")
     sweep.flag("--dry-run", "list what would be trained, and for about how long")
 

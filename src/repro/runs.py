@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-import pandas as pd
 import xarray as xr
 
 from repro.data import datasets
@@ -148,7 +147,7 @@ def announce(left: Left) -> None:
         f"{sum(epochs for _, epochs in left)} epochs in all "
         f"({', '.join(sorted(names))}, N = {', '.join(shown)}): "
     )
-    seconds = sum(map(_seconds, left))
+    seconds = sum(map(seconds_of, left))
     if not math.isnan(seconds):
         took = schedule.duration(seconds / min(len(left), schedule.cores()))
         words += f"about {took} on a processor such as we had."
@@ -157,23 +156,10 @@ def announce(left: Left) -> None:
     schedule.tell(words)
 
 
-def estimated(wanted: schedule.Wanted, store: Store) -> pd.DataFrame:
-    """What the store and the published results lack of it: an experiment a row, in core-hours."""
-    stores, rows = (Store(published_path()), store), []
-    for one, replicas in schedule.missing(schedule.merged(wanted), stores):
-        left = schedule.remaining([(one, replicas)], store)
-        changed = " ".join(f"{name}={value}" for name, value in one.unusual.items())
-        epochs, hours = sum(n for _, n in left), round(sum(map(_seconds, left)) / 3600, 2)
-        rows.append((one.dataset, one.width, changed, len(left), epochs, hours))
-    columns = ["dataset", "width", "changed", "runs", "epochs left", "core-hours"]
-    return pd.DataFrame(rows, columns=columns)
+def seconds_of(one: tuple[Experiment, int]) -> float:
+    """What so many epochs take; NaN where no run of the dataset is published.
 
-
-def _seconds(one: tuple[Experiment, int]) -> float:
-    """For so many epochs; NaN where no run of the dataset is published.
-
-    From the runs nearest in width, by the fastest, which had its core for itself; as the square of
-    the width where that is larger.
+    By the fastest run of those nearest in width; as the square of the width where it is larger.
     """
     experiment, epochs = one
     if not (timed := _timed(experiment.dataset, published_path())):

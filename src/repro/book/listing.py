@@ -14,8 +14,11 @@ from rich.text import Text
 from repro.analysis.captions import dataset_name, numbers_in_words, short_device
 from repro.errors import DamagedFile
 from repro.provenance import makers
+from repro.runs import seconds_of
 from repro.store.run_file import Run
 from repro.store.store import Store
+from repro.training import schedule
+from repro.training.schedule import Wanted
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -56,9 +59,8 @@ def table(listed: Sequence[Mapping[str, Any]]) -> Table:
     """The rows, replicas of an experiment that are equally long in one; hours of the longest."""
 
     def alike(row: Mapping[str, Any]) -> list[str]:
-        differs = " ".join(f"{name}={value}" for name, value in row["differs"].items())
         dataset, width = (row["parameters"][name] for name in ("dataset", "width"))
-        return [row["where"], dataset, str(width), differs, str(row["epochs"])]
+        return [row["where"], dataset, str(width), _otherwise(row["differs"]), str(row["epochs"])]
 
     found = _table("where", "dataset", ">width", "otherwise", "replicas", ">epochs", ">hours", "on")
     for (*what, epochs), group in itertools.groupby(listed, key=alike):
@@ -70,6 +72,17 @@ def table(listed: Sequence[Mapping[str, Any]]) -> Table:
             f"{max(hours):.2f}" if hours else "",
             "; ".join(dict.fromkeys(map(short_device, devices))),
         )  # fmt: skip
+    return found
+
+
+def missing(wanted: Wanted, stores: Sequence[Store]) -> Table:
+    """What of it the stores lack, the last of which goes on: core-hours by the published runs."""
+    found = _table("dataset", ">width", "otherwise", ">runs", ">epochs left", ">core-hours")
+    for one, replicas in schedule.missing(schedule.merged(wanted), stores):
+        left = schedule.remaining([(one, replicas)], stores[-1])
+        epochs, hours = sum(n for _, n in left), sum(map(seconds_of, left)) / 3600
+        cells = one.dataset, one.width, _otherwise(one.unusual), len(left), epochs, f"{hours:.2f}"
+        found.add_row(*map(str, cells))
     return found
 
 
@@ -97,6 +110,10 @@ def show(shown: Table) -> None:
     with console.capture() as text:  # rich would end the program where nobody reads on
         console.print(shown)
     print("\n".join(line.rstrip() for line in text.get().splitlines()))
+
+
+def _otherwise(unusual: Mapping[str, Any]) -> str:
+    return " ".join(f"{name}={value}" for name, value in unusual.items())
 
 
 def _table(*columns: str) -> Table:

@@ -47,10 +47,7 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
 
     ``hours`` are of the longest; what continued a run elsewhere stands after what began it.
     """
-    devices, versions = (
-        told.str.replace(rf"{FROM_EPOCH}\d+", "", regex=True)
-        for told in (runs.device, runs.code_version)
-    )
+    made = runs[["device", "code_version"]].replace(rf"{FROM_EPOCH}\d+", "", regex=True)
     table = pd.DataFrame(
         {
             "dataset": runs.dataset.map(dataset_name), "width": runs.width,
@@ -58,8 +55,8 @@ def provenance(runs: pd.DataFrame) -> pd.DataFrame:
             "epochs": runs.epochs, "replicas": runs.replica,
             "hours": (runs.wall_seconds / 3600).round(2),
             "finished": runs.finished.str[:10],
-            "device": devices.map(short_device),
-            "commit": versions.map(short_version),
+            "device": made.device.map(short_device),
+            "commit": made.code_version.map(short_version),
         }
     )  # fmt: skip
     told = {"replicas": numbers_in_words, "hours": "max", "finished": "max"}

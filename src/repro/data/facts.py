@@ -48,10 +48,7 @@ def duplicates(data: datasets.DataSplit) -> tuple[int, int]:
 
 
 def published(own: str | None = None) -> dict[str, dict[str, Any]]:
-    """The published facts by dataset.
-
-    With those of a dataset of one's own, by its name in experiments: counted now.
-    """
+    """The published facts by dataset, with those of one's own by its name, counted now."""
     path = published_path() / FILE  # the published results may be elsewhere, without the facts
     facts = sealed_json.read(path) if path.is_file() else {}
     return facts if own is None or own in facts else facts | {own: gather(own)}

@@ -21,12 +21,12 @@ from distributed.comm import CommClosedError
 from repro import provenance
 from repro.errors import ReproError
 from repro.experiment import Experiment
+from repro.store import run_file
 from repro.store.store import Store
 from repro.training.schedule import Bar, Executor, tell
 
 SLICE_SECONDS = 60.0
-WIDE = 100
-"""Networks from this width on are for the workers that offer a GPU, where only some do."""
+WIDE = 100  # from this width on networks are for the workers with a GPU, where only some have one
 
 _TOGETHER = 16  # replicas of a wide network
 _LANES = 128  # slices on their way; those that no worker is free for wait at the scheduler
@@ -70,11 +70,9 @@ def train_slice(
         return Slice(here, refused=str(error).rstrip("."))
 
 
-def _put(
-    store: Store, experiment: Experiment, replicas: Sequence[int], files: Sequence[bytes]
-) -> None:
+def _put(store: Store, one: Experiment, replicas: Sequence[int], files: Sequence[bytes]) -> None:
     for replica, content in zip(replicas, files, strict=False):
-        store.put(experiment, replica, content)
+        store.put(one, replica, content)
 
 
 class Cluster:
@@ -88,8 +86,7 @@ class Cluster:
         self._address, self._shared, self._client = address, shared, None
         self._connecting, self._numbers = threading.Lock(), itertools.count()
         self._refused: set[str] = set()
-        self.epochs: collections.Counter[str] = collections.Counter()
-        """Epochs of a run trained, by the worker's address."""
+        self.epochs: collections.Counter[str] = collections.Counter()  # by the worker's address
         # A cluster that grows with its work has none yet.
         tell(f"{len(self._workers())} workers so far; look at {self._connected().dashboard_link}")
 
@@ -106,72 +103,83 @@ class Cluster:
         if run is not None and run.continuable:
             epoch = run.epochs
             files = [source.file(experiment, replica).read_bytes() for replica in replicas]
-        if self._shared and source.path != store.path:
-            _put(store, experiment, replicas, files)
-        folder = str(store.path.resolve()) if self._shared else None
-        number = next(self._numbers)
+        number, folder = next(self._numbers), None
+        if self._shared:
+            if source.path != store.path:
+                _put(store, experiment, replicas, files)
+            folder, files = str(store.path.resolve()), []
         with Bar(experiment, replicas, epoch, progress) as bar:
             while epoch < experiment.epochs and time.monotonic() < deadline:
                 seconds = min(SLICE_SECONDS, deadline - time.monotonic())
-                sent = [] if self._shared else files
-                done = self._done(number, stop, experiment, replicas, sent, folder, seconds)
+                done = self._done(stop, experiment, number, replicas, files, folder, seconds)
                 if done is None:
                     break
                 files = done.files
                 _put(store, experiment, replicas, files)
                 self.epochs[done.worker] += (done.epoch - epoch) * len(replicas)
-                last = store.load(store.find(experiment, replicas[0])).isel(replica=0, epoch=-1)
-                losses = float(last["train_loss"]), float(last["test_loss"])
+                _, results = run_file.read(store.file(experiment, replicas[0]))
+                losses = (float(results[f"{each}_loss"][0, -1]) for each in ("train", "test"))
                 bar.set_postfix_str("train {:.4g}, test {:.4g}".format(*losses), refresh=False)
                 bar.update(done.epoch - epoch)
                 epoch = done.epoch
         return epoch
 
-    def _done(
-        self, number: int, stop: threading.Event, experiment: Experiment, *what: Any
-    ) -> Slice | None:
+    def _done(self, stop: threading.Event, experiment: Experiment, *what: Any) -> Slice | None:
         """What some worker has trained; None where it is time to stop."""
-        killed, future = 0, None
+        killed = 0
         while not stop.is_set():
             try:
-                if future is None:
-                    there, gpu = self._workers().keys() - self._refused, self._on_gpu(experiment)
-                    future = self._connected().submit(
-                        train_slice, experiment.to_json(), *what, provenance.code_version(),
-                        workers=list(there) if self._refused else None, pure=False,
-                        resources={"GPU": 1} if gpu else None, priority=-number,
-                    )  # fmt: skip
-                done = future.result(timeout=1)
-                if not done.refused:
-                    return done
-                self._leave_out(done)
-            except TimeoutError:
-                gone = self._refused and not self._workers().keys() & there
-                if not gone and gpu == self._on_gpu(experiment):
-                    continue  # with the same future; else what it waits for has gone, or come
+                done = self._tried(stop, experiment, *what)
             except KilledWorker as error:
                 killed += 1
                 if killed == _KILLED:
                     raise ReproError(f"{experiment.name} ends every worker: {error}.") from error
             except (CancelledError, CommClosedError, OSError):  # the scheduler has gone
                 stop.wait(1)
-            future = None
+            else:
+                if done is not None:
+                    if not done.refused:
+                        return done
+                    self._leave_out(done)
+        return None
+
+    def _tried(
+        self, stop: threading.Event, experiment: Experiment, number: int, *what: Any
+    ) -> Slice | None:
+        """A worker's answer; None at the stop, and where those that it was meant for have gone."""
+        there, gpu = self._workers().keys(), self._on_gpu(experiment)
+        if not there and self._refused:  # no restriction would mean those, too
+            stop.wait(1)
+            return None
+        future = self._connected().submit(
+            train_slice, experiment.to_json(), *what, provenance.code_version(), pure=False,
+            workers=list(there) if self._refused else None, priority=-number,
+            resources={"GPU": 1} if gpu else None,
+        )  # fmt: skip
+        while not stop.is_set():
+            try:
+                return future.result(timeout=1)
+            except TimeoutError:
+                gone = self._refused and not self._workers().keys() & there
+                if gone or gpu != self._on_gpu(experiment):
+                    break
         return None
 
     def _leave_out(self, done: Slice) -> None:
         if done.worker not in self._refused:
             tell(f"The worker {done.worker} is left out: {done.refused}.")
         self._refused.add(done.worker)
-        if not self._workers().keys() - self._refused:
+        if not self._workers():
             raise ReproError(f"No worker can train; the last, {done.worker}: {done.refused}.")
 
     def _workers(self) -> dict[str, dict]:
-        return self._connected().scheduler_info()["workers"]
+        """Those that are not left out, by address."""
+        there = self._connected().scheduler_info()["workers"].items()
+        return {name: one for name, one in there if name not in self._refused}
 
     def _on_gpu(self, experiment: Experiment) -> bool:
         """Whether it is for the workers with a GPU: it is wide, or there are no others."""
-        workers = self._workers().items()
-        offer = ["GPU" in one["resources"] for name, one in workers if name not in self._refused]
+        offer = ["GPU" in one["resources"] for one in self._workers().values()]
         return any(offer) and (experiment.width >= WIDE or all(offer))
 
     def _connected(self) -> Client:
@@ -180,9 +188,9 @@ class Cluster:
             if self._client is None or self._client.status not in ("running", "connecting"):
                 how = "scheduler_file" if self._address.endswith(".json") else "address"
                 patience = _FIRST_SECONDS if self._client is None else _PATIENCE_SECONDS
-                named: dict[str, Any] = {how: self._address}
+                named = {how: self._address, "timeout": patience}
                 try:
-                    self._client = Client(**named, timeout=patience, set_as_default=False)
+                    self._client = Client(**named, set_as_default=False)
                 except (OSError, ValueError) as error:
                     raise ReproError(
                         f"No Dask scheduler answers at {self._address} ({error}): start one with "

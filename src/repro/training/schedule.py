@@ -103,12 +103,10 @@ def train_missing(
 
     ``lanes`` groups train at the same time, each of ``together`` replicas; None for what suits the
     device. ``finished`` is called with each group that is complete, from the lane that trained it;
-    ``begin`` with what is going to be trained; ``cluster`` makes what trains instead of this
-    process.
+    ``begin`` with what is left to train; ``cluster`` makes what trains it instead of this process.
 
     Raises ReproError where a mark cannot be drawn, memory is too small for a network, or data,
-    store or cluster cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. What was trained is
-    saved.
+    store or cluster cannot be used; KeyboardInterrupt on Ctrl-C or SIGTERM. All trained is saved.
     """
     deadline = math.inf if time_limit is None else time.monotonic() + time_limit
     stores = Store(published_path()), store
