@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
-from distributed import Client, KilledWorker, get_worker
+from distributed import Client, KilledWorker, get_worker, wait
 from distributed.comm import CommClosedError
 
 from repro import provenance
@@ -87,7 +87,6 @@ class Cluster:
         self._connecting, self._numbers = threading.Lock(), itertools.count()
         self._refused: set[str] = set()
         self.epochs: collections.Counter[str] = collections.Counter()  # by the worker's address
-        # A cluster that grows with its work has none yet.
         tell(f"{len(self._workers())} workers so far; look at {self._connected().dashboard_link}")
 
     def executor(self) -> Executor:
@@ -158,7 +157,8 @@ class Cluster:
         )  # fmt: skip
         while not stop.is_set():
             try:
-                return future.result(timeout=1)
+                wait(future, timeout=1)
+                return future.result()  # with a timeout it would break off what others gather, too
             except TimeoutError:
                 gone = self._refused and not self._workers().keys() & there
                 if gone or gpu != self._on_gpu(experiment):
