@@ -128,7 +128,7 @@ def updates_by_size(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def large_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) outward update and (b) size of the update against the initial size of the weight."""
+    """Outward update (a) and size (b) of the update against the initial size of the weight."""
     table = updates_by_size(runs)
     if table.empty:
         return style.nothing_to_draw("no unmarked run with joint counts")

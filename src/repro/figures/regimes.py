@@ -139,7 +139,7 @@ def lowest_table(runs: Sequence[xr.Dataset]) -> pd.DataFrame:
 
 @style.styled()
 def regimes_figure(runs: Sequence[xr.Dataset]) -> style.PageFigure:
-    """(a) lowest and (b) final train loss of every unmarked run, as shares of the initial loss."""
+    """Lowest (a) and final (b) train loss of every unmarked run, as shares of the initial loss."""
     ends = style.ends_of(evidence.unmarked(runs))
     if ends.empty:
         return style.nothing_to_draw("no unmarked run")

@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from concurrent.futures import CancelledError
 from typing import Any, NamedTuple
 
-from distributed import Client, KilledWorker, get_worker, wait
+from distributed import Client, KilledWorker, get_worker
 from distributed.comm import CommClosedError
 
 from repro import provenance
@@ -155,15 +155,13 @@ class Cluster:
             workers=list(there) if self._refused else None, priority=-number,
             resources={"GPU": 1} if gpu else None,
         )  # fmt: skip
-        while not stop.is_set():
-            try:
-                wait(future, timeout=1)
-                return future.result()  # with a timeout it would break off what others gather, too
-            except TimeoutError:
-                gone = self._refused and not self._workers().keys() & there
-                if gone or gpu != self._on_gpu(experiment):
-                    break
-        return None
+        ended = threading.Event()
+        future.add_done_callback(lambda _: ended.set())
+        while not ended.wait(1):
+            gone = self._refused and not self._workers().keys() & there
+            if stop.is_set() or gone or gpu != self._on_gpu(experiment):
+                return None
+        return future.result()  # a timeout would break off what other lanes gather at the same time
 
     def _leave_out(self, done: Slice) -> None:
         if done.worker not in self._refused:
